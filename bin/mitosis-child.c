@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mitosis-child - become a child of a snapshot.
+ *
+ * Linked statically: what counts here is the time from exec to the child's first instruction.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mitosis.h"
+#include "tool.h"
+
+static int verbose;
+
+static void print_log(enum mitosis_log_level level, const char *text, void *data)
+{
+	if (level == MITOSIS_LOG_ERROR)
+		tool_error(NULL, "%s", text);
+	else if (level == MITOSIS_LOG_WARNING)
+		tool_warn(NULL, "%s", text);
+	else if (verbose)
+		fprintf(stderr, "%s: %s\n", tool_name, text);
+}
+
+/* Standard input may carry other lines (the parent's own output): the first reference counts. */
+static int read_reference(char ref[MITOSIS_REF_MAX])
+{
+	static const char scheme[] = "mitosis://";
+	char line[4096];
+	size_t n = 0;
+	char c;
+
+	/* Byte by byte: what follows is not ours. */
+	while (read(0, &c, 1) == 1) {
+		if (c != '\n') {
+			if (n < sizeof(line) - 1)
+				line[n++] = c;
+			continue;
+		}
+		line[n] = '\0';
+		n = 0;
+		if (!strncmp(line, scheme, sizeof(scheme) - 1) && strlen(line) < MITOSIS_REF_MAX) {
+			strcpy(ref, line);
+			return 0;
+		}
+	}
+	tool_error("standard input", "ended without a reference");
+	return -EINVAL;
+}
+
+static int status_of(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return STATUS_USAGE;
+	default:
+		return STATUS_CANNOT_RUN;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool_info info = {
+		.synopsis = "[OPTION...] REFERENCE|-",
+		.summary = "Become a child of the snapshot that REFERENCE names: go on where its parent stood at\n"
+			   "prepare, with memory that arrives on demand. With -, the first line of standard input\n"
+			   "that is a reference counts, and the child reads /dev/null.",
+		.examples = "  mitosis-child mitosis://127.0.0.1:40123/6f1c...\n"
+			    "  mitosis-parent | ssh node2 mitosis-child -\n",
+		.exit_status = "  the child's own; 125 it could not be resumed, or its memory was lost\n",
+	};
+	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
+	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, ref[MITOSIS_REF_MAX];
+	int strict = 0, no_push = 0, opt, err;
+	uint64_t value;
+	const char *given;
+	struct poptOption options[] = {
+		{ "mode", 'm', POPT_ARG_STRING, &mode, 0,
+		  "fetch pages on 'demand' or all before the start ('eager'); default: demand where this host allows it",
+		  "MODE" },
+		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault, 1 to 1024 (default 32)", "PAGES" },
+		{ "push", '\0', POPT_ARG_STRING, &share, 0,
+		  "share of the memory that the background fetches (default 100)", "PERCENT" },
+		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
+		{ "timeout", 't', POPT_ARG_STRING, &timeout, 0,
+		  "longest silence of the parent's host (default 5s)", "TIME" },
+		{ "strict", '\0', POPT_ARG_NONE, &strict, 0,
+		  "refuse rather than close a descriptor that cannot be had here", NULL },
+		{ "verbose", 'v', POPT_ARG_NONE, &verbose, 0, "say more on standard error", NULL },
+		TOOL_COMMON_OPTIONS,
+		POPT_TABLEEND
+	};
+	poptContext con;
+
+	tool_init("mitosis-child");
+	con = tool_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
+	opt = tool_next(con);
+	if (opt != TOOL_END)
+		goto usage;
+	if (mode && !strcmp(mode, "eager"))
+		args.mode = MITOSIS_MODE_EAGER;
+	else if (mode && !strcmp(mode, "demand"))
+		args.mode = MITOSIS_MODE_DEMAND;
+	else if (mode) {
+		tool_usage_error("--mode", "%s: neither demand nor eager", mode);
+		goto usage;
+	}
+	if (window) {
+		if (tool_arg_uint("--window", window, 1, 1024, &value))
+			goto usage;
+		args.window = (uint32_t)value;
+	}
+	if (share) {
+		share[strcspn(share, "%")] = '\0';
+		if (tool_arg_uint("--push", share, 0, 100, &value))
+			goto usage;
+		args.push_percent = (uint32_t)value;
+		no_push |= !value;
+	}
+	if (timeout) {
+		if (tool_arg_duration("--timeout", timeout, &value))
+			goto usage;
+		if (value < 1000000 || value > 3600ULL * 1000000000) {
+			tool_usage_error("--timeout", "%s: must be between 1ms and 1h", timeout);
+			goto usage;
+		}
+		args.timeout_ms = (uint32_t)(value / 1000000);
+	}
+	if (strict)
+		args.flags |= MITOSIS_RESUME_STRICT;
+	if (no_push)
+		args.flags |= MITOSIS_RESUME_NO_PUSH;
+	given = poptGetArg(con);
+	if (!given || poptPeekArg(con)) {
+		tool_usage_error(NULL, given ? "only one reference is expected" : "no reference given");
+		goto usage;
+	}
+	mitosis_set_logger(print_log, NULL);
+	if (!strcmp(given, "-")) {
+		args.flags |= MITOSIS_RESUME_DISCARD_STDIN;
+		if (read_reference(ref)) {
+			poptFreeContext(con);
+			return STATUS_CANNOT_RUN;
+		}
+	} else {
+		if (strlen(given) >= sizeof(ref)) {
+			tool_usage_error(NULL, "the reference is too long");
+			goto usage;
+		}
+		strcpy(ref, given);
+		/* The UUID is the only key to the snapshot: nobody shall read it in ps. */
+		for (int i = 1; i < argc; i++)
+			if (!strcmp(argv[i], ref) && strrchr(argv[i], '/'))
+				memset(strrchr(argv[i], '/') + 1, '*', strlen(strrchr(argv[i], '/') + 1));
+	}
+	poptFreeContext(con);
+	err = mitosis_resume(ref, &args);
+	return status_of(err);
+usage:
+	poptFreeContext(con);
+	return opt == TOOL_END || opt == TOOL_BAD_OPTION ? STATUS_USAGE : STATUS_OK;
+}

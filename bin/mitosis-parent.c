@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mitosis-parent - the common parent: a counter that prepares itself, or a program made a parent.
+ *
+ * As a counter it prints "tick N" and, once prepared, its reference; a child goes on counting from
+ * there. With --on, any dynamically linked program runs with a small preloaded object that prepares
+ * it when the signal comes (preload.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mitosis.h"
+#include "preload.h"
+#include "tool.h"
+#include "wss.h"
+
+static void print_log(enum mitosis_log_level level, const char *text, void *data)
+{
+	if (level == MITOSIS_LOG_ERROR)
+		tool_error(NULL, "%s", text);
+	else if (level == MITOSIS_LOG_WARNING)
+		tool_warn(NULL, "%s", text);
+}
+
+/* "USR1", "SIGUSR1" or a number */
+static int parse_signal(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text && !*end)
+		return n > 0 && n < NSIG ? (int)n : -1;
+	if (!strncmp(text, "SIG", 3))
+		text += 3;
+	for (int i = 1; i < NSIG; i++)
+		if (sigabbrev_np(i) && !strcmp(sigabbrev_np(i), text))
+			return i;
+	return -1;
+}
+
+static void print_line(const char *line)
+{
+	printf("%s\n", line);
+	fflush(stdout);
+}
+
+static int write_reference(const char *file, const char *ref)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0 || dprintf(fd, "%s\n", ref) < 0 || close(fd)) {
+		tool_error(file, "%s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+struct counter {
+	uint64_t interval_ns, after, count, wss;
+	const char *reference;
+	struct mitosis_prepare_args *prepare;
+};
+
+static int run_counter(const struct counter *c)
+{
+	struct timespec next;
+	struct wss w = { 0 };
+	uint64_t now;
+
+	if (c->wss && wss_make(&w, c->wss, false)) {
+		tool_error("--wss", "%s", strerror(errno));
+		return STATUS_FAILED;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	now = (uint64_t)next.tv_sec * 1000000000U + (uint64_t)next.tv_nsec;
+	for (uint64_t n = 1; !c->count || n <= c->count; n++) {
+		printf("tick %llu\n", (unsigned long long)n);
+		fflush(stdout);
+		if (n == c->after) {
+			char ref[MITOSIS_REF_MAX];
+			int err = mitosis_prepare(c->prepare, ref);
+
+			if (err < 0) {
+				tool_error("prepare", "%s", strerror(-err));
+				return STATUS_FAILED;
+			}
+			if (err == 1) {
+				/* In a child: it has its own clock to follow. */
+				clock_gettime(CLOCK_MONOTONIC, &next);
+				now = (uint64_t)next.tv_sec * 1000000000U + (uint64_t)next.tv_nsec;
+			} else if (!c->reference) {
+				print_line(ref);
+			} else if (write_reference(c->reference, ref)) {
+				return STATUS_FAILED;
+			}
+		}
+		if (c->wss && wss_check(&w, n)) {
+			tool_error("working set", "wrong byte at %p", wss_check(&w, n));
+			return STATUS_FAILED;
+		}
+		if (n == c->count)
+			break;
+		now += c->interval_ns;
+		next.tv_sec = (time_t)(now / 1000000000U);
+		next.tv_nsec = (long)(now % 1000000000U);
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
+			;
+	}
+	return STATUS_OK;
+}
+
+static int preload_path(char path[PATH_MAX])
+{
+	const char *own = getenv("MITOSIS_PRELOAD");
+
+	snprintf(path, PATH_MAX, "%s", own ? own : PKGLIBDIR "/" PRELOAD_NAME);
+	if (!access(path, R_OK))
+		return 0;
+	tool_error(path, "%s", strerror(errno));
+	return -1;
+}
+
+static int run_program(char **command, const char *on, const char *reference,
+		       const struct mitosis_prepare_args *prepare)
+{
+	char path[PATH_MAX], text[32];
+	const char *others = getenv("LD_PRELOAD");
+
+	if (on) {
+		int signo = parse_signal(on);
+		char *list;
+
+		if (signo < 0 || signo == SIGKILL || signo == SIGSTOP)
+			return tool_usage_error("--on", "%s: not a signal that can be caught", on);
+		if (preload_path(path))
+			return STATUS_CANNOT_RUN;
+		if (asprintf(&list, "%s%s%s", path, others ? ":" : "", others ? others : "") < 0)
+			return STATUS_CANNOT_RUN;
+		snprintf(text, sizeof(text), "%d", signo);
+		setenv("LD_PRELOAD", list, 1);
+		setenv(PRELOAD_SIGNAL, text, 1);
+		if (reference)
+			setenv(PRELOAD_REFERENCE, reference, 1);
+		if (prepare->listen)
+			setenv(PRELOAD_LISTEN, prepare->listen, 1);
+		if (prepare->label)
+			setenv(PRELOAD_LABEL, prepare->label, 1);
+		if (prepare->lifetime_s) {
+			snprintf(text, sizeof(text), "%llu", (unsigned long long)prepare->lifetime_s);
+			setenv(PRELOAD_LIFETIME, text, 1);
+		}
+		free(list);
+	}
+	execvp(command[0], command);
+	tool_error(command[0], "%s", strerror(errno));
+	return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool_info info = {
+		.synopsis = "[OPTION...] [-- COMMAND [ARGUMENT...]]",
+		.summary = "Without a command: count, printing \"tick N\", and prepare after --after ticks: the line\n"
+			   "mitosis://... is the reference of the snapshot. With a command: run it, and with --on\n"
+			   "prepare it each time it gets the signal.",
+		.examples = "  mitosis-parent\n"
+			    "  mitosis-parent --wss 64M --listen 0.0.0.0 | ssh node2 mitosis-child -\n"
+			    "  mitosis-parent --on USR1 -- python3 service.py\n",
+		.exit_status = "  0; 1 failed; 2 wrong usage; with a command its own, 125 to 127 if it could not run\n",
+	};
+	struct mitosis_prepare_args prepare = MITOSIS_PREPARE_ARGS_INIT;
+	struct counter counter = { .interval_ns = 1000000000, .after = 3, .prepare = &prepare };
+	char *interval = NULL, *after = NULL, *count = NULL, *wss = NULL, *lifetime = NULL, *on = NULL;
+	char *reference = NULL, *label = NULL, *listen_at = NULL;
+	uint64_t value;
+	struct poptOption options[] = {
+		{ "interval", 'i', POPT_ARG_STRING, &interval, 0, "time between ticks (default 1s)", "TIME" },
+		{ "after", 'a', POPT_ARG_STRING, &after, 0, "prepare after this many ticks (default 3; 0: never)", "N" },
+		{ "count", 'n', POPT_ARG_STRING, &count, 0, "end after this many ticks (default: never)", "N" },
+		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "carry a working set of this size and check it at each tick",
+		  "SIZE" },
+		{ "on", '\0', POPT_ARG_STRING, &on, 0, "prepare the command when it gets this signal", "SIGNAL" },
+		{ "reference", 'r', POPT_ARG_STRING, &reference, 0,
+		  "append the reference to FILE instead of printing it", "FILE" },
+		{ "listen", 'l', POPT_ARG_STRING, &listen_at, 0,
+		  "address and port to serve children at (default: loopback)", "ADDRESS[:PORT]" },
+		{ "label", '\0', POPT_ARG_STRING, &label, 0, "name shown by mitosis-ls", "TEXT" },
+		{ "lifetime", '\0', POPT_ARG_STRING, &lifetime, 0,
+		  "keep the snapshot this long, also without the parent (default: as long as the parent lives)",
+		  "TIME" },
+		TOOL_COMMON_OPTIONS,
+		POPT_TABLEEND
+	};
+	int status = STATUS_USAGE, opt;
+	const char **command;
+	poptContext con;
+
+	tool_init("mitosis-parent");
+	con = tool_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
+	opt = tool_next(con);
+	if (opt != TOOL_END)
+		goto out;
+	if ((interval && tool_arg_duration("--interval", interval, &counter.interval_ns)) ||
+	    (after && tool_arg_uint("--after", after, 0, UINT64_MAX, &counter.after)) ||
+	    (count && tool_arg_uint("--count", count, 1, UINT64_MAX, &counter.count)) ||
+	    (wss && tool_arg_size("--wss", wss, &counter.wss)) ||
+	    (lifetime && tool_arg_duration("--lifetime", lifetime, &value)))
+		goto out;
+	if (lifetime)
+		prepare.lifetime_s = (value + 999999999) / 1000000000;
+	if (label && strlen(label) >= MITOSIS_LABEL_MAX) {
+		tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
+		goto out;
+	}
+	prepare.label = label;
+	prepare.listen = listen_at;
+	counter.reference = reference;
+	command = poptGetArgs(con);
+	if (on && !command) {
+		tool_usage_error("--on", "needs a command");
+		goto out;
+	}
+	mitosis_set_logger(print_log, NULL);
+	if (command)
+		status = run_program((char **)command, on, reference, &prepare);
+	else
+		status = run_counter(&counter);
+out:
+	poptFreeContext(con);
+	return status;
+}

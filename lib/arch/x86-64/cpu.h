@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cpu.h - the processor's identity, as far as a resumed program can have come to rely on it.
+ *
+ * Libraries choose code by CPUID when they start, so a child's processor must offer every feature
+ * the parent's had, and the operating system must save at least the same register state (XCR0).
+ * Freestanding: also used by the shadow.
+ */
+#ifndef MITOSIS_CPU_H
+#define MITOSIS_CPU_H
+
+#include <stdint.h>
+#include <cpuid.h>
+
+enum cpu_word {
+	CPU_1_ECX, CPU_1_EDX, CPU_7_EBX, CPU_7_ECX, CPU_7_EDX, CPU_71_EAX, CPU_EXT_ECX, CPU_EXT_EDX,
+	CPU_WORDS
+};
+
+struct mitosis_cpu {
+	uint32_t words[CPU_WORDS];	/* raw CPUID output, see enum cpu_word */
+	uint64_t xcr0;			/* 0: no XSAVE */
+};
+
+static inline void cpu_identify(struct mitosis_cpu *cpu)
+{
+	uint32_t a, b, c, d, max, max_ext;
+
+	for (int i = 0; i < CPU_WORDS; i++)
+		cpu->words[i] = 0;
+	cpu->xcr0 = 0;
+	__cpuid(0, max, b, c, d);
+	__cpuid(1, a, b, cpu->words[CPU_1_ECX], cpu->words[CPU_1_EDX]);
+	if (max >= 7) {
+		__cpuid_count(7, 0, a, cpu->words[CPU_7_EBX], cpu->words[CPU_7_ECX],
+			      cpu->words[CPU_7_EDX]);
+		if (a >= 1)
+			__cpuid_count(7, 1, cpu->words[CPU_71_EAX], b, c, d);
+	}
+	__cpuid(0x80000000U, max_ext, b, c, d);
+	if (max_ext >= 0x80000001U)
+		__cpuid(0x80000001U, a, b, cpu->words[CPU_EXT_ECX], cpu->words[CPU_EXT_EDX]);
+	if (cpu->words[CPU_1_ECX] & (1U << 27)) {
+		uint32_t lo, hi;
+
+		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+		cpu->xcr0 = (uint64_t)hi << 32 | lo;
+	}
+}
+
+/* Name of a feature or register state that the parent had and this processor lacks, or NULL. */
+const char *cpu_missing(const struct mitosis_cpu *parent, const struct mitosis_cpu *here);
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* client.c - ask snapshots about themselves, by reference or all that this host serves. */
+#include "internal.h"
+#include "registry.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int read_info(int fd, const char *object, struct mitosis_info *info)
+{
+	uint32_t size = info->size;
+	struct mitosis_info all = { .size = size };
+	struct wire_frame frame;
+	struct wire_info w;
+	int err = session_expect(fd, object, WIRE_INFO, &frame);
+
+	if (err)
+		return err;
+	if (frame.length != sizeof(w))
+		return -EPROTO;
+	err = session_read(fd, &w, sizeof(w));
+	if (err)
+		return err;
+	w.label[sizeof(w.label) - 1] = '\0';
+	w.address[sizeof(w.address) - 1] = '\0';
+	all.parent_pid = w.parent_pid;
+	all.shadow_pid = w.shadow_pid;
+	all.children = w.children;
+	all.pages = w.pages;
+	all.bytes = w.pages * PAGE_BYTES;
+	all.created_ns = w.created_ns;
+	all.ready_ns = w.ready_ns;
+	all.age_ns = w.age_ns;
+	all.lifetime_ns = w.lifetime_ns;
+	all.fetched_pages = w.fetched_pages;
+	memcpy(all.label, w.label, sizeof(all.label));
+	err = reference_format(all.reference, w.address, w.uuid);
+	if (err)
+		return err;
+	memcpy(info, &all, size);
+	return 0;
+}
+
+static bool size_is_valid(const struct mitosis_info *info)
+{
+	return info->size >= 8 && info->size <= sizeof(*info);
+}
+
+EXPORT int mitosis_query(const char *text, struct mitosis_info *info)
+{
+	struct reference ref;
+	int fd, err;
+
+	if (!size_is_valid(info))
+		return -EINVAL;
+	err = reference_parse(&ref, text);
+	if (err) {
+		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
+		return err;
+	}
+	fd = session_open(&ref, WIRE_FOR_INFO, SESSION_TIMEOUT_MS);
+	if (fd < 0)
+		return fd;
+	err = read_info(fd, ref.address, info);
+	close(fd);
+	return err;
+}
+
+/* One snapshot of this host by the name of its socket, "mitosis-exp/UID/PID". */
+static int query_local(const char *name, struct mitosis_info *info)
+{
+	static const uint8_t none[16];
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = SESSION_TIMEOUT_MS / 1000 };
+	struct ucred who;
+	socklen_t length = sizeof(who);
+	int fd, err = -EACCES;
+
+	if (strlen(name) > sizeof(a.sun_path) - 2)
+		return -EINVAL;
+	memcpy(a.sun_path + 1, name, strlen(name));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))))
+		err = -errno;
+	else if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) &&
+		 (!geteuid() || who.uid == geteuid()))
+		err = session_hello(fd, WIRE_FOR_INFO, none);
+	if (!err)
+		err = read_info(fd, name, info);
+	close(fd);
+	return err;
+}
+
+EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), void *data)
+{
+	static const char prefix[] = "@" REGISTRY_PREFIX;
+	FILE *f = fopen("/proc/net/unix", "re");
+	char *line = NULL;
+	size_t capacity = 0;
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	while (!ret && getline(&line, &capacity, f) > 0) {
+		struct mitosis_info info = { .size = sizeof(info) };
+		char *name = strstr(line, prefix);
+		unsigned long flags, uid;
+
+		/* Num RefCount Protocol Flags ...: __SO_ACCEPTCON marks the listener, not its peers. */
+		if (!name || sscanf(line, "%*s %*s %*s %lx", &flags) != 1 || !(flags & 0x10000))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		uid = strtoul(name + sizeof(prefix) - 1, NULL, 10);
+		if (geteuid() && uid != geteuid())
+			continue;
+		/* One that ended since is no error. */
+		if (!query_local(name + 1, &info))
+			ret = fn(&info, data);
+	}
+	free(line);
+	fclose(f);
+	return ret;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* wss.c - a working set whose every byte is known: see wss.h. */
+#include "wss.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define PAGE 4096u
+#define WORDS (PAGE / sizeof(uint64_t))
+#define HUGE_PAGE (2UL << 20)
+
+/* Multiplication by an odd constant is a bijection: no two words of a working set are equal. */
+static uint64_t first_word(uint64_t page, uint64_t seed)
+{
+	return (page * WORDS + 1) * 0x9e3779b97f4a7c15ULL ^ seed;
+}
+
+void wss_fill_page(struct wss *w, uint64_t page, uint64_t seed)
+{
+	uint64_t *word = w->base + page * WORDS, value = first_word(page, seed);
+
+	for (unsigned int i = 0; i < WORDS; i++)
+		word[i] = value + i;
+}
+
+const void *wss_check_page(const struct wss *w, uint64_t page)
+{
+	const uint64_t *word = w->base + page * WORDS;
+	uint64_t value = first_word(page, w->seed), wrong = 0;
+
+	/* No branch inside, so that the compiler can use vectors. */
+	for (unsigned int i = 0; i < WORDS; i++)
+		wrong |= word[i] ^ (value + i);
+	if (!wrong)
+		return NULL;
+	for (unsigned int i = 0; i < WORDS; i++)
+		if (word[i] != value + i)
+			return &word[i];
+	return word;
+}
+
+const void *wss_check(const struct wss *w, uint64_t n)
+{
+	return w->pages ? wss_check_page(w, n % w->pages) : NULL;
+}
+
+int wss_make(struct wss *w, uint64_t bytes, bool huge)
+{
+	uint64_t length = (bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1), slack = huge ? HUGE_PAGE : 0;
+	uint64_t at, start;
+	void *got;
+
+	if (!length || length < bytes) {
+		errno = EINVAL;
+		return -1;
+	}
+	got = mmap(NULL, length + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (got == MAP_FAILED)
+		return -1;
+	at = (uint64_t)(uintptr_t)got;
+	start = huge ? (at + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1) : at;
+	if (start > at)
+		munmap(got, start - at);
+	if (at + slack > start)
+		munmap((void *)(uintptr_t)(start + length), at + slack - start);
+	*w = (struct wss){ .base = (void *)(uintptr_t)start, .bytes = length, .pages = length / PAGE, .seed = 42 };
+	madvise(w->base, length, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	for (uint64_t p = 0; p < w->pages; p++)
+		wss_fill_page(w, p, w->seed);
+	return 0;
+}
+
+void wss_free(struct wss *w)
+{
+	if (w->base)
+		munmap(w->base, w->bytes);
+	*w = (struct wss){ 0 };
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * descriptor.h - all that is known of a snapshot except its pages.
+ *
+ * The shadow writes it once, a child checks every field (descriptor.c) before it uses one. All
+ * numbers are little-endian and fixed-width; a table is an offset from the start of the descriptor
+ * and a number of entries; strings end in NUL inside the string table, and offset 0 is "".
+ * A reader refuses another major version; a minor version only adds fields behind the known ones.
+ *
+ * Addresses are the parent's virtual addresses in bytes, extents count pages of page_size bytes.
+ */
+#ifndef MITOSIS_DESCRIPTOR_H
+#define MITOSIS_DESCRIPTOR_H
+
+#include <stdint.h>
+#include "context.h"
+#include "cpu.h"
+
+#define DESCRIPTOR_MAGIC	0x3143534544544d4dULL	/* "MMTDESC1" */
+#define DESCRIPTOR_MAJOR	1
+#define DESCRIPTOR_MINOR	0
+#define DESCRIPTOR_MAX		(256u << 20)		/* longest descriptor a child accepts */
+#define DESCRIPTOR_HOT_MAX	16384u			/* most pages that travel with it */
+
+#define PAGE_BYTES		4096UL
+#define PAGE_SHIFT_BITS		12
+#define USER_END		0x7ffffffff000UL	/* four-level page tables, without the guard page */
+
+struct descriptor_table {
+	uint32_t offset;
+	uint32_t count;
+};
+
+enum descriptor_vma_flags {
+	VMA_FILE	= 1u << 0,	/* .file is valid */
+	VMA_SHARED	= 1u << 1,
+	VMA_STACK	= 1u << 2,	/* the initial stack: restored whole, with room to grow */
+	VMA_VDSO	= 1u << 3,	/* vvar or vdso: the kernel maps these */
+	VMA_TRAVELS	= 1u << 4,	/* never map the local file: pages come from the snapshot */
+	VMA_KNOWN_FLAGS	= (1u << 5) - 1,
+};
+
+struct descriptor_vma {
+	uint64_t start, end;
+	uint64_t offset;		/* in the file, bytes */
+	uint32_t file;			/* index into files */
+	uint32_t flags;			/* enum descriptor_vma_flags */
+	uint32_t prot;			/* PROT_* */
+	uint32_t extents;		/* number of its extents, which are consecutive */
+	uint32_t first_extent;
+	uint32_t reserved;
+};
+
+/* A run of pages that the snapshot holds of its own (of a file mapping: the modified ones). */
+struct descriptor_extent {
+	uint64_t start;
+	uint64_t pages;
+};
+
+#define BUILD_ID_MAX 32
+/* What tells one file from another: see file_is_same() in files.c for the rule. */
+struct descriptor_file {
+	uint64_t size;
+	int64_t mtime_ns;
+	uint64_t device, inode;
+	uint32_t path;			/* string */
+	uint8_t gone;			/* not (or no longer) at that path on the parent's host */
+	uint8_t build_id_length;	/* 0: none */
+	uint8_t reserved[2];
+	uint8_t build_id[BUILD_ID_MAX];
+};
+
+/* An open descriptor above 2. */
+struct descriptor_fd {
+	uint64_t position;
+	uint64_t size;
+	int64_t mtime_ns;
+	uint64_t device, inode;
+	uint32_t fd;
+	uint32_t path;			/* string: what /proc/self/fd/N says */
+	uint32_t open_flags;		/* O_*, O_CLOEXEC included */
+	uint32_t mode;			/* st_mode */
+};
+
+struct descriptor_action {		/* the kernel's struct sigaction */
+	uint64_t handler, flags, restorer, mask;
+};
+
+struct descriptor_limit {
+	uint64_t soft, hard;
+};
+
+struct descriptor_timer {
+	int64_t interval_s, interval_us, value_s, value_us;
+};
+
+struct descriptor_mm {			/* the kernel's struct prctl_mm_map, first part */
+	uint64_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
+	uint64_t arg_start, arg_end, env_start, env_end;
+};
+
+#define DESCRIPTOR_SIGNALS	64
+#define DESCRIPTOR_LIMITS	16
+#define DESCRIPTOR_TIMERS	3
+
+struct descriptor {
+	uint64_t magic;
+	uint16_t major, minor;
+	uint32_t page_size;
+	uint64_t length;		/* of the whole, bytes */
+	uint64_t user_end;		/* one past the highest user address there */
+
+	struct mitosis_registers registers;
+	struct mitosis_cpu cpu;
+	uint64_t fs_base, gs_base;
+	uint64_t tid_address;
+	uint64_t robust_list, robust_list_length;
+	uint64_t rseq;			/* 0: not registered */
+	uint32_t rseq_length, rseq_signature;
+	uint64_t signal_mask, signal_pending;
+	uint64_t altstack_base, altstack_length;
+	uint32_t altstack_flags;
+	uint32_t umask;
+	uint64_t resume_entry;		/* mitosis_context_resume() of the parent */
+	uint64_t child_state;		/* struct child_state of the parent */
+
+	struct descriptor_mm mm;
+	uint64_t vdso_start, vdso_length;	/* vvar and vdso as one range */
+	uint64_t vdso_image, vdso_image_length;	/* the code alone */
+	uint64_t vdso_hash;
+
+	struct descriptor_action actions[DESCRIPTOR_SIGNALS];
+	struct descriptor_limit limits[DESCRIPTOR_LIMITS];
+	struct descriptor_timer timers[DESCRIPTOR_TIMERS];
+	char comm[16];
+	uint32_t cwd, exe;		/* strings */
+	uint64_t pages;			/* in all extents */
+	uint64_t hot_pages;		/* in all hot extents */
+
+	struct descriptor_table vmas, extents, hot, files, fds, auxv, strings;
+};
+
+/*
+ * Filled in by the restorer in the memory of a resumed child: what its libmitosis needs to talk
+ * to the supervisor. All zero in a process that is no child.
+ */
+struct child_state {
+	int32_t is_child;
+	int32_t control_fd;
+	int32_t uffd;			/* kept open so that a lost pager blocks instead of giving zeros */
+	int32_t supervisor;
+};
+
+/* 0, or -EPROTO with a sentence about the first thing that is wrong. */
+int descriptor_check(const void *data, uint64_t length, const char **why);
+
+static inline const void *descriptor_at(const struct descriptor *d, struct descriptor_table t)
+{
+	return (const char *)d + t.offset;
+}
+
+static inline const char *descriptor_string(const struct descriptor *d, uint32_t offset)
+{
+	return (const char *)d + d->strings.offset + offset;
+}
+
+/* 64-bit FNV-1a over words: equal vDSO images hash equal, which is all that is asked of it. */
+static inline uint64_t descriptor_hash(const void *data, uint64_t bytes)
+{
+	const uint64_t *word = data;
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (uint64_t i = 0; i < bytes / 8; i++)
+		hash = (hash ^ word[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * files.c - is a local file the one that the parent had mapped?
+ *
+ * Its size must agree. If the parent's file carries a build id, the local one must carry the same;
+ * this holds between machines and survives a reinstallation. Otherwise the time of modification
+ * must agree to the nanosecond. A file that fails is not an error: its pages travel instead.
+ */
+#include "internal.h"
+#include "buildid.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool file_is_same(const struct descriptor_file *file, int fd)
+{
+	uint8_t id[BUILD_ID_MAX];
+	char page[PAGE_BYTES] __attribute__((aligned(16)));
+	struct stat st;
+	ssize_t n;
+
+	if (file->gone || fstat(fd, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != file->size)
+		return false;
+	if (!file->build_id_length)
+		return st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec == file->mtime_ns;
+	n = pread(fd, page, sizeof(page), 0);
+	return n > 0 && build_id(page, (uint64_t)n, id, sizeof(id)) == file->build_id_length &&
+	       !memcmp(id, file->build_id, file->build_id_length);
+}

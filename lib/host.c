@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* host.c - refuses a snapshot that cannot run correctly on this machine, with the exact reason. */
+#include "internal.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+/* The vDSO's length in memory: section headers are the last thing in its image. */
+static uint64_t vdso_length(const Elf64_Ehdr *ehdr)
+{
+	uint64_t end = ehdr->e_shoff + (uint64_t)ehdr->e_shnum * ehdr->e_shentsize;
+
+	return (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+}
+
+int host_check(const struct descriptor *d, const char *object)
+{
+	const Elf64_Ehdr *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
+	struct mitosis_cpu here;
+	const char *missing;
+
+	if (d->page_size != (uint32_t)sysconf(_SC_PAGESIZE)) {
+		log_error("%s: the parent's pages are %u bytes, this host's %ld", object, d->page_size,
+			  sysconf(_SC_PAGESIZE));
+		return -ENOTSUP;
+	}
+	if (d->user_end != USER_END) {
+		log_error("%s: the parent's address space ends at 0x%llx, this host's at 0x%lx", object,
+			  (unsigned long long)d->user_end, USER_END);
+		return -ENOTSUP;
+	}
+	cpu_identify(&here);
+	missing = cpu_missing(&d->cpu, &here);
+	if (missing) {
+		log_error("%s: this processor lacks %s, which the parent's has", object, missing);
+		return -ENOTSUP;
+	}
+	if (!d->vdso_image)
+		return 0;
+	if (!vdso) {
+		log_error("%s: the parent uses a vDSO, this kernel has none", object);
+		return -ENOTSUP;
+	}
+	if (vdso_length(vdso) != d->vdso_image_length ||
+	    descriptor_hash(vdso, d->vdso_image_length) != d->vdso_hash) {
+		log_error("%s: this kernel's vDSO differs from the parent's: both need the same kernel build",
+			  object);
+		return -ENOTSUP;
+	}
+	return 0;
+}

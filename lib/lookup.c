@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* lookup.c - host names by the system's resolver. */
+#include "internal.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+	char service[8];
+	int n = 0, err;
+
+	snprintf(service, sizeof(service), "%u", port);
+	err = getaddrinfo(host, service, &hints, &list);
+	if (err) {
+		log_error("%s: %s", host, gai_strerror(err));
+		return -EHOSTUNREACH;
+	}
+	for (struct addrinfo *a = list; a && n < max; a = a->ai_next)
+		memcpy(&to[n++], a->ai_addr, a->ai_addrlen);
+	freeaddrinfo(list);
+	return n;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* freestanding.c - what the compiler and the code beside it need instead of a C library. */
+#include "freestanding.h"
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+	void *d = to;
+
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
+	return to;
+}
+
+void *memset(void *to, int byte, size_t n)
+{
+	void *d = to;
+
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(byte) : "memory");
+	return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char *x = a, *y = b;
+
+	for (size_t i = 0; i < n; i++)
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
+	return 0;
+}
+
+size_t text_length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+bool text_is(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+bool text_has_suffix(const char *s, const char *suffix)
+{
+	size_t n = text_length(s), m = text_length(suffix);
+
+	return n >= m && text_is(s + n - m, suffix);
+}
+
+uint64_t text_number(const char **s, unsigned int base)
+{
+	uint64_t n = 0;
+
+	for (;; (*s)++) {
+		unsigned int digit;
+
+		if (**s >= '0' && **s <= '9')
+			digit = (unsigned int)(**s - '0');
+		else if (**s >= 'a' && **s <= 'f')
+			digit = (unsigned int)(**s - 'a') + 10;
+		else
+			return n;
+		if (digit >= base)
+			return n;
+		n = n * base + digit;
+	}
+}
+
+char *text_append_number(char *to, uint64_t n)
+{
+	char digits[20];
+	int i = 0;
+
+	do {
+		digits[i++] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	while (i)
+		*to++ = digits[--i];
+	return to;
+}
+
+char *text_append(char *to, const char *s)
+{
+	while (*s)
+		*to++ = *s++;
+	return to;
+}

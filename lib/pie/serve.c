@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * serve.c - the shadow answers children: one epoll loop, one small fixed structure per peer.
+ *
+ * A peer sends frames of at most sizeof(struct wire_frame) + sizeof(struct wire_hello) bytes and
+ * has one answer under way; what else it sent waits in its socket. Pages go out straight from the
+ * snapshot, nothing is buffered here, so a slow peer costs nothing but its entry. A peer that does
+ * not introduce itself in time, stalls an answer, or breaks the protocol is cut off.
+ */
+#include "snapshot.h"
+#include "registry.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define PEERS_MAX	900u			/* below the usual limit of 1024 descriptors */
+#define STRANGERS_MAX	64u			/* peers that have not said HELLO yet */
+#define HELLO_NS	(5ULL * 1000000000ULL)
+#define STALL_NS	(30ULL * 1000000000ULL)
+#define NEVER		(~0ULL)
+
+enum { SLOT_LISTEN = PEERS_MAX, SLOT_LOCAL, SLOT_PARENT };
+
+enum peer_state { PEER_FREE, PEER_STRANGER, PEER_CHILD, PEER_LEAVING };
+
+struct peer {
+	int32_t fd;
+	uint8_t state;			/* enum peer_state */
+	uint8_t local;			/* over the unix socket, by a user who may */
+	uint8_t release;		/* end the snapshot once the answer is out */
+	uint8_t waiting;		/* for EPOLLOUT */
+	uint32_t have;			/* bytes in input */
+	uint32_t vma;			/* where the last READ was found */
+	uint64_t deadline;
+	/* The answer under way: an array of pieces, ... */
+	const struct iovec *pieces;
+	uint32_t piece, piece_count;
+	uint64_t piece_done;
+	/* ... or the rest of a READ. */
+	uint64_t address, pages;
+	struct iovec run[2];
+	struct wire_frame frame;
+	uint8_t input[sizeof(struct wire_frame) + sizeof(struct wire_hello)];
+	union {
+		struct wire_info info;
+		char text[WIRE_ERROR_MAX];
+	} reply;
+};
+
+struct server {
+	struct snapshot *s;
+	int epoll;
+	uint32_t peers_used, strangers;
+	uint64_t life_ends;
+	bool ending;
+	struct peer peers[PEERS_MAX];
+};
+
+static void peer_close(struct server *v, struct peer *p, bool reset)
+{
+	struct linger hard = { .l_onoff = 1 };
+
+	if (reset)
+		sys(SYS_setsockopt, p->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	sys(SYS_close, p->fd);
+	if (p->state == PEER_STRANGER)
+		v->strangers--;
+	if (p->release)
+		v->ending = true;
+	p->state = PEER_FREE;
+}
+
+static void peer_wants(struct server *v, struct peer *p, bool output)
+{
+	struct epoll_event e = {
+		.events = output ? EPOLLOUT : EPOLLIN,
+		.data.u32 = (uint32_t)(p - v->peers),
+	};
+
+	if (p->waiting == output)
+		return;
+	p->waiting = output;
+	sys(SYS_epoll_ctl, v->epoll, EPOLL_CTL_MOD, p->fd, &e);
+}
+
+static void answer(struct peer *p, const struct iovec *pieces, uint32_t count)
+{
+	p->pieces = pieces;
+	p->piece_count = count;
+	p->piece = 0;
+	p->piece_done = 0;
+}
+
+static void answer_payload(struct peer *p, uint16_t type, void *payload, uint32_t length)
+{
+	p->frame = (struct wire_frame){ .type = type, .length = length };
+	p->run[0] = (struct iovec){ &p->frame, sizeof(p->frame) };
+	p->run[1] = (struct iovec){ payload, length };
+	answer(p, p->run, length ? 2 : 1);
+}
+
+/* Tells the peer what is wrong; it is cut off once that is sent. */
+static void refuse(struct server *v, struct peer *p, const char *why)
+{
+	char *end = text_append(p->reply.text, why);
+
+	if (p->state == PEER_STRANGER)
+		v->strangers--;
+	p->state = PEER_LEAVING;
+	p->pages = 0;
+	answer_payload(p, WIRE_ERROR, p->reply.text, (uint32_t)(end - p->reply.text));
+}
+
+static const struct descriptor_vma *find_area(struct snapshot *s, struct peer *p, uint64_t address)
+{
+	uint32_t low = 0, high = s->vma_count;
+
+	if (p->vma < high && address >= s->vmas[p->vma].start && address < s->vmas[p->vma].end)
+		return &s->vmas[p->vma];
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (s->vmas[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == s->vma_count || s->vmas[low].start > address)
+		return NULL;
+	p->vma = low;
+	return &s->vmas[low];
+}
+
+static bool page_is_zero(uint64_t address)
+{
+	const uint64_t *word = (const void *)address;
+
+	for (uint32_t i = 0; i < PAGE_BYTES / 8; i++)
+		if (word[i])
+			return false;
+	return true;
+}
+
+/*
+ * Begin the next DATA or ZERO frame of a READ. Only anonymous memory is looked at for zeros: a
+ * truncated file behind a mapping must fail in the socket call, not fault here.
+ */
+static const char *next_run(struct server *v, struct peer *p)
+{
+	struct snapshot *s = v->s;
+	const struct descriptor_vma *area = find_area(s, p, p->address);
+	uint64_t limit, n = 0;
+	bool zero = false;
+
+	if (!area || area->flags & VMA_VDSO)
+		return "address is not part of the snapshot";
+	if (area->flags & VMA_SHARED && area->prot & PROT_WRITE)
+		return "shared writable memory is not part of the snapshot";
+	limit = (area->end - p->address) / PAGE_BYTES;
+	if (limit > p->pages)
+		limit = p->pages;
+	if (limit > WIRE_RUN_MAX)
+		limit = WIRE_RUN_MAX;
+	if (area->flags & VMA_FILE) {
+		n = limit;
+	} else {
+		zero = page_is_zero(p->address);
+		for (n = 1; n < limit && page_is_zero(p->address + n * PAGE_BYTES) == zero; n++)
+			;
+	}
+	p->frame = (struct wire_frame){
+		.type = zero ? WIRE_ZERO : WIRE_DATA, .address = p->address, .pages = (uint32_t)n,
+		.length = zero ? 0 : (uint32_t)(n * PAGE_BYTES),
+	};
+	p->run[0] = (struct iovec){ &p->frame, sizeof(p->frame) };
+	p->run[1] = (struct iovec){ (void *)p->address, n * PAGE_BYTES };
+	answer(p, p->run, zero ? 1 : 2);
+	p->address += n * PAGE_BYTES;
+	p->pages -= n;
+	s->fetched_pages += n;
+	return NULL;
+}
+
+/* Send what can be sent. Returns false when the peer is gone. */
+static bool peer_send(struct server *v, struct peer *p)
+{
+	for (;;) {
+		while (p->piece < p->piece_count) {
+			struct iovec iov[16];
+			struct msghdr message = { .msg_iov = iov };
+			uint32_t n = 0;
+
+			for (uint32_t i = p->piece; i < p->piece_count && n < 16; i++)
+				iov[n++] = p->pieces[i];
+			iov[0].iov_base = (char *)iov[0].iov_base + p->piece_done;
+			iov[0].iov_len -= p->piece_done;
+			message.msg_iovlen = n;
+			long sent = sys(SYS_sendmsg, p->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+			if (sent == -EAGAIN) {
+				peer_wants(v, p, true);
+				return true;
+			}
+			if (sent == -EINTR)
+				continue;
+			if (sent < 0) {
+				/* Among others EFAULT: the file behind a mapping was truncated. */
+				peer_close(v, p, true);
+				return false;
+			}
+			p->deadline = now_ns() + STALL_NS;
+			p->piece_done += (uint64_t)sent;
+			while (p->piece < p->piece_count && p->piece_done >= p->pieces[p->piece].iov_len) {
+				p->piece_done -= p->pieces[p->piece].iov_len;
+				p->piece++;
+			}
+		}
+		p->piece_count = 0;
+		if (!p->pages)
+			break;
+		const char *why = next_run(v, p);
+
+		if (why)
+			refuse(v, p, why);
+	}
+	if (p->state == PEER_LEAVING) {
+		peer_close(v, p, false);
+		return false;
+	}
+	p->deadline = NEVER;
+	peer_wants(v, p, false);
+	return true;
+}
+
+static bool uuid_equal(const uint8_t *a, const uint8_t *b)
+{
+	volatile uint8_t difference = 0;
+
+	for (int i = 0; i < 16; i++)
+		difference |= a[i] ^ b[i];
+	return !difference;
+}
+
+static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
+{
+	struct snapshot *s = v->s;
+
+	if (h->magic != WIRE_MAGIC) {
+		refuse(v, p, "not a mitosis client");
+		return;
+	}
+	if (h->major != WIRE_MAJOR) {
+		refuse(v, p, "protocol version not supported: this side speaks version 1");
+		return;
+	}
+	if (!p->local && !uuid_equal(h->uuid, s->args.uuid)) {
+		refuse(v, p, "no such snapshot here");
+		return;
+	}
+	v->strangers--;
+	switch (h->purpose) {
+	case WIRE_FOR_CHILD:
+		if (s->broken) {
+			v->strangers++;
+			refuse(v, p, s->broken);
+			return;
+		}
+		p->state = PEER_CHILD;
+		s->children++;
+		s->fetched_pages += s->header.hot_pages;
+		answer(p, s->reply, s->reply_count);
+		return;
+	case WIRE_FOR_INFO:
+		p->state = PEER_LEAVING;
+		p->reply.info = (struct wire_info){
+			.parent_pid = (uint32_t)s->args.parent_pid,
+			.shadow_pid = (uint32_t)sys(SYS_getpid),
+			.children = s->children, .pages = s->header.pages,
+			.fetched_pages = s->fetched_pages, .created_ns = s->args.created_ns,
+			.ready_ns = s->ready_ns, .age_ns = now_ns() - s->args.created_ns,
+			.lifetime_ns = s->args.lifetime_ns,
+		};
+		memcpy(p->reply.info.uuid, s->args.uuid, 16);
+		memcpy(p->reply.info.label, s->args.label, sizeof(s->args.label));
+		memcpy(p->reply.info.address, s->args.address, sizeof(s->args.address));
+		answer_payload(p, WIRE_INFO, &p->reply.info, sizeof(p->reply.info));
+		return;
+	case WIRE_FOR_RELEASE:
+		p->state = PEER_LEAVING;
+		p->release = 1;
+		answer_payload(p, WIRE_RELEASED, NULL, 0);
+		return;
+	default:
+		v->strangers++;
+		refuse(v, p, "unknown purpose");
+	}
+}
+
+/* One whole frame is in p->input if there is one; returns its length, 0 for not yet. */
+static uint32_t frame_ready(const struct peer *p, const char **why)
+{
+	const struct wire_frame *f = (const void *)p->input;
+
+	if (p->have < sizeof(*f))
+		return 0;
+	if (f->reserved) {
+		*why = "malformed frame";
+		return 0;
+	}
+	if (p->state == PEER_STRANGER) {
+		if (f->type != WIRE_HELLO || f->length != sizeof(struct wire_hello)) {
+			*why = "not a mitosis client";
+			return 0;
+		}
+	} else if (f->type != WIRE_READ || f->length) {
+		*why = "unexpected frame";
+		return 0;
+	}
+	return p->have >= sizeof(*f) + f->length ? (uint32_t)sizeof(*f) + f->length : 0;
+}
+
+static void peer_receive(struct server *v, struct peer *p)
+{
+	while (p->state == PEER_STRANGER || p->state == PEER_CHILD) {
+		const char *why = NULL;
+		uint32_t length = frame_ready(p, &why);
+
+		if (why) {
+			refuse(v, p, why);
+		} else if (length) {
+			const struct wire_frame *f = (const void *)p->input;
+
+			if (p->state == PEER_STRANGER) {
+				hello(v, p, (const void *)(f + 1));
+			} else if (f->address % PAGE_BYTES || !f->pages || f->pages > WIRE_READ_MAX) {
+				refuse(v, p, "malformed READ");
+			} else {
+				p->address = f->address;
+				p->pages = f->pages;
+			}
+			p->have -= length;
+			for (uint32_t i = 0; i < p->have; i++)
+				p->input[i] = p->input[length + i];
+		} else {
+			/* Never past one frame: what follows waits in the socket. */
+			uint32_t want = p->state == PEER_STRANGER ? sizeof(p->input) : sizeof(struct wire_frame);
+			long n = sys(SYS_recvfrom, p->fd, p->input + p->have, want - p->have, MSG_DONTWAIT, 0, 0);
+
+			if (n == -EAGAIN)
+				return;
+			if (n == -EINTR)
+				continue;
+			if (n <= 0) {
+				peer_close(v, p, n < 0);
+				return;
+			}
+			p->have += (uint32_t)n;
+			continue;
+		}
+		if (!peer_send(v, p) || p->waiting)
+			return;
+	}
+	if (p->state == PEER_LEAVING)
+		peer_send(v, p);
+}
+
+static void peer_ready(struct server *v, struct peer *p)
+{
+	if (p->waiting && (!peer_send(v, p) || p->waiting))
+		return;
+	peer_receive(v, p);
+}
+
+static void accept_peers(struct server *v, int listener, bool local)
+{
+	for (;;) {
+		long fd = sys(SYS_accept4, listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct ucred who = { 0 };
+		uint32_t length = sizeof(who), i;
+		int one = 1, idle = 15;
+
+		if (fd == -EINTR || fd == -ECONNABORTED)
+			continue;
+		if (fd < 0)
+			return;
+		for (i = 0; i < PEERS_MAX && v->peers[i].state != PEER_FREE; i++)
+			;
+		if (v->strangers >= STRANGERS_MAX || i == PEERS_MAX) {
+			/* The stranger who has waited longest makes room. */
+			struct peer *oldest = NULL;
+
+			for (uint32_t k = 0; k < PEERS_MAX; k++) {
+				struct peer *p = &v->peers[k];
+
+				if (p->state == PEER_STRANGER && (!oldest || p->deadline < oldest->deadline))
+					oldest = p;
+			}
+			if (!oldest) {
+				sys(SYS_close, fd);
+				continue;
+			}
+			peer_close(v, oldest, true);
+			i = (uint32_t)(oldest - v->peers);
+		}
+		if (local) {
+			sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &who, &length);
+			if (who.uid && who.uid != (uint32_t)sys(SYS_geteuid)) {
+				sys(SYS_close, fd);
+				continue;
+			}
+		} else {
+			sys(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+			sys(SYS_setsockopt, fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+			sys(SYS_setsockopt, fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+		}
+		struct peer *p = &v->peers[i];
+		struct epoll_event e = { .events = EPOLLIN, .data.u32 = i };
+
+		memset(p, 0, sizeof(*p));
+		p->fd = (int32_t)fd;
+		p->local = local;
+		p->deadline = now_ns() + HELLO_NS;
+		p->state = PEER_STRANGER;
+		v->strangers++;
+		if (sys(SYS_epoll_ctl, v->epoll, EPOLL_CTL_ADD, fd, &e) < 0) {
+			peer_close(v, p, true);
+			continue;
+		}
+		peer_receive(v, p);
+	}
+}
+
+/* The frame, the header and the tables, then the hot pages: gathered once, sent to every child. */
+static void build_reply(struct snapshot *s)
+{
+	struct descriptor *d = &s->header;
+	struct wire_frame *f = (void *)s->reply_frame;
+	static const uint64_t zeros;
+	const struct { const struct descriptor_table *table; const void *data; uint64_t entry; } parts[] = {
+		{ &d->vmas, s->vmas, sizeof(s->vmas[0]) },
+		{ &d->extents, s->extents, sizeof(s->extents[0]) },
+		{ &d->hot, s->hot, sizeof(s->hot[0]) },
+		{ &d->files, s->files, sizeof(s->files[0]) },
+		{ &d->fds, s->fds, sizeof(s->fds[0]) },
+		{ &d->auxv, s->auxv, sizeof(s->auxv[0]) },
+		{ &d->strings, s->strings, 1 },
+	};
+	uint32_t n = 0;
+
+	*f = (struct wire_frame){
+		.type = WIRE_DESCRIPTOR, .length = (uint32_t)d->length, .pages = (uint32_t)d->hot_pages,
+	};
+	s->reply[n++] = (struct iovec){ f, sizeof(*f) };
+	s->reply[n++] = (struct iovec){ d, sizeof(*d) };
+	for (uint32_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		uint64_t bytes = parts[i].table->count * parts[i].entry;
+
+		if (bytes)
+			s->reply[n++] = (struct iovec){ (void *)parts[i].data, bytes };
+		if (bytes % 8)
+			s->reply[n++] = (struct iovec){ (void *)&zeros, 8 - bytes % 8 };
+	}
+	for (uint32_t i = 0; i < s->hot_count; i++)
+		s->reply[n++] = (struct iovec){ (void *)s->hot[i].start, s->hot[i].pages * PAGE_BYTES };
+	s->reply_count = n;
+}
+
+static void watch(struct server *v, int fd, uint32_t slot)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = slot };
+
+	if (sys(SYS_epoll_ctl, v->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+		sys(SYS_exit_group, 1);
+}
+
+static int open_local(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char *end = a.sun_path + 1;
+	int fd = (int)sys(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	end = text_append(end, REGISTRY_PREFIX);
+	end = text_append_number(end, (uint64_t)sys(SYS_geteuid));
+	*end++ = '/';
+	end = text_append_number(end, (uint64_t)sys(SYS_getpid));
+	if (fd < 0 || sys(SYS_bind, fd, &a, end - (char *)&a) < 0 || sys(SYS_listen, fd, 16) < 0)
+		return -1;
+	return fd;
+}
+
+/* Milliseconds until the next deadline, -1 for none. */
+static long next_timeout(struct server *v)
+{
+	uint64_t first = v->life_ends, now;
+
+	for (uint32_t i = 0; i < PEERS_MAX; i++)
+		if (v->peers[i].state != PEER_FREE && v->peers[i].deadline < first)
+			first = v->peers[i].deadline;
+	if (first == NEVER)
+		return -1;
+	now = now_ns();
+	if (first <= now)
+		return 0;
+	first = (first - now + 999999) / 1000000;
+	return first > 1000000 ? 1000000 : (long)first;
+}
+
+void serve(struct snapshot *s)
+{
+	uint64_t length = (sizeof(struct server) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	struct server *v = (void *)sys(SYS_mmap, 0, length, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int local;
+
+	if (SYS_FAILED(v))
+		sys(SYS_exit_group, 1);
+	v->s = s;
+	if (!s->broken)
+		build_reply(s);
+	v->epoll = (int)sys(SYS_epoll_create1, EPOLL_CLOEXEC);
+	v->life_ends = s->args.lifetime_ns ? s->args.created_ns + s->args.lifetime_ns : NEVER;
+	if (!s->args.lifetime_ns) {
+		/* Open first, compare then: a pid that was reused meanwhile is not our parent. */
+		long pidfd = sys(SYS_pidfd_open, s->args.parent_pid, 0);
+
+		if (pidfd < 0 || sys(SYS_getppid) != s->args.parent_pid)
+			sys(SYS_exit_group, 0);
+		watch(v, (int)pidfd, SLOT_PARENT);
+	}
+	local = open_local();
+	if (local >= 0)
+		watch(v, local, SLOT_LOCAL);
+	sys(SYS_fcntl, s->args.listen_fd, F_SETFL, O_NONBLOCK);
+	watch(v, s->args.listen_fd, SLOT_LISTEN);
+
+	while (!v->ending) {
+		struct epoll_event events[32];
+		long n = sys(SYS_epoll_wait, v->epoll, events, 32, next_timeout(v));
+		uint64_t now;
+
+		for (long i = 0; i < n; i++) {
+			uint32_t slot = events[i].data.u32;
+
+			if (slot == SLOT_PARENT)
+				sys(SYS_exit_group, 0);
+			if (slot == SLOT_LISTEN)
+				accept_peers(v, s->args.listen_fd, false);
+			else if (slot == SLOT_LOCAL)
+				accept_peers(v, local, true);
+			else if (v->peers[slot].state == PEER_FREE)
+				continue;
+			else
+				peer_ready(v, &v->peers[slot]);
+		}
+		now = now_ns();
+		if (now >= v->life_ends)
+			break;
+		for (uint32_t i = 0; i < PEERS_MAX; i++)
+			if (v->peers[i].state != PEER_FREE && v->peers[i].deadline <= now)
+				peer_close(v, &v->peers[i], true);
+	}
+	sys(SYS_exit_group, 0);
+	__builtin_unreachable();
+}

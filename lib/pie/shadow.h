@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* shadow.h - what mitosis_prepare() hands to the shadow: read in memory, never on the wire. */
+#ifndef MITOSIS_PIE_SHADOW_H
+#define MITOSIS_PIE_SHADOW_H
+
+#include <stdint.h>
+#include "descriptor.h"
+
+struct shadow_args {
+	int32_t listen_fd;
+	int32_t parent_pid;
+	int32_t control_fd;		/* of a parent that is itself a child: nothing to carry over */
+	uint32_t reserved0;
+	uint8_t uuid[16];
+	char address[256];		/* HOST:PORT as in the reference */
+	char label[64];
+	uint64_t lifetime_ns;		/* 0: as long as the parent lives */
+	uint64_t created_ns;
+
+	struct mitosis_registers registers;
+	uint64_t fs_base;
+	uint64_t tid_address;
+	uint64_t robust_list, robust_list_length;
+	uint64_t rseq;
+	uint32_t rseq_length;
+	uint32_t reserved;
+	uint64_t signal_mask, signal_pending;
+	struct descriptor_timer timers[DESCRIPTOR_TIMERS];
+	uint64_t resume_entry, child_state;
+};
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * prepare.c - mitosis_prepare(): what has to happen before the parent may go on, and nothing else.
+ *
+ * No allocation, no stdio, no resolver: it may run in a signal handler. Everything that can be read
+ * from a copy of the process later is left to the shadow.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/rseq.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+#include "sys.h"
+
+#ifndef PR_GET_TID_ADDRESS
+#define PR_GET_TID_ADDRESS 40
+#endif
+
+/* Missing in C libraries that do not register restartable sequences. */
+#pragma weak __rseq_offset
+#pragma weak __rseq_size
+
+#define SHADOWS_MAX 64
+/*
+ * Shadows have no exit signal, so that the program's wait() never sees one; a shadow that ended
+ * before its parent stays a zombie until the library waits for it here.
+ */
+static int shadows[SHADOWS_MAX];
+
+static void reap_shadows(void)
+{
+	for (int i = 0; i < SHADOWS_MAX; i++)
+		if (shadows[i] && waitpid(shadows[i], NULL, __WCLONE | WNOHANG))
+			shadows[i] = 0;
+}
+
+/* Wait for one of our shadows that is known to be ending. */
+static void reap_shadow(int pid)
+{
+	for (int i = 0; i < SHADOWS_MAX; i++) {
+		if (shadows[i] != pid)
+			continue;
+		while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+			;
+		shadows[i] = 0;
+	}
+}
+
+static void remember_shadow(int pid)
+{
+	for (int i = 0; i < SHADOWS_MAX; i++) {
+		if (!shadows[i]) {
+			shadows[i] = pid;
+			return;
+		}
+	}
+}
+
+const struct engine *engine_find(const char *name)
+{
+	static const struct engine *const engines[] = { &engine_user };
+
+	if (!name)
+		return engines[0];
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
+		if (!strcmp(engines[i]->name, name))
+			return engines[i];
+	return NULL;
+}
+
+/* 0 if this process has one thread: the link count of the task directory is threads + 2. */
+static int check_single_threaded(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/task", &st))
+		return -ENOSYS;
+	return st.st_nlink == 3 ? 0 : -EBUSY;
+}
+
+static void read_process(struct shadow_args *job)
+{
+	for (int i = 0; i < DESCRIPTOR_TIMERS; i++)
+		sys(SYS_getitimer, i, &job->timers[i]);
+	job->fs_base = mitosis_fs_base();
+	sys(SYS_prctl, PR_GET_TID_ADDRESS, &job->tid_address);
+	sys(SYS_get_robust_list, 0, &job->robust_list, &job->robust_list_length);
+	sys(SYS_rt_sigprocmask, SIG_BLOCK, 0, &job->signal_mask, 8);
+	sys(SYS_rt_sigpending, &job->signal_pending, 8);
+	if (&__rseq_size && __rseq_size) {
+		job->rseq = job->fs_base + (uint64_t)__rseq_offset;
+		/* glibc registers no less than the original structure. */
+		job->rseq_length = __rseq_size < 32 ? 32 : __rseq_size;
+	}
+}
+
+/* Returns once here with the shadow's pid or -errno, and once in each child with 0. */
+static int take_snapshot(const struct engine *engine, struct shadow_args *job)
+{
+	if (mitosis_context_save(&job->registers))
+		return 0;
+	return engine->prepare(job);
+}
+
+EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX])
+{
+	static struct shadow_args job;
+	struct mitosis_prepare_args a = MITOSIS_PREPARE_ARGS_INIT;
+	const struct engine *engine;
+	struct timespec now;
+	int err, pid;
+
+	if (!ref)
+		return -EINVAL;
+	if (args) {
+		if (args->size < offsetof(struct mitosis_prepare_args, engine) || args->size > sizeof(a))
+			return -EINVAL;
+		memcpy(&a, args, args->size);
+	}
+	if (a.flags || (a.label && strlen(a.label) >= MITOSIS_LABEL_MAX) || a.lifetime_s > UINT32_MAX)
+		return -EINVAL;
+	engine = engine_find(a.engine);
+	if (!engine)
+		return -ENOTSUP;
+	err = mitosis_init();
+	if (!err)
+		err = check_single_threaded();
+	if (!err)
+		err = child_make_whole();
+	if (err)
+		return err;
+	reap_shadows();
+
+	memset(&job, 0, sizeof(job));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	job.created_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	job.lifetime_ns = a.lifetime_s * 1000000000U;
+	job.parent_pid = getpid();
+	job.control_fd = child_state.is_child ? child_state.control_fd : -1;
+	if (a.label)
+		strcpy(job.label, a.label);
+	uuid_generate_random(job.uuid);
+	job.listen_fd = transport_tcp.listen(a.listen, job.address);
+	if (job.listen_fd < 0)
+		return job.listen_fd;
+	err = reference_format(ref, job.address, job.uuid);
+	if (err) {
+		close(job.listen_fd);
+		return err;
+	}
+	job.resume_entry = (uint64_t)mitosis_context_resume;
+	job.child_state = (uint64_t)&child_state;
+	read_process(&job);
+	pid = take_snapshot(engine, &job);
+	if (!pid) {
+		/* A resumed child. Its memory may hold the pids of the parent's shadows. */
+		memset(shadows, 0, sizeof(shadows));
+		return 1;
+	}
+	close(job.listen_fd);
+	if (pid < 0)
+		return pid;
+	remember_shadow(pid);
+	return 0;
+}
+
+EXPORT int mitosis_release(const char *text)
+{
+	struct reference ref;
+	struct wire_frame frame;
+	struct mitosis_info info = { .size = sizeof(info) };
+	int fd, err;
+
+	err = mitosis_query(text, &info);
+	if (err)
+		return err;
+	reference_parse(&ref, text);
+	fd = session_open(&ref, WIRE_FOR_RELEASE, SESSION_TIMEOUT_MS);
+	if (fd < 0)
+		return fd;
+	err = session_expect(fd, ref.address, WIRE_RELEASED, &frame);
+	if (!err) {
+		char end;
+
+		/* It closes as the last thing before it ends. */
+		session_read(fd, &end, 1);
+		reap_shadow((int)info.shadow_pid);
+	}
+	close(fd);
+	return err;
+}

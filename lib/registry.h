@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * registry.h - how the snapshots of a host are found.
+ *
+ * There is no runtime directory: each shadow listens on an abstract unix socket whose name holds
+ * its user and process id. The kernel takes the name away with the process, however it ends, so
+ * nothing can be left behind. Names are public, hence no secret is in them; both sides check the
+ * other's user id.
+ */
+#ifndef MITOSIS_REGISTRY_H
+#define MITOSIS_REGISTRY_H
+
+/* "\0mitosis-exp/UID/PID" */
+#define REGISTRY_PREFIX "mitosis-exp/"
+
+#endif

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * resume.c - mitosis_resume(): turns a reference into a running child.
+ *
+ * One fork: the caller stays as supervisor and pager, its copy becomes the child. All decisions are
+ * made before the fork, where an error can still be reported and undone; the copy only opens its
+ * userfaultfd, puts descriptors in their places and jumps into the restorer.
+ */
+#include "internal.h"
+#include "control.h"
+#include "pie/restorer.h"
+#include "supervise.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/rseq.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#pragma weak __rseq_offset
+#pragma weak __rseq_size
+
+#define WINDOW_DEFAULT	32u
+#define WINDOW_MAX	1024u
+#define ARENA_STACK	(64UL << 10)
+#define ARENA_MARGIN	(16UL << 20)	/* kept free around it */
+
+struct resume {
+	const struct reference *ref;
+	const struct mitosis_resume_args *args;
+	int socket_fd;
+	struct descriptor *d;
+	struct plan plan;
+	bool eager;
+	int *fds;			/* opened for the child, parallel to the descriptor's; -1: dropped */
+	uint64_t arena, arena_length;
+	struct restorer_args *restorer;
+	void *stack_top;
+	uint8_t *hot_data;
+};
+
+static uint64_t page_up(uint64_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+}
+
+static int fetch_descriptor(struct resume *r)
+{
+	struct wire_frame f;
+	const char *why;
+	int err;
+
+	r->socket_fd = session_open(r->ref, WIRE_FOR_CHILD, r->args->timeout_ms);
+	if (r->socket_fd < 0)
+		return r->socket_fd;
+	err = session_expect(r->socket_fd, r->ref->address, WIRE_DESCRIPTOR, &f);
+	if (err)
+		return err;
+	if (f.length < sizeof(*r->d) || f.length > DESCRIPTOR_MAX || f.pages > DESCRIPTOR_HOT_MAX) {
+		log_error("%s: malformed descriptor: impossible length", r->ref->address);
+		return -EPROTO;
+	}
+	r->d = malloc(f.length);
+	if (!r->d)
+		return -ENOMEM;
+	err = session_read(r->socket_fd, r->d, f.length);
+	if (err) {
+		log_error("%s: connection lost: %s", r->ref->address, strerror(-err));
+		return err;
+	}
+	err = descriptor_check(r->d, f.length, &why);
+	if (!err && r->d->hot_pages != f.pages) {
+		why = "wrong number of hot pages";
+		err = -EPROTO;
+	}
+	if (err)
+		log_error("%s: malformed descriptor: %s", r->ref->address, why);
+	return err;
+}
+
+/* The same file, as far as this host can tell? */
+static bool fd_is_same(const struct descriptor_fd *f, const struct stat *st)
+{
+	if (S_ISCHR(f->mode))
+		return S_ISCHR(st->st_mode);
+	if ((f->mode & S_IFMT) != (st->st_mode & S_IFMT))
+		return false;
+	if (st->st_dev == f->device && st->st_ino == f->inode)
+		return true;
+	if (S_ISDIR(f->mode))
+		return true;
+	return (uint64_t)st->st_size == f->size &&
+	       st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec == f->mtime_ns;
+}
+
+static bool is_memory_device(const char *path)
+{
+	static const char *const names[] = {
+		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(path, names[i]))
+			return true;
+	return false;
+}
+
+static int reopen(struct resume *r, const struct descriptor_fd *f, const char *path)
+{
+	const int not_again = O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW;
+	struct stat st;
+	int fd, high;
+
+	if (!S_ISREG(f->mode) && !S_ISDIR(f->mode) && !is_memory_device(path))
+		return -1;
+	fd = open(path, ((int)f->open_flags & ~not_again) | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) || !fd_is_same(f, &st) ||
+	    (S_ISREG(f->mode) && lseek(fd, (off_t)f->position, SEEK_SET) < 0)) {
+		close(fd);
+		return -1;
+	}
+	high = fcntl(fd, F_DUPFD_CLOEXEC, r->plan.fd_next);
+	close(fd);
+	if (high >= 0)
+		r->plan.fd_next = high + 1;
+	return high;
+}
+
+static int reopen_files(struct resume *r)
+{
+	const struct descriptor_fd *f = descriptor_at(r->d, r->d->fds);
+	char dropped[512] = "";
+	size_t used = 0;
+
+	r->fds = calloc(r->d->fds.count + 1, sizeof(*r->fds));
+	if (!r->fds)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < r->d->fds.count; i++) {
+		const char *path = descriptor_string(r->d, f[i].path);
+
+		r->fds[i] = reopen(r, &f[i], path);
+		if (r->fds[i] < 0 && used < sizeof(dropped) - 1) {
+			int n = snprintf(dropped + used, sizeof(dropped) - used, "%s%u (%.100s)", used ? ", " : "",
+					 f[i].fd, path);
+
+			used += n > 0 ? (size_t)n : 0;
+		}
+	}
+	if (!used)
+		return 0;
+	if (r->args->flags & MITOSIS_RESUME_STRICT) {
+		log_error("%s: open descriptors of the parent cannot be had here: %s", r->ref->address, dropped);
+		return -ENOTSUP;
+	}
+	log_warning("%s: closed in the child: %s", r->ref->address, dropped);
+	return 0;
+}
+
+static bool hole_is_free(const struct descriptor *d, uint64_t start, uint64_t length)
+{
+	const struct descriptor_vma *v = descriptor_at(d, d->vmas);
+
+	for (uint32_t i = 0; i < d->vmas.count; i++)
+		if (v[i].start < start + length + ARENA_MARGIN && v[i].end + ARENA_MARGIN > start)
+			return false;
+	return true;
+}
+
+/* An address range that is free in the parent's memory and in ours. */
+static int map_arena(struct resume *r)
+{
+	for (uint64_t at = 1ULL << 36; at + r->arena_length < 1ULL << 46; at += 1ULL << 32) {
+		void *got;
+
+		if (!hole_is_free(r->d, at, r->arena_length))
+			continue;
+		got = mmap((void *)at, r->arena_length, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+		if (got == (void *)at) {
+			r->arena = at;
+			return 0;
+		}
+		if (got != MAP_FAILED)
+			munmap(got, r->arena_length);
+	}
+	log_error("%s: no room for the restorer in the address space", r->ref->address);
+	return -ENOMEM;
+}
+
+static void *carve(uint64_t *at, uint64_t bytes)
+{
+	void *got = (void *)*at;
+
+	*at += (bytes + 63) & ~63ULL;
+	return got;
+}
+
+static void *carve_copy(uint64_t *at, const void *from, uint64_t bytes)
+{
+	void *got = carve(at, bytes);
+
+	memcpy(got, from, bytes);
+	return got;
+}
+
+/* The arena: code, stack, arguments, descriptor, plan, hot pages. */
+static int build_arena(struct resume *r)
+{
+	uint64_t code = (uint64_t)(mitosis_restorer_blob_end - mitosis_restorer_blob);
+	const struct descriptor *d = r->d;
+	uint64_t hot = d->hot_pages * PAGE_BYTES, at;
+	struct restorer_args *a;
+	int err;
+
+	r->arena_length = page_up(code) + ARENA_STACK +
+		page_up(sizeof(*a) + d->length + r->plan.step_count * sizeof(struct map_step) +
+			r->plan.missing_count * sizeof(struct descriptor_extent) + 1024) + hot;
+	err = map_arena(r);
+	if (err)
+		return err;
+	memcpy((void *)r->arena, mitosis_restorer_blob, code);
+	at = r->arena + page_up(code) + ARENA_STACK;
+	r->stack_top = (void *)at;
+	a = carve(&at, sizeof(*a));
+	*a = (struct restorer_args){
+		.arena = r->arena, .arena_length = r->arena_length,
+		.step_count = r->plan.step_count, .hot_count = d->hot.count,
+		.missing_count = r->plan.missing_count, .auxv_bytes = d->auxv.count * 8,
+		.uffd = -1, .socket_fd = -1, .exe_fd = r->plan.exe_fd, .supervisor = getpid(),
+	};
+	a->descriptor = carve_copy(&at, d, d->length);
+	a->steps = carve_copy(&at, r->plan.steps, r->plan.step_count * sizeof(struct map_step));
+	a->missing = carve_copy(&at, r->plan.missing, r->plan.missing_count * sizeof(struct descriptor_extent));
+	a->hot = descriptor_at(a->descriptor, d->hot);
+	a->auxv = descriptor_at(a->descriptor, d->auxv);
+	a->hot_data = (void *)page_up(at);
+	r->restorer = a;
+	err = session_read(r->socket_fd, (void *)a->hot_data, hot);
+	if (err)
+		log_error("%s: connection lost: %s", r->ref->address, strerror(-err));
+	return err;
+}
+
+/* ---- in the copy that becomes the child ---- */
+
+static __attribute__((noreturn)) void child_fail(int control_fd, int err)
+{
+	struct control_message m = { .type = CONTROL_FAILED, .error = err, .step = RESTORE_REGISTER };
+
+	send(control_fd, &m, sizeof(m), MSG_NOSIGNAL);
+	_exit(125);
+}
+
+static void send_uffd(int control_fd, int uffd)
+{
+	struct control_message m = { .type = CONTROL_UFFD };
+	struct iovec iov = { &m, sizeof(m) };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &uffd, sizeof(uffd));
+	if (sendmsg(control_fd, &message, MSG_NOSIGNAL) != (ssize_t)sizeof(m))
+		_exit(125);
+}
+
+/* Our copy of the C library registered its own; the kernel keeps one per thread. */
+static void unregister_rseq(void)
+{
+	static const uint32_t lengths[] = { 32, 28, 64, 128 };
+
+	if (!&__rseq_size || !__rseq_size)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
+		if (!sys(SYS_rseq, mitosis_fs_base() + (uint64_t)__rseq_offset, lengths[i], 1, 0x53053053))
+			return;
+}
+
+static int move_up(int fd, int base)
+{
+	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, base);
+}
+
+static __attribute__((noreturn)) void become_child(struct resume *r, int control_fd, int supervisor)
+{
+	const struct descriptor_fd *f = descriptor_at(r->d, r->d->fds);
+	const char *cwd = descriptor_string(r->d, r->d->cwd);
+	struct restorer_args *a = r->restorer;
+	int base = r->plan.fd_base, above = r->plan.fd_next;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != supervisor)
+		_exit(125);
+	a->control_fd = move_up(control_fd, above);
+	if (!r->eager) {
+		int uffd = uffd_open();
+
+		a->uffd = move_up(uffd, above);
+		if (a->uffd < 0)
+			child_fail(control_fd, uffd < 0 ? uffd : -errno);
+		send_uffd(a->control_fd, a->uffd);
+	} else if (r->plan.missing_count) {
+		a->socket_fd = move_up(r->socket_fd, above);
+	}
+	if (r->args->flags & MITOSIS_RESUME_DISCARD_STDIN) {
+		int null = open("/dev/null", O_RDONLY);
+
+		dup2(null, 0);
+	}
+	sys(SYS_close_range, 3, base - 1, 0);
+	for (uint32_t i = 0; i < r->d->fds.count; i++)
+		if (r->fds[i] >= 0 &&
+		    dup3(r->fds[i], (int)f[i].fd, (int)f[i].open_flags & O_CLOEXEC) < 0)
+			child_fail(a->control_fd, -errno);
+	a->close_from = (uint32_t)base;
+	a->close_to = (uint32_t)above;
+	if (a->exe_fd >= 0)
+		a->exe_fd = move_up(a->exe_fd, above);
+	if (*cwd && chdir(cwd) && r->args->flags & MITOSIS_RESUME_STRICT)
+		child_fail(a->control_fd, -errno);
+	unregister_rseq();
+	sys(SYS_set_robust_list, 0, 24);
+	sys(SYS_set_tid_address, 0);
+	mitosis_stack_switch(r->stack_top, (void (*)(void *))r->arena, a);
+}
+
+/* ---- in the supervisor ---- */
+
+/* The child's userfaultfd, or the reason why there is none. */
+static int receive_uffd(int control_fd)
+{
+	struct control_message m;
+	struct iovec iov = { &m, sizeof(m) };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(control_fd, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(m))
+		return -ECONNRESET;
+	if (m.type != CONTROL_UFFD)
+		return m.error ? m.error : -EPROTO;
+	c = CMSG_FIRSTHDR(&message);
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+static int choose_mode(struct resume *r)
+{
+	int uffd;
+
+	if (r->args->mode == MITOSIS_MODE_EAGER) {
+		r->eager = true;
+		return 0;
+	}
+	uffd = uffd_open();
+	if (uffd >= 0) {
+		close(uffd);
+		return 0;
+	}
+	if (r->args->mode == MITOSIS_MODE_DEMAND) {
+		log_error("userfaultfd: %s: memory cannot be fetched on demand (mitosis-check says what to do)",
+			  strerror(-uffd));
+		return uffd;
+	}
+	log_warning("userfaultfd: %s: all memory is fetched before the child runs (mitosis-check says what to do)",
+		    strerror(-uffd));
+	r->eager = true;
+	return 0;
+}
+
+static int start(struct resume *r)
+{
+	struct pager_options options = {
+		.object = r->ref->address, .window = r->args->window, .push_percent = r->args->push_percent,
+		.timeout_ms = r->args->timeout_ms, .push = !(r->args->flags & MITOSIS_RESUME_NO_PUSH),
+		.drain_stdin = r->args->flags & MITOSIS_RESUME_DISCARD_STDIN,
+		.hot_pages = r->d->hot_pages,
+	};
+	int pair[2], supervisor = getpid(), uffd = -1;
+	sigset_t all, old;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	pid = fork();
+	if (!pid) {
+		close(pair[0]);
+		become_child(r, pair[1], supervisor);
+	}
+	if (pid < 0) {
+		int err = -errno;
+
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		close(pair[0]);
+		close(pair[1]);
+		return err;
+	}
+	close(pair[1]);
+	munmap((void *)r->arena, r->arena_length);
+	for (uint32_t i = 0; i < (uint32_t)(r->plan.fd_next - r->plan.fd_base); i++)
+		close(r->plan.fd_base + (int)i);
+	if (r->eager) {
+		close(r->socket_fd);
+		r->socket_fd = -1;
+	} else {
+		uffd = receive_uffd(pair[0]);
+		if (uffd < 0) {
+			log_error("%s: cannot resume: userfaultfd: %s", r->ref->address, strerror(-uffd));
+			supervise_kill(pid);
+		}
+	}
+	pager_run(pid, pair[0], r->socket_fd, uffd, r->plan.missing, r->plan.missing_count, r->plan.steps,
+		  r->plan.step_count, &options);
+}
+
+int user_resume(const struct reference *ref, const struct mitosis_resume_args *args);
+
+int user_resume(const struct reference *ref, const struct mitosis_resume_args *args)
+{
+	struct resume r = { .ref = ref, .args = args, .socket_fd = -1 };
+	int err = fetch_descriptor(&r);
+
+	if (!err)
+		err = host_check(r.d, ref->address);
+	if (!err)
+		err = choose_mode(&r);
+	if (!err)
+		err = plan_make(&r.plan, r.d, ref->address, !r.eager);
+	if (!err) {
+		err = reopen_files(&r);
+		if (!err)
+			err = build_arena(&r);
+		if (!err)
+			err = start(&r);
+		if (r.arena)
+			munmap((void *)r.arena, r.arena_length);
+		plan_free(&r.plan);
+	}
+	if (r.socket_fd >= 0)
+		close(r.socket_fd);
+	free(r.fds);
+	free(r.d);
+	return err;
+}
+
+EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *args)
+{
+	struct mitosis_resume_args a = MITOSIS_RESUME_ARGS_INIT;
+	const struct engine *engine;
+	struct reference ref;
+	int err;
+
+	if (args) {
+		if (args->size < offsetof(struct mitosis_resume_args, engine) || args->size > sizeof(a))
+			return -EINVAL;
+		memcpy(&a, args, args->size);
+	}
+	if (!a.window)
+		a.window = WINDOW_DEFAULT;
+	if (!a.push_percent)
+		a.push_percent = 100;
+	if (!a.timeout_ms)
+		a.timeout_ms = SESSION_TIMEOUT_MS;
+	if (a.window > WINDOW_MAX || a.push_percent > 100 || a.mode > MITOSIS_MODE_EAGER ||
+	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH | MITOSIS_RESUME_DISCARD_STDIN))
+		return -EINVAL;
+	err = reference_parse(&ref, text);
+	if (err) {
+		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
+		return err;
+	}
+	engine = engine_find(a.engine);
+	if (!engine)
+		return -ENOTSUP;
+	return engine->resume(&ref, &a);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * wire.h - the protocol between a child's host and a shadow, version 1.
+ *
+ * A stream of frames, little-endian: a header of 24 bytes, then .length bytes of payload.
+ *
+ *   client                        shadow
+ *   HELLO {magic, version, uuid,  checks it, and answers by purpose:
+ *          purpose}               CHILD    -> DESCRIPTOR: the descriptor, then its hot pages
+ *                                 INFO     -> INFO
+ *                                 RELEASE  -> RELEASED, and the shadow ends
+ *   READ {address, pages, tag}    DATA or ZERO frames that together cover the range, in order
+ *                                 ERROR {text} at any point where a frame may begin; then it closes
+ *
+ * Only a CHILD may READ. Several READs may be under way; they are answered in order, so a reply
+ * needs no more than its address. On the local socket (abstract unix, see registry.h) the peer's
+ * user id stands for the UUID.
+ */
+#ifndef MITOSIS_WIRE_H
+#define MITOSIS_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC		0x314f4854494d4d4dULL	/* "MMMITHO1" */
+#define WIRE_MAJOR		1
+#define WIRE_MINOR		0
+#define WIRE_READ_MAX		4096u			/* pages in one READ */
+#define WIRE_RUN_MAX		64u			/* pages in one DATA frame */
+#define WIRE_ERROR_MAX		256u			/* bytes of text */
+
+enum wire_type {
+	WIRE_HELLO = 1, WIRE_DESCRIPTOR, WIRE_INFO, WIRE_RELEASED, WIRE_READ, WIRE_DATA, WIRE_ZERO,
+	WIRE_ERROR,
+};
+
+enum wire_purpose { WIRE_FOR_CHILD = 1, WIRE_FOR_INFO, WIRE_FOR_RELEASE };
+
+struct wire_frame {
+	uint16_t type;			/* enum wire_type */
+	uint16_t reserved;
+	uint32_t length;		/* payload bytes that follow */
+	uint64_t address;		/* READ, DATA, ZERO */
+	uint32_t pages;			/* READ, DATA, ZERO; DESCRIPTOR: hot pages behind it */
+	uint32_t tag;
+};
+
+struct wire_hello {
+	uint64_t magic;
+	uint16_t major, minor;
+	uint32_t purpose;		/* enum wire_purpose */
+	uint8_t uuid[16];
+};
+
+/* INFO payload. Addresses and labels end in NUL. */
+struct wire_info {
+	uint32_t parent_pid, shadow_pid;
+	uint32_t children, reserved;
+	uint64_t pages, fetched_pages;
+	uint64_t created_ns, ready_ns, age_ns, lifetime_ns;
+	uint8_t uuid[16];
+	char label[64];
+	char address[256];		/* HOST:PORT as in the reference */
+};
+
+#endif
