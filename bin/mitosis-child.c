@@ -13,15 +13,15 @@
 #include "mitosis.h"
 #include "tool.h"
 
-static int verbose;
+static int verbose, quiet;
 
 static void print_log(enum mitosis_log_level level, const char *text, void *data)
 {
 	if (level == MITOSIS_LOG_ERROR)
 		tool_error(NULL, "%s", text);
-	else if (level == MITOSIS_LOG_WARNING)
+	else if (level == MITOSIS_LOG_WARNING && !quiet)
 		tool_warn(NULL, "%s", text);
-	else if (verbose)
+	else if (level > MITOSIS_LOG_WARNING && verbose)
 		fprintf(stderr, "%s: %s\n", tool_name, text);
 }
 
@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 		  "longest silence of the parent's host (default 5s)", "TIME" },
 		{ "strict", '\0', POPT_ARG_NONE, &strict, 0,
 		  "refuse rather than close a descriptor that cannot be had here", NULL },
+		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "no warnings", NULL },
 		{ "verbose", 'v', POPT_ARG_NONE, &verbose, 0, "say more on standard error", NULL },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND

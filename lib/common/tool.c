@@ -288,3 +288,22 @@ int tool_arg_uints(const char *option, const char *s, uint64_t min, uint64_t max
 		return range_error(option, s, min, max);
 	return r ? value_error(option, s, r, "a list such as 1,2,4 or 1..8 or 0..100:10") : 0;
 }
+
+int tool_arg_words(const char *option, const char *s, const char *const names[], bool *const flags[])
+{
+	char *copy = strdup(s), *save = NULL, *word;
+	int err = copy && *copy ? 0 : tool_usage_error(option, "an empty list");
+
+	for (word = strtok_r(copy, ",", &save); word && !err; word = strtok_r(NULL, ",", &save)) {
+		size_t i;
+
+		for (i = 0; names[i] && strcmp(names[i], word); i++)
+			;
+		if (names[i])
+			*flags[i] = true;
+		else
+			err = tool_usage_error(option, "%s: not known", word);
+	}
+	free(copy);
+	return err;
+}

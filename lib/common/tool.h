@@ -25,6 +25,7 @@
 #define TOOL_H
 
 #include <popt.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -93,6 +94,9 @@ int tool_arg_duration(const char *option, const char *s, uint64_t *ns);
 int tool_arg_uint(const char *option, const char *s, uint64_t min, uint64_t max, uint64_t *v);
 int tool_arg_uints(const char *option, const char *s, uint64_t min, uint64_t max,
 		   uint64_t **list, size_t *n);
+
+/* A comma-separated list of known words: sets the flag beside each that occurs. names ends in NULL. */
+int tool_arg_words(const char *option, const char *s, const char *const names[], bool *const flags[]);
 
 /* The errno that a write to stdout failed with, for the message at exit (record.c calls it). */
 void tool_note_write_error(int err);

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mitosis-prepare - measures how long a process stands still when it is prepared.
+ *
+ * Each iteration: every page of the working set belongs to this process alone; it is prepared (or
+ * forked, or dumped); then every page is written, which pays the copy-on-write tax; then the
+ * snapshot is released. Engines take turns within an iteration, so that they see the same machine.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "mitosis.h"
+#include "prepare/criu.h"
+#include "progress.h"
+#include "tool.h"
+#include "units.h"
+#include "wss.h"
+
+enum { C_ENGINE, C_WSS, C_HUGE, C_ITER, C_PREPARE, C_READY, C_PAGES, C_BYTES, C_COW_FAULTS, C_COW };
+static const struct record_column columns[] = {
+	[C_ENGINE]     = { "engine", RECORD_STRING, "user: a snapshot; local: a bare fork(2), the floor; criu: criu dump" },
+	[C_WSS]        = { "wss", RECORD_SIZE, "working set, bytes" },
+	[C_HUGE]       = { "huge", RECORD_UINT, "1: transparent huge pages" },
+	[C_ITER]       = { "iter", RECORD_UINT, "iteration, from 0" },
+	[C_PREPARE]    = { "prepare_ns", RECORD_NS, "what the parent waits" },
+	[C_READY]      = { "ready_ns", RECORD_NS, "from the call until a child could be served" },
+	[C_PAGES]      = { "pages", RECORD_UINT, "pages in the snapshot" },
+	[C_BYTES]      = { "bytes", RECORD_SIZE, "the same in bytes" },
+	[C_COW_FAULTS] = { "cow_faults", RECORD_UINT, "page faults while the whole working set is written afterwards" },
+	[C_COW]        = { "cow_ns", RECORD_NS, "time to write it" },
+};
+
+struct sample {
+	uint64_t prepare_ns, ready_ns, pages, bytes, cow_faults, cow_ns;
+};
+
+struct plan {
+	uint64_t *wss;
+	size_t wss_count;
+	uint64_t count, warmup;
+	bool user, local, criu, huge;
+	struct record_stream *out;
+	uint64_t done;
+};
+
+static void print_log(enum mitosis_log_level level, const char *text, void *data)
+{
+	if (level <= MITOSIS_LOG_WARNING)
+		tool_error(NULL, "%s", text);
+}
+
+static uint64_t minor_faults(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)u.ru_minflt;
+}
+
+/* One word per page is enough to make it the parent's own. */
+static void write_all_pages(struct wss *w, struct sample *s)
+{
+	uint64_t start = clock_now_ns(), faults = minor_faults();
+
+	for (uint64_t p = 0; p < w->pages; p++)
+		((volatile uint64_t *)w->base)[p * 512] = p;
+	s->cow_ns = clock_now_ns() - start;
+	s->cow_faults = minor_faults() - faults;
+}
+
+static int measure_user(struct wss *w, struct sample *s)
+{
+	struct mitosis_info info = { .size = sizeof(info) };
+	char ref[MITOSIS_REF_MAX];
+	uint64_t start = clock_now_ns();
+	int err = mitosis_prepare(NULL, ref);
+
+	s->prepare_ns = clock_now_ns() - start;
+	if (err == 1)
+		_exit(0);	/* nobody gets the reference, so nobody resumes it */
+	if (err) {
+		tool_error("prepare", "%s", strerror(-err));
+		return err;
+	}
+	/* Answered only when it could serve a child. */
+	err = mitosis_query(ref, &info);
+	if (err) {
+		tool_error("snapshot", "%s", strerror(-err));
+		return err;
+	}
+	s->ready_ns = info.ready_ns - start;
+	s->pages = info.pages;
+	s->bytes = info.bytes;
+	write_all_pages(w, s);
+	err = mitosis_release(ref);
+	if (err)
+		tool_error("release", "%s", strerror(-err));
+	return err;
+}
+
+static int measure_local(struct wss *w, struct sample *s)
+{
+	uint64_t start;
+	int until[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(until)) {
+		tool_error("pipe", "%s", strerror(errno));
+		return -errno;
+	}
+	start = clock_now_ns();
+	pid = fork();
+	if (!pid) {
+		close(until[1]);
+		(void)!read(until[0], &c, 1);
+		_exit(0);
+	}
+	s->prepare_ns = clock_now_ns() - start;
+	close(until[0]);
+	if (pid < 0) {
+		tool_error("fork", "%s", strerror(errno));
+		close(until[1]);
+		return -EAGAIN;
+	}
+	write_all_pages(w, s);
+	close(until[1]);
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+static void emit(struct plan *p, const char *engine, uint64_t wss, uint64_t iter, const struct sample *s)
+{
+	if (iter >= p->warmup) {
+		record_begin(p->out);
+		record_string(p->out, C_ENGINE, engine);
+		record_uint(p->out, C_WSS, wss);
+		record_uint(p->out, C_HUGE, p->huge);
+		record_uint(p->out, C_ITER, iter - p->warmup);
+		record_uint(p->out, C_PREPARE, s->prepare_ns);
+		if (s->ready_ns)
+			record_uint(p->out, C_READY, s->ready_ns);
+		if (s->pages)
+			record_uint(p->out, C_PAGES, s->pages);
+		if (s->bytes)
+			record_uint(p->out, C_BYTES, s->bytes);
+		if (s->cow_ns) {
+			record_uint(p->out, C_COW_FAULTS, s->cow_faults);
+			record_uint(p->out, C_COW, s->cow_ns);
+		}
+		record_end(p->out);
+	}
+	progress_update(++p->done);
+}
+
+static int run_criu(struct plan *p, uint64_t bytes)
+{
+	struct criu_subject *subject = criu_subject_start(bytes, p->huge);
+	int err = subject ? 0 : -1;
+
+	for (uint64_t i = 0; i < p->count + p->warmup && !err; i++) {
+		struct sample s = { 0 };
+
+		err = criu_dump(subject, &s.prepare_ns, &s.ready_ns, &s.bytes);
+		if (!err)
+			emit(p, "criu", bytes, i, &s);
+	}
+	if (subject)
+		criu_subject_end(subject);
+	return err;
+}
+
+static int run_wss(struct plan *p, uint64_t bytes)
+{
+	struct wss w;
+	int err = 0;
+
+	if (wss_make(&w, bytes, p->huge)) {
+		char size[32];
+
+		tool_error("--wss", "%s: %s", units_format_size(bytes, size), strerror(errno));
+		return -1;
+	}
+	for (uint64_t i = 0; i < p->count + p->warmup && !err; i++) {
+		if (p->local) {
+			struct sample s = { 0 };
+
+			err = measure_local(&w, &s);
+			if (!err)
+				emit(p, "local", bytes, i, &s);
+		}
+		if (p->user && !err) {
+			struct sample s = { 0 };
+
+			err = measure_user(&w, &s);
+			if (!err)
+				emit(p, "user", bytes, i, &s);
+		}
+		if (!err)
+			err = record_error(p->out);
+	}
+	wss_free(&w);
+	if (p->criu && !err)
+		err = run_criu(p, bytes);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool_info info = {
+		.synopsis = "[OPTION...]",
+		.summary = "Measure how long a process stands still when it is prepared. One record per iteration.",
+		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
+		.examples = "  mitosis-prepare --wss 64M | mitosis-stats\n"
+			    "  mitosis-prepare --wss 1M..1G --engine user,local | mitosis-stats --baseline engine=local\n",
+		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
+	};
+	static const char *const engine_names[] = { "user", "local", "criu", NULL };
+	struct plan p = { .count = 20, .warmup = 2 };
+	bool *const engine_flags[] = { &p.user, &p.local, &p.criu };
+	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL;
+	int huge = 0, json = 0, opt, status = STATUS_USAGE;
+	struct poptOption options[] = {
+		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges such as 1M..1G (default 64M)", "SIZE[,SIZE...]" },
+		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 20)", "N" },
+		{ "warmup", '\0', POPT_ARG_STRING, &warmup, 0, "iterations before them that are not recorded (default 2)", "N" },
+		{ "huge", '\0', POPT_ARG_NONE, &huge, 0, "back the working set with transparent huge pages", NULL },
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, local, criu (default user)", "ENGINE[,ENGINE...]" },
+		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		TOOL_COMMON_OPTIONS,
+		POPT_TABLEEND
+	};
+	poptContext con;
+	int err = 0;
+
+	tool_init("mitosis-prepare");
+	con = tool_context(argc, argv, options, 0, &info);
+	opt = tool_next(con);
+	if (opt != TOOL_END)
+		goto out;
+	if (poptPeekArg(con)) {
+		tool_usage_error(NULL, "%s: unexpected argument", poptPeekArg(con));
+		goto out;
+	}
+	if (tool_arg_sizes("--wss", wss ? wss : "64M", &p.wss, &p.wss_count) ||
+	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
+	    (warmup && tool_arg_uint("--warmup", warmup, 0, 1000000, &p.warmup)) ||
+	    tool_arg_words("--engine", engine ? engine : "user", engine_names, engine_flags))
+		goto out;
+	p.huge = huge;
+	mitosis_set_logger(print_log, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (p.criu) {
+		const char *why = criu_unusable();
+
+		if (why) {
+			tool_warn("criu", "%s: left out", why);
+			p.criu = false;
+			status = STATUS_SKIP;
+			if (!p.user && !p.local)
+				goto out;
+		}
+	}
+	status = STATUS_FAILED;
+	if (record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
+			engine ? engine : "user", argc, argv))
+		goto out;
+	progress_start("prepare", (p.count + p.warmup) * p.wss_count * ((p.user ? 1 : 0) + (p.local ? 1 : 0) + (p.criu ? 1 : 0)));
+	for (size_t i = 0; i < p.wss_count && !err; i++)
+		err = run_wss(&p, p.wss[i]);
+	progress_finish();
+	if (!record_close(p.out) && !err)
+		status = STATUS_OK;
+out:
+	free(p.wss);
+	poptFreeContext(con);
+	return status;
+}

@@ -1,0 +1,484 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: what the user typed becomes a lab, a list of jobs, or a question to a keeper."""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+
+import guest
+import host
+import keeper
+import kernels
+import labs
+import network
+import runner
+from problem import FAILED, USAGE, Problem, reason
+from runner import Interrupted, Job, Runner, say, show
+
+TOOL = "mitosis-lab"
+_NODE = re.compile(r"node([1-9]\d?)")
+
+
+# words
+
+def duration(text):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|min|h)?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text}: not a duration (such as 10s, 250ms, 2m)")
+    return float(match[1]) * {"ms": 0.001, "m": 60, "min": 60, "h": 3600}.get(match[2], 1)
+
+
+def mebibytes(text):
+    match = re.fullmatch(r"(\d+)([MG])(?:iB)?", text)
+    if not match or int(match[1]) == 0:
+        raise Problem(f"--memory: {text}: not a size (such as 512M, 2G)", USAGE)
+    return int(match[1]) * {"M": 1, "G": 1024}[match[2]]
+
+
+def count(what):
+    def convert(text):
+        if not text.isdigit() or not 0 < int(text) <= network.NODES_MAX:
+            raise Problem(f"{what}: {text}: not a number from 1 to {network.NODES_MAX}", USAGE)
+        return int(text)
+    return convert
+
+
+def per_node(values, node, convert, default=None):
+    """The last of VALUES, each "VALUE" or "nodeN=VALUE", that is about NODE."""
+    chosen, special = default, False
+    for text in values or ():
+        name, equals, value = text.partition("=")
+        if equals and _NODE.fullmatch(name):
+            if name == node:
+                chosen, special = convert(value), True
+        elif not special:
+            chosen = convert(text)
+    return chosen
+
+
+def node_name(text):
+    if not _NODE.fullmatch(text):
+        raise Problem(f"{text}: not a node's name (node1, node2 …)", USAGE)
+    return text
+
+
+def killing(text):
+    """NODE[@DURATION] of --kill."""
+    name, _, when = text.partition("@")
+    return node_name(name), duration(when) if when else 0.0
+
+
+# the table of options
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Problem(f"{message}\nTry '{TOOL} --help' for more information.", USAGE)
+
+
+def build_parser(version):
+    parser = Parser(prog=TOOL, allow_abbrev=False,
+                    description="Several real kernels with RDMA on one machine: QEMU guests on "
+                                "this host's root file system, which they cannot write.",
+                    epilog="CMD after -- is run as it is; a single word before it, by the shell. "
+                           "Each VALUE may be nodeN=VALUE, for that node only.")
+    parser.add_argument("-V", "--version", action="version",
+                        version=f"{TOOL} (mitosis-exp {version})")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True,
+                                  parser_class=Parser)
+
+    def verb(name, text, usage):
+        made = verbs.add_parser(name, help=text, description=text, allow_abbrev=False,
+                                usage=f"{TOOL} {name} {usage}")
+        made.add_argument("--name", metavar="LAB", help="the lab's name")
+        return made
+
+    def lab_options(made):
+        made.add_argument("-n", "--nodes", metavar="N", help="so many nodes")
+        made.add_argument("--kernel", action="append", metavar="VALUE",
+                          help="version of an installed kernel, or directory of an unpacked one")
+        made.add_argument("--smp", action="append", metavar="VALUE", help="processors (1)")
+        made.add_argument("--memory", action="append", metavar="VALUE", help="memory (1G)")
+        made.add_argument("--append", action="append", metavar="VALUE", help="kernel arguments")
+        made.add_argument("--link", action="append", metavar="VALUE",
+                          help="trouble on the wire: loss=1%%,delay=2ms,down")
+        made.add_argument("--net", choices=("bridge", "hub"), help="how nodes are connected")
+        made.add_argument("--no-rdma", action="store_true", help="leave out soft-RoCE")
+        made.add_argument("--out", metavar="DIR", help="keep what was said, dmesg included")
+        made.add_argument("--boot-timeout", type=duration, default=180, metavar="TIME",
+                          help="limit for the start (180s)")
+        made.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
+
+    def command_options(made):
+        made.add_argument("--timeout", type=duration, metavar="TIME",
+                          help="a command that runs longer has failed")
+        made.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]",
+                          help="a variable for the commands")
+
+    run = verb("run", "run commands on nodes started for them",
+               "[OPTIONS] -n N -- CMD… | [OPTIONS] node1:'CMD' node2:'CMD' …")
+    lab_options(run)
+    command_options(run)
+    run.add_argument("--kill", action="append", default=[], metavar="NODE[@TIME]",
+                     help="pull a node's plug so long after the start")
+    run.add_argument("commands", nargs="*", help=argparse.SUPPRESS)
+
+    up = verb("up", "start nodes and leave them up", "[OPTIONS] [-n N]")
+    lab_options(up)
+
+    execute = verb("exec", "run a command on nodes that are up",
+                   "[OPTIONS] NODE[,NODE…]|all -- CMD… | NODE 'CMD'")
+    command_options(execute)
+    execute.add_argument("-t", "--tty", action="store_true", help="give the command a terminal")
+    execute.add_argument("--out", metavar="DIR", help="keep what was said")
+    execute.add_argument("node", metavar="NODE")
+    execute.add_argument("commands", nargs="*", help=argparse.SUPPRESS)
+
+    shell = verb("shell", "an interactive shell on a node", "[NODE]")
+    shell.add_argument("node", nargs="?", default="node1")
+
+    status = verb("status", "the labs that are up and their nodes", "[--json]")
+    status.add_argument("--json", action="store_true", help="JSON Lines")
+
+    down = verb("down", "end a lab", "[--all]")
+    down.add_argument("--all", action="store_true", help="every lab of this user")
+
+    link = verb("link", "change a node's wire", "NODE loss=1%,delay=2ms|down|up")
+    link.add_argument("node", metavar="NODE")
+    link.add_argument("what", metavar="TROUBLE")
+
+    kill = verb("kill", "pull a node's plug", "NODE")
+    kill.add_argument("node", metavar="NODE")
+
+    console = verb("console", "what a node's kernel has said", "NODE")
+    console.add_argument("node", metavar="NODE")
+
+    listing = verb("kernels", "the kernels that a lab can boot", "[--json]")
+    listing.add_argument("--json", action="store_true", help="JSON Lines")
+    return parser
+
+
+# commands
+
+def jobs_for(nodes, argv):
+    shown = shlex.join(argv)
+    return [Job(node, argv, shown) for node in nodes]
+
+
+def jobs_of_run(args, argv):
+    """The commands of `run`, either one for all nodes or one per node, and the number of nodes."""
+    nodes = count("--nodes")(args.nodes) if args.nodes else None
+    if argv:
+        if args.commands:
+            raise Problem(f"{args.commands[0]}: either -- CMD or node1:'CMD', not both", USAGE)
+        nodes = nodes or 1
+        return jobs_for([f"node{number}" for number in range(1, nodes + 1)], argv), nodes
+    jobs = []
+    for text in args.commands:
+        name, colon, command = text.partition(":")
+        if not colon or not _NODE.fullmatch(name):
+            raise Problem(f"{text}: expected node1:'CMD', or CMD after --", USAGE)
+        jobs.append(Job(name, ["/bin/sh", "-c", command], command))
+    if not jobs:
+        raise Problem("run: no command", USAGE)
+    if len({job.node for job in jobs}) < len(jobs):
+        raise Problem("run: more than one command for a node", USAGE)
+    highest = max(int(job.node.removeprefix("node")) for job in jobs)
+    return jobs, count("run: nodes")(str(max(nodes or 1, highest)))
+
+
+# labs
+
+def lab_spec(args, name, nodes):
+    for option in args.kernel, args.smp, args.memory, args.append, args.link:
+        for text in option or ():
+            match = _NODE.fullmatch(text.partition("=")[0])
+            if match and int(match[1]) > nodes:
+                raise Problem(f"{text}: there is no node{match[1]} (see -n)", USAGE)
+    for needed in "qemu-system-x86_64", "modprobe", "ip":
+        host.program(needed)
+    host.static_busybox()
+    if not args.no_rdma:
+        host.program("rdma")
+    found = {}
+    specs = []
+    for number in range(1, nodes + 1):
+        node = f"node{number}"
+        wanted = per_node(args.kernel, node, str)
+        if wanted not in found:
+            found[wanted] = kernels.find(wanted)
+            if not args.no_rdma:
+                found[wanted].module_files("rdma_rxe", "rdma_ucm")
+        link = per_node(args.link, node, network.Link)
+        if link and link.netem:
+            found[wanted].module_files("sch_netem")
+            host.program("tc")
+        specs.append(guest.Spec(
+            number, found[wanted], smp=per_node(args.smp, node, count("--smp"), 1),
+            memory=per_node(args.memory, node, mebibytes, 1024),
+            append=per_node(args.append, node, str, ""), link=link))
+    out = os.path.abspath(args.out) if args.out else None
+    return keeper.Spec(name, specs, rdma=not args.no_rdma, net=args.net, out=out,
+                       boot_limit=args.boot_timeout)
+
+
+class Lab:
+    """A lab that this process starts, and that ends with it unless it is detached."""
+
+    def __init__(self, spec, verbose):
+        self.verbose = verbose
+        listener = labs.listen(spec.name)
+        # Until commands run, every signal means: out of here.
+        for number in runner.FATAL:
+            signal.signal(number, interrupted)
+        sock, self.pid = keeper.launch(spec, listener)
+        listener.close()
+        self.connection = labs.Connection(sock)
+
+    def wait_ready(self):
+        while True:
+            self.connection.sock.settimeout(None)
+            frames = self.connection.frames()
+            self.connection.sock.setblocking(False)
+            for number, (_, _, payload) in enumerate(frames):
+                if self.news(json.loads(payload)):
+                    self.connection._waiting = frames[number + 1:]
+                    return
+
+    def news(self, news):
+        event = news.get("event")
+        if event == "failed":
+            show("console", news["tail"])
+            raise Problem(news["text"], news["status"])
+        if event == "note" and self.verbose:
+            say(news["text"])
+        elif event == "node" and self.verbose:
+            say(f"{news['node']}: {news['state']} after {news.get('seconds', 0):.1f} s")
+        return event == "ready"
+
+    def end(self):
+        """Close our end: the keeper pulls the plugs. Wait until it has."""
+        self.connection.sock.close()
+        for number in runner.FATAL:
+            signal.signal(number, signal.SIG_IGN)
+        os.waitpid(self.pid, 0)
+
+
+def interrupted(number, _):
+    raise Interrupted(number)
+
+
+def do_run(args, argv):
+    jobs, nodes = jobs_of_run(args, argv)
+    kills = dict(killing(text) for text in args.kill)
+    for node in kills:
+        if int(node.removeprefix("node")) > nodes:
+            raise Problem(f"--kill: there is no {node} (see -n)", USAGE)
+    name = labs.check_name(args.name or f"run.{os.getpid()}")
+    lab = Lab(lab_spec(args, name, nodes), args.verbose)
+    try:
+        lab.wait_ready()
+        work = Runner(lab.connection, jobs, out=os.path.abspath(args.out) if args.out else None,
+                      env=runner.environment(args.env), timeout=args.timeout, kills=kills)
+        return work.run()
+    finally:
+        lab.end()
+
+
+def do_up(args, _):
+    nodes = count("--nodes")(args.nodes) if args.nodes else 1
+    name = labs.check_name(args.name or os.environ.get("MITOSIS_LAB") or labs.DEFAULT)
+    lab = Lab(lab_spec(args, name, nodes), args.verbose)
+    try:
+        lab.wait_ready()
+        lab.connection.call("detach")
+    except BaseException:
+        lab.end()
+        raise
+    return 0
+
+
+# what is asked of a lab that is up
+
+def existing(args):
+    return labs.connect(labs.choose(args.name))
+
+
+def all_nodes(connection):
+    return [node["node"] for node in connection.call("status")["nodes"]]
+
+
+def do_exec(args, argv):
+    connection = existing(args)
+    names = all_nodes(connection) if args.node == "all" else \
+        [node_name(name) for name in args.node.split(",")]
+    if argv and args.commands or len(args.commands) > 1:
+        raise Problem(f"{args.commands[0]}: a command of several words comes after --", USAGE)
+    if args.commands:
+        jobs = [Job(name, ["/bin/sh", "-c", args.commands[0]], args.commands[0]) for name in names]
+    elif argv:
+        jobs = jobs_for(names, argv)
+    else:
+        raise Problem("exec: no command", USAGE)
+    if args.tty and (len(jobs) > 1 or not os.isatty(0)):
+        raise Problem("exec: --tty needs a terminal and one node", USAGE)
+    return Runner(connection, jobs, out=os.path.abspath(args.out) if args.out else None,
+                  use_tty=args.tty, env=runner.environment(args.env), timeout=args.timeout).run()
+
+
+def do_shell(args, _):
+    connection = existing(args)
+    job = Job(node_name(args.node), None, "shell")
+    if not os.isatty(0):            # a script on standard input
+        job.argv = [os.environ.get("SHELL", "/bin/sh")]
+        return Runner(connection, [job]).run()
+    return Runner(connection, [job], use_tty=True).run()
+
+
+def do_link(args, _):
+    connection = existing(args)
+    link = network.Link(args.what)
+    connection.call("link", node=node_name(args.node), up=not link.down)
+    command = link.command()
+    if command is None:
+        return 0
+    return Runner(connection, jobs_for([args.node], command)).run()
+
+
+def do_kill(args, _):
+    existing(args).call("kill", node=node_name(args.node))
+    return 0
+
+
+def do_console(args, _):
+    existing(args).call("console", node=node_name(args.node),
+                        sink=lambda data: runner.write_all(1, data, "standard output"))
+    return 0
+
+
+def do_down(args, _):
+    names = labs.names() if args.all else [labs.choose(args.name)]
+    worst = 0
+    for name in names:
+        connection = labs.connect(name)
+        for node, number in connection.call("reports")["counts"].items():
+            if number:
+                say(f"{name}: {node}: {number} complaint{'s'[:number > 1]} of its kernel")
+                worst = FAILED
+        connection.call("down")
+        # the lab is gone when its keeper's end of this is
+        connection.sock.settimeout(30)
+        try:
+            while connection.sock.recv(65536):
+                pass
+        except OSError as error:
+            raise Problem(f"{name}: {reason(error)}") from None
+    return worst
+
+
+# tables
+
+STATUS = (
+    ("lab", lambda lab, node: lab["lab"]),
+    ("node", lambda lab, node: node["node"]),
+    ("state", lambda lab, node: node["state"]),
+    ("kernel", lambda lab, node: node["kernel"]),
+    ("accel", lambda lab, node: lab["accel"]),
+    ("net", lambda lab, node: lab["net"]),
+    ("smp", lambda lab, node: node["smp"]),
+    ("memory_bytes", lambda lab, node: node["memory"] << 20),
+    ("up_s", lambda lab, node: lab["seconds"]),
+    ("commands", lambda lab, node: node["commands"]),
+    ("reports", lambda lab, node: node["reports"]),
+    ("pid", lambda lab, node: node["pid"]),
+    ("reason", lambda lab, node: node["reason"] or "-"),
+)
+
+
+def table(columns, rows, as_json, version):
+    """Records: aligned for a terminal, tab-separated for a pipe, JSON Lines if asked."""
+    names = [name for name, _ in columns]
+    if as_json:
+        text = "".join(json.dumps(dict(zip(names, row))) + "\n" for row in rows)
+    elif os.isatty(1):
+        cells = [names, *([str(cell) for cell in row] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        text = "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in cells)
+    else:
+        text = (f"# mitosis-exp 1 tool={TOOL} version={version} host={socket.gethostname()} "
+                f"kernel={os.uname().release} engine=- args=-\n")
+        text += "".join("\t".join(map(str, row)) + "\n" for row in (names, *rows))
+    runner.write_all(1, text.encode(), "standard output")
+
+
+def do_status(args, _):
+    rows = []
+    for name in [args.name] if args.name else labs.names():
+        try:
+            lab = labs.connect(name).call("status")
+        except Problem:
+            if args.name:
+                raise
+            continue                # it ended just now
+        rows += [[value(lab, node) for _, value in STATUS] for node in lab["nodes"]]
+    table(STATUS, rows, args.json, args.version_text)
+    return 0
+
+
+KERNELS = (
+    ("version", lambda kernel: kernel.version),
+    ("rxe", lambda kernel: yes(kernel.has("rdma_rxe"))),
+    ("netem", lambda kernel: yes(kernel.has("sch_netem"))),
+    ("headers", lambda kernel: yes(os.path.exists(os.path.join(kernel.modules, "build/Makefile")))),
+    ("image", lambda kernel: kernel.image),
+    ("modules", lambda kernel: kernel.modules),
+)
+
+
+def yes(value):
+    return "yes" if value else "no"
+
+
+def do_kernels(args, _):
+    rows = [[value(kernel) for _, value in KERNELS] for kernel in kernels.everything()]
+    table(KERNELS, rows, args.json, args.version_text)
+    if not rows:
+        kernels.find()              # says what is missing
+    return 0
+
+
+VERBS = {"run": do_run, "up": do_up, "exec": do_exec, "shell": do_shell, "status": do_status,
+         "down": do_down, "link": do_link, "kill": do_kill, "console": do_console,
+         "kernels": do_kernels}
+
+
+def keep_standard_descriptors():
+    """Were one of them closed, the next file to be opened would take its place."""
+    for fd in 0, 1, 2:
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open("/dev/null", os.O_RDWR)
+
+
+def main(words, version):
+    keep_standard_descriptors()
+    try:
+        at = words.index("--") if "--" in words else len(words)
+        args = build_parser(version).parse_args(words[:at])
+        args.version_text = version
+        return VERBS[args.verb](args, words[at + 1:])
+    except Problem as problem:
+        say(problem)
+        return problem.status
+    except Interrupted as signalled:
+        say(f"ended by {signalled}")
+        return 128 + signalled.number
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the lab needs of the host: programs found by name, and the few calls Python has not."""
+
+import ctypes
+import os
+import shutil
+import signal
+
+from problem import missing
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+
+PATH = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+
+PACKAGES = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "modprobe": "kmod",
+    "ip": "iproute2",
+    "rdma": "iproute2",
+    "tc": "iproute2",
+    "zstd": "zstd",
+}
+
+
+def program(name):
+    """The path of a program; the directories of administration count even if not in PATH."""
+    path = shutil.which(name, path=PATH)
+    if path is None:
+        raise missing(name, PACKAGES[name])
+    return path
+
+
+def static_busybox():
+    """A busybox that runs without a library: the initramfs has none."""
+    path = program("busybox")
+    with open(path, "rb") as file:
+        # a dynamic program names its interpreter near its beginning
+        if b"/ld-linux" in file.read(4096):
+            raise missing(f"{path}: a static busybox", "busybox-static")
+    return path
+
+
+def has_kvm():
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def _call(function, *args):
+    if function(*args) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def die_with_parent(parent):
+    """Be killed when process PARENT, which started this one, dies; at once if it has already."""
+    _call(_libc.prctl, _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def outlive_parent():
+    _call(_libc.prctl, _PR_SET_PDEATHSIG, 0, 0, 0, 0)
+
+
+def unshare(flags):
+    _call(_libc.unshare, flags)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# lib.sh - what the shell tests share: needs, failure, cleanup, parents and children.
+#
+# A test sources it from its own directory's parent and finds itself in a temporary directory that
+# vanishes with it. It runs in the build directory (make check does), or with MITOSIS_BUILDDIR set.
+# Exit status: 0 pass, 77 skip, 99 the test could not be set up, else fail.
+set -u
+export LC_ALL=C
+
+test_name=$(basename "$0" .sh)
+tests_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 99
+build_dir=${MITOSIS_BUILDDIR:-$PWD}
+bin_dir=$build_dir/bin
+if [ ! -x "$bin_dir/mitosis-child" ]; then
+	echo "$0: no $bin_dir/mitosis-child: run this in the build directory, or set MITOSIS_BUILDDIR" >&2
+	exit 99
+fi
+export MITOSIS_PRELOAD=${MITOSIS_PRELOAD:-$build_dir/.libs/mitosis-preload.so}
+export MITOSIS_LIBRARY=${MITOSIS_LIBRARY:-$build_dir/.libs/libmitosis.so}
+parent_tool=$bin_dir/mitosis-parent
+child_tool=$bin_dir/mitosis-child
+state_tool=$build_dir/tests/user/state
+helper_tool=$build_dir/tests/user/helper
+# Not a version manager's wrapper: the interpreter itself is what becomes a parent.
+python=/usr/bin/python3
+[ -x "$python" ] || python=$(command -v python3 || true)
+
+work_dir=$(mktemp -d "${TMPDIR:-/tmp}/mitosis-$test_name.XXXXXX") || exit 99
+cd "$work_dir" || exit 99
+pids=()			# what the test started, ended by pid at exit
+cleanups=()
+
+clean_up() {
+	local status=$? pid command
+	trap - EXIT
+	for pid in "${pids[@]}"; do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	wait 2>/dev/null
+	for command in "${cleanups[@]}"; do
+		$command
+	done
+	cd / && rm -rf "$work_dir"
+	exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM HUP
+
+# ---- verdicts ----
+
+# fail TEXT...: say where, show what the programs said, stop
+fail() {
+	local i file
+	echo "$test_name: FAILED: $*" >&2
+	for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+		echo "    at ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i-1]} (${FUNCNAME[i]})" >&2
+	done
+	for file in "$work_dir"/*.err; do
+		[ -s "$file" ] && sed "s|^|    ${file##*/}: |" "$file" >&2
+	done
+	exit 1
+}
+
+skip() {
+	if [ -n "${MITOSIS_NOSKIP:-}" ]; then
+		fail "not skipped as MITOSIS_NOSKIP is set: $*"
+	fi
+	echo "$test_name: skipped: $*" >&2
+	exit 77
+}
+
+broken() {
+	echo "$test_name: cannot be set up: $*" >&2
+	exit 99
+}
+
+need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+need_command() { command -v "$1" >/dev/null || skip "needs $1"; }
+need_python() { [ -x "$python" ] || skip "needs python3"; }
+need_uffd() { "$helper_tool" uffd >/dev/null || skip "userfaultfd is not available to this user"; }
+need_module() { [ -c /dev/mitosis ] || skip "needs the kernel module (/dev/mitosis)"; }
+need_rdma() { [ -n "$(ls /sys/class/infiniband 2>/dev/null)" ] || skip "needs an RDMA device"; }
+need_lab() {
+	need_command qemu-system-x86_64
+	[ -n "${MITOSIS_LAB:-}" ] || skip "needs the lab (MITOSIS_LAB)"
+}
+
+# ---- waiting ----
+
+now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+
+# await MS COMMAND...: until the command succeeds, or fail after MS milliseconds
+await() {
+	local limit=$1 end
+	shift
+	end=$(($(now_ms) + limit))
+	until "$@" 2>/dev/null; do
+		(($(now_ms) < end)) || fail "not within $limit ms: $*"
+		sleep 0.01
+	done
+}
+
+# A zombie is as good as gone.
+gone() {
+	local stat
+	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+	stat=${stat##*) }
+	[ "${stat%% *}" = Z ]
+}
+alive() { ! gone "$1"; }
+
+# finish PID MS: wait for a process that the test started; its exit status is left in $status
+finish() {
+	await "$2" gone "$1"
+	status=0
+	wait "$1" 2>/dev/null || status=$?
+}
+
+has_line() { grep -q -- "$2" "$1"; }
+no_line() { ! grep -q -- "$2" "$1"; }
+
+# ---- parents and children ----
+
+# start_parent COMMAND...: in the background, held by an open pipe on standard input (its end ends
+# the state programs). Leaves its pid in $parent and, once it is printed, its reference in $ref.
+# What it says goes to parent.out and parent.err.
+start_parent() {
+	rm -f hold
+	mkfifo hold || broken "mkfifo"
+	: >parent.out
+	"$@" <hold >parent.out 2>parent.err &
+	parent=$!
+	pids+=("$parent")
+	exec {hold_fd}>hold
+	await_reference parent.out
+}
+
+await_reference() {
+	await 10000 reference_or_end "$1"
+	ref=$(grep -m 1 '^mitosis://' "$1") || fail "the parent ended without a reference"
+	port=${ref#mitosis://}
+	port=${port%/*}
+	port=${port##*:}
+}
+reference_or_end() { grep -q '^mitosis://' "$1" || gone "$parent"; }
+
+# Let a parent that start_parent started go; its status is left in $status.
+end_parent() {
+	exec {hold_fd}>&-
+	finish "$parent" 5000
+}
+
+# The shadow's pid, by the kernel's table of sockets.
+shadow_of() {
+	local name
+	for name in $(grep -o '@mitosis-exp/.*' /proc/net/unix); do
+		if [ "$(ppid_of "${name##*/}")" = "$1" ]; then
+			echo "${name##*/}"
+			return
+		fi
+	done
+}
+ppid_of() {
+	local stat
+	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+	stat=${stat##*) }
+	set -- $stat
+	echo "$2"
+}
+has_shadow() { [ -n "$(shadow_of "$1")" ]; }
+
+# start_child NAME [OPTION]... REF: in the background, output in NAME.out and NAME.err;
+# leaves the supervisor's pid in $child
+start_child() {
+	local name=$1
+	shift
+	"$child_tool" "$@" </dev/null >"$name.out" 2>"$name.err" &
+	child=$!
+	pids+=("$child")
+}
+
+# The process that a supervisor supervises.
+real_child() {
+	local list=
+	{ list=$(<"/proc/$1/task/$1/children"); } 2>/dev/null || return 1
+	list=${list%% *}
+	[ -n "$list" ] && echo "$list"
+}
+# await_child SUPERVISOR PATTERN: until the running child has printed a line; its pid in $real
+await_child() {
+	await 10000 has_line child.out "$2"
+	real=$(real_child "$1") || fail "no child below the supervisor"
+}
+
+# run_child MS [OPTION]... REF: to the end; child.out, child.err and $status
+run_child() {
+	local limit=$1
+	shift
+	start_child child "$@"
+	finish "$child" "$limit"
+}
+
+# expect_status N, expect_output TEXT, expect_message TEXT: of the last child
+expect_status() { [ "$status" = "$1" ] || fail "exit status $status, not $1"; }
+expect_message() { grep -qF -- "$1" child.err || fail "the message lacks: $1"; }
+expect_silence() { [ ! -s child.err ] || fail "unexpected messages"; }
+expect_output() { [ "$(<child.out)" = "$1" ] || fail "output is '$(<child.out)', not '$1'"; }
+
+# ---- states ----
+
+# Options of mitosis-child, one way of fetching memory per line.
+all_modes() {
+	if "$helper_tool" uffd >/dev/null; then
+		cat <<-END
+			--mode demand --window 1 --no-push
+			--mode demand --window 8
+			--mode demand --window 32 --no-push
+			--mode demand
+		END
+	fi
+	echo "--mode eager"
+}
+
+# run_state NAME [PROGRAM]: build the state, prepare, and let a child of each mode verify it
+run_state() {
+	local name=$1 program=${2:-$state_tool} options
+	start_parent "$program" "$name"
+	while read -r options; do
+		# shellcheck disable=SC2086
+		run_child 20000 $options "$ref"
+		[ "$status" = 77 ] && skip "$(tail -n 1 child.out)"
+		[ "$status" = 0 ] || fail "$name, $options: status $status: $(tail -n 1 child.out)"
+		[ "$(tail -n 1 child.out)" = "ok $name" ] || fail "$name, $options: $(cat child.out)"
+	done < <(all_modes)
+	end_parent
+	[ "$status" = 0 ] || fail "$name: the parent's status is $status"
+}
