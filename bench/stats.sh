@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Times mitosis-stats against datamash on the same records; prints seconds, memory and their ratio.
 #
@@ -6,7 +6,8 @@
 #
 # "mean" is datamash's cheapest job, on records that are grouped already; "all" is what mitosis-stats
 # always does, as far as datamash can do it; "unsorted" has the groups mixed, so that datamash must
-# sort. Each is the least of three runs. Needs about 60 bytes per row in TMPDIR.
+# sort. Times are processor time (user and system), the least of three runs. Needs about 60 bytes
+# per row in TMPDIR.
 rows=${1:-10000000}
 stats=${2:-bin/mitosis-stats}
 command -v datamash >/dev/null || { echo "$0: datamash is not installed" >&2; exit 77; }
@@ -28,20 +29,18 @@ records() {
 	}'
 }
 
-# seconds FILE COMMAND...: the least of three
+# seconds FILE COMMAND...: processor time, the least of three
 seconds() {
-	file=$1
+	local file=$1 TIMEFORMAT='%U %S'
 	shift
 	for _ in 1 2 3; do
-		start=$(date +%s%N)
-		"$@" <"$file" >/dev/null || exit 99
-		echo $(($(date +%s%N) - start))
-	done | sort -n | head -n 1 | awk '{ printf "%.2f", $1 / 1e9 }'
+		{ time "$@" <"$file" >/dev/null; } 2>&1 || exit 99
+	done | awk '{ t = $1 + $2 } NR == 1 || t < least { least = t } END { printf "%.2f", least }'
 }
 
 # row NAME FILE COLUMNS DATAMASH...
 row() {
-	name=$1 file=$2 columns=$3
+	local name=$1 file=$2 columns=$3 ours theirs
 	shift 3
 	ours=$(seconds "$file" "$stats" ${columns:+--columns "$columns"})
 	theirs=$(seconds "$file" datamash -C --header-in "$@")

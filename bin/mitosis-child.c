@@ -96,7 +96,7 @@ int main(int argc, char **argv)
 	};
 	poptContext con;
 
-	tool_init("mitosis-child");
+	tool_init_plain("mitosis-child");
 	con = tool_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
 	opt = tool_next(con);
 	if (opt != TOOL_END)

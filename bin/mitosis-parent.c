@@ -117,11 +117,21 @@ static int run_counter(const struct counter *c)
 	return STATUS_OK;
 }
 
+/* MITOSIS_PRELOAD, else that of the build tree we run from, else the installed one. */
 static int preload_path(char path[PATH_MAX])
 {
-	const char *own = getenv("MITOSIS_PRELOAD");
+	const char *given = getenv("MITOSIS_PRELOAD");
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 64);
+	char *built;
 
-	snprintf(path, PATH_MAX, "%s", own ? own : PKGLIBDIR "/" PRELOAD_NAME);
+	path[n > 0 ? n : 0] = '\0';
+	built = strstr(path, "/bin/.libs/");
+	if (given)
+		snprintf(path, PATH_MAX, "%s", given);
+	else if (built)
+		strcpy(built, "/.libs/" PRELOAD_NAME);
+	else
+		strcpy(path, PKGLIBDIR "/" PRELOAD_NAME);
 	if (!access(path, R_OK))
 		return 0;
 	tool_error(path, "%s", strerror(errno));
@@ -147,6 +157,8 @@ static int run_program(char **command, const char *on, const char *reference,
 		snprintf(text, sizeof(text), "%d", signo);
 		setenv("LD_PRELOAD", list, 1);
 		setenv(PRELOAD_SIGNAL, text, 1);
+		snprintf(text, sizeof(text), "%d", getpid());
+		setenv(PRELOAD_PID, text, 1);
 		if (reference)
 			setenv(PRELOAD_REFERENCE, reference, 1);
 		if (prepare->listen)

@@ -39,7 +39,8 @@ static const struct tool_info info = {
 		"  mitosis-stats --columns prepare_ns --where 'wss>=64M' runs.tsv\n"
 		"  mitosis-stats --baseline engine=local runs.tsv\n"
 		"  mitosis-stats --compare before.tsv after.tsv\n",
-	.exit_status = "  0 done, 1 failed (malformed or empty stream, write error), 2 wrong usage\n",
+	.exit_status =
+		"  0 done, 1 failed (malformed or empty stream, write error), 2 wrong usage\n",
 };
 
 /* A comma-separated list of names into names. */
@@ -72,8 +73,8 @@ static int set_percentiles(struct names *names, const char *list)
 		len = strlen(names->name[i]);
 		if (len > 20 || !number_parse(names->name[i], len, &v) || !(v >= 0 && v <= 100) ||
 		    names->name[i][strspn(names->name[i], "0123456789.")])
-			return tool_usage_error("--percentiles", "'%s' is not a number from 0 to 100",
-						names->name[i]);
+			return tool_usage_error("--percentiles", "'%s' is not a number "
+						"from 0 to 100", names->name[i]);
 	}
 	return STATUS_OK;
 }
@@ -200,7 +201,8 @@ static int answer(struct arguments *a, struct store *st)
 	if (read_files(a, st) || check_names(&a->sel))
 		return STATUS_FAILED;
 	if (!st->measured.n) {
-		tool_error(NULL, "no measured column: no name ends in a unit; say which with --columns");
+		tool_error(NULL, "no measured column: no name ends in a unit; "
+			   "say which with --columns");
 		return STATUS_FAILED;
 	}
 	if (!st->ngroups) {

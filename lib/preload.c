@@ -67,11 +67,10 @@ static void take(const char *name, char *to, size_t room)
 
 	if (value)
 		strncpy(to, value, room - 1);
-	unsetenv(name);
 }
 
-/* The program's own children shall not be parents by accident. */
-static void leave_preload_list(void)
+/* In the program's own children: they shall not be parents by accident. */
+static void leave(void)
 {
 	char *list = getenv("LD_PRELOAD"), *colon = list ? strchr(list, ':') : NULL;
 
@@ -79,6 +78,12 @@ static void leave_preload_list(void)
 		setenv("LD_PRELOAD", colon + 1, 1);
 	else
 		unsetenv("LD_PRELOAD");
+	unsetenv(PRELOAD_SIGNAL);
+	unsetenv(PRELOAD_PID);
+	unsetenv(PRELOAD_LISTEN);
+	unsetenv(PRELOAD_LABEL);
+	unsetenv(PRELOAD_REFERENCE);
+	unsetenv(PRELOAD_LIFETIME);
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -86,10 +91,19 @@ __attribute__((constructor)) static void begin(void)
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	char text[32] = "";
 
-	take(PRELOAD_SIGNAL, text, sizeof(text));
+	/*
+	 * The command may be a wrapper that executes the real program: the process id stays through
+	 * exec, so it tells the command from the processes it starts.
+	 */
+	take(PRELOAD_PID, text, sizeof(text));
 	if (!text[0])
 		return;
-	leave_preload_list();
+	if (atoi(text) != getpid()) {
+		leave();
+		return;
+	}
+	text[0] = '\0';
+	take(PRELOAD_SIGNAL, text, sizeof(text));
 	sigfillset(&action.sa_mask);
 	sigaction(atoi(text), &action, NULL);
 	take(PRELOAD_LISTEN, listen_at, sizeof(listen_at));

@@ -92,7 +92,8 @@ static void describe_factors(struct output *o, const struct store *st)
 		o->numeric[f] = o->numeric[f] && known;
 		o->cols[f] = (struct record_column){ st->factors.name[f], RECORD_STRING, "factor" };
 		if (o->numeric[f])
-			o->cols[f].type = is_size(st->factors.name[f]) ? RECORD_SIZE : RECORD_DOUBLE;
+			o->cols[f].type = is_size(st->factors.name[f]) ? RECORD_SIZE :
+									 RECORD_DOUBLE;
 	}
 }
 
@@ -342,7 +343,8 @@ static void choose_edges(struct edges *e, bool logarithmic, double min, double m
 		if (!(raw > 0))
 			raw = 1;
 		power = pow(10, floor(log10(raw)));
-		e->step = power * (raw <= power ? 1 : raw <= 2 * power ? 2 : raw <= 5 * power ? 5 : 10);
+		e->step = power * (raw <= power ? 1 : raw <= 2 * power ? 2 :
+				   raw <= 5 * power ? 5 : 10);
 		e->position = (long)floor(min / e->step) - 1;
 	}
 	while (edge(e, e->position + 1) <= min)

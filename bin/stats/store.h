@@ -60,7 +60,7 @@ void names_free(struct names *names);
 struct group *store_group(struct store *st, const char *key, size_t len);	/* creates */
 struct group *store_find(const struct store *st, const char *key, size_t len);	/* or NULL */
 struct samples *group_samples(struct group *g, int side, size_t column);	/* creates */
-struct samples *group_has(const struct group *g, int side, size_t column);	/* NULL: no sample */
+struct samples *group_has(const struct group *g, int side, size_t column);	/* or NULL */
 void samples_grow(struct samples *s);
 void samples_collect(struct samples *s);
 void samples_drop(struct samples *s);		/* what samples_collect() made, and n */

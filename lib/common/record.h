@@ -22,7 +22,10 @@
  *		[C_WSS]     = { "wss", RECORD_SIZE, "working set" },
  *		[C_PREPARE] = { "prepare_ns", RECORD_NS, "time the parent stood still" },
  *	};
- *	record_begin(rs); record_uint(rs, C_WSS, wss); record_uint(rs, C_PREPARE, t); record_end(rs);
+ *	record_begin(rs);
+ *	record_uint(rs, C_WSS, wss);
+ *	record_uint(rs, C_PREPARE, t);
+ *	record_end(rs);
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -65,7 +68,7 @@ void record_begin(struct record_stream *rs);	/* all columns unset */
 void record_uint(struct record_stream *rs, size_t col, uint64_t v);
 void record_int(struct record_stream *rs, size_t col, int64_t v);
 void record_double(struct record_stream *rs, size_t col, double v);	/* NaN, inf: not measured */
-void record_string(struct record_stream *rs, size_t col, const char *v);	/* NULL: not measured */
+void record_string(struct record_stream *rs, size_t col, const char *v);	/* NULL: likewise */
 void record_end(struct record_stream *rs);	/* writes; flushes unless out is a regular file */
 
 /* Writes comment and header now, if they are not written yet. */

@@ -68,12 +68,17 @@ static void close_stdout(void)
 	_exit(STATUS_FAILED);
 }
 
-void tool_init(const char *name)
+void tool_init_plain(const char *name)
 {
 	tool_name = name;
+	atexit(close_stdout);
+}
+
+void tool_init(const char *name)
+{
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C");
-	atexit(close_stdout);
+	tool_init_plain(name);
 }
 
 static void message(const char *object, const char *kind, const char *fmt, va_list ap)
@@ -213,7 +218,8 @@ int tool_next(poptContext con)
 			}
 		}
 		tool_usage_error(option, "%s%snot a valid number%s", value ? value : "",
-				 value ? ": " : "", opt == POPT_ERROR_OVERFLOW ? " (too large)" : "");
+				 value ? ": " : "",
+				 opt == POPT_ERROR_OVERFLOW ? " (too large)" : "");
 	} else if (opt == POPT_ERROR_BADOPT) {
 		tool_usage_error(option, "no such option");
 	} else if (opt == POPT_ERROR_NOARG) {

@@ -40,6 +40,8 @@ extern const char *tool_name;
  * silently, as SIGPIPE does.
  */
 void tool_init(const char *name);
+/* The same without a locale, whose dozen files are half of the start of a small tool. */
+void tool_init_plain(const char *name);
 
 /* "TOOL: object: reason" on stderr; object may be NULL. A progress bar is cleared first. */
 void tool_error(const char *object, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

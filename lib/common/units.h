@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "4096", "64K", "64M", "1.5G", "1T"; also "64KiB". Powers of 1024; "KB" is refused as ambiguous. */
+/* "4096", "64K", "64M", "1.5G", "1T", "64KiB": powers of 1024. "KB" is refused as ambiguous. */
 int units_parse_size(const char *s, uint64_t *bytes);
 
 /* "1M,16M" and doubling ranges "1M..1G", mixed. The caller frees *list. */

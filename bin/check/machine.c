@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* machine.c - probes of mitosis-check: cgroups, RDMA, the kernel module, KVM, criu. */
+#include "item.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void probe_cgroup(struct item *item)
+{
+	char line[1024], path[512], at[256] = "", type[64], controllers[200];
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+	bool v1 = false;
+
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "%*s %511s %63s", path, type) != 2)
+			continue;
+		if (!strcmp(type, "cgroup2") && !*at)
+			snprintf(at, sizeof(at), "%s", path);
+		v1 = v1 || !strcmp(type, "cgroup");
+	}
+	if (mounts)
+		fclose(mounts);
+	if (!*at) {
+		item_set(item, STATE_NO, "%s", v1 ? "only version 1 is mounted" : "not mounted");
+		item_remedy(item, "%smount -t cgroup2 none /sys/fs/cgroup", item_sudo());
+		if (v1)
+			item_remedy(item, "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line");
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", at);
+	read_line(path, controllers, sizeof(controllers));
+	if (!*controllers) {
+		item_set(item, STATE_LIMITED, "%sversion 2 at %s without controllers: groups, but no limits",
+			 v1 ? "hybrid: " : "", at);
+		item_remedy(item, v1 ? "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line" :
+			    "delegate controllers: echo +memory > cgroup.subtree_control in the parent group");
+		return;
+	}
+	item_set(item, access(at, W_OK) ? STATE_LIMITED : STATE_OK, "version 2 at %s: %s%s", at, controllers,
+		 access(at, W_OK) ? "; not writable for you" : "");
+	if (item->state == STATE_LIMITED)
+		item_remedy(item, "systemd-run --user --scope -p Delegate=yes COMMAND");
+}
+
+/* "a (ACTIVE), b (DOWN)": the names of a directory, with what a file of theirs says. */
+static int list_rdma(char *to, size_t room)
+{
+	DIR *dir = opendir("/sys/class/infiniband");
+	const struct dirent *entry;
+	int active = -1;
+
+	*to = '\0';
+	while (dir && (entry = readdir(dir))) {
+		char path[PATH_MAX], state[32], *word;
+		size_t used = strlen(to);
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/state", entry->d_name);
+		read_line(path, state, sizeof(state));
+		word = strchr(state, ':') ? strchr(state, ':') + 2 : state;
+		active = (active > 0 ? active : 0) + !strcmp(word, "ACTIVE");
+		snprintf(to + used, room - used, "%s%s (%s)", used ? ", " : "", entry->d_name, word);
+	}
+	if (dir)
+		closedir(dir);
+	return active;
+}
+
+void probe_rdma(struct item *item)
+{
+	char list[200];
+	int active = list_rdma(list, sizeof(list)), cm;
+
+	if (active < 0) {
+		item_set(item, STATE_NO, "no device in /sys/class/infiniband");
+		item_remedy(item, "%smodprobe rdma_rxe && %srdma link add rxe0 type rxe netdev eth0", item_sudo(),
+			    item_sudo());
+		return;
+	}
+	cm = open("/dev/infiniband/rdma_cm", O_RDWR | O_CLOEXEC);
+	if (!active) {
+		item_set(item, STATE_LIMITED, "%s: no port is active", list);
+		item_remedy(item, "%sip link set NETDEV up", item_sudo());
+	} else if (cm < 0) {
+		item_set(item, STATE_LIMITED, "%s; /dev/infiniband/rdma_cm: %s", list, strerror(errno));
+		item_remedy(item, "%smodprobe rdma_ucm", item_sudo());
+	} else {
+		item_set(item, STATE_OK, "%s", list);
+	}
+	if (cm >= 0)
+		close(cm);
+}
+
+enum presence { ABSENT, AVAILABLE, LOADED };
+
+/* Is a module loaded, built in, or on disk for the kernel that runs? */
+static enum presence find_module(const char *name)
+{
+	static const char *const lists[] = { "modules.builtin", "modules.dep" };
+	char path[512], wanted[64], *line = NULL;
+	enum presence found = ABSENT;
+	struct utsname host;
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	if (!access(path, F_OK))
+		return LOADED;
+	uname(&host);
+	snprintf(wanted, sizeof(wanted), "/%s.ko", name);
+	for (int i = 0; i < 2 && !found; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/lib/modules/%s/%s", host.release, lists[i]);
+		f = fopen(path, "re");
+		while (f && !found && getline(&line, &room, f) > 0) {
+			/* What stands before the colon; the rest is what that module needs. */
+			line[strcspn(line, ":\n")] = '\0';
+			if (strstr(line, wanted))
+				found = i ? AVAILABLE : LOADED;
+		}
+		if (f)
+			fclose(f);
+	}
+	free(line);
+	return found;
+}
+
+void probe_rdma_rxe(struct item *item)
+{
+	struct utsname host;
+
+	uname(&host);
+	switch (find_module("rdma_rxe")) {
+	case LOADED:
+		item_set(item, STATE_OK, "loaded");
+		break;
+	case AVAILABLE:
+		item_set(item, STATE_OK, "module available for Linux %s", host.release);
+		break;
+	default:
+		item_set(item, STATE_NO, "no module rdma_rxe for Linux %s", host.release);
+		item_remedy(item, "boot a distribution kernel (%sapt-get install linux-image-amd64), or use the lab: "
+			    "mitosis-lab", item_sudo());
+	}
+}
+
+void probe_module(struct item *item)
+{
+	int fd = open("/dev/mitosis", O_RDWR | O_CLOEXEC), err = errno;
+	enum presence module;
+
+	if (fd >= 0) {
+		close(fd);
+		item_set(item, STATE_OK, "/dev/mitosis");
+		return;
+	}
+	item_set(item, STATE_NO, "/dev/mitosis: %s", strerror(err));
+	if (err == EACCES || err == EPERM) {
+		item_remedy(item, "run as root: the device is root's alone");
+		return;
+	}
+	module = find_module("mitosis");
+	if (module == AVAILABLE)
+		item_remedy(item, "%smodprobe mitosis", item_sudo());
+	else
+		item_remedy(item, "install the kernel module mitosis for this kernel, then %smodprobe mitosis",
+			    item_sudo());
+}
+
+void probe_kvm(struct item *item)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), err = errno, version, vm;
+
+	if (fd < 0) {
+		item_set(item, STATE_NO, "/dev/kvm: %s: the lab's machines are emulated", strerror(err));
+		if (err == EACCES)
+			item_remedy(item, "sudo usermod -aG kvm \"$USER\", then log in again");
+		else
+			item_remedy(item, "%smodprobe kvm_intel || %smodprobe kvm_amd (in a virtual machine: "
+				    "allow nested virtualization)", item_sudo(), item_sudo());
+		return;
+	}
+	version = ioctl(fd, KVM_GET_API_VERSION, 0);
+	vm = ioctl(fd, KVM_CREATE_VM, 0);
+	if (vm < 0) {
+		item_set(item, STATE_NO, "/dev/kvm: no virtual machine can be made: %s", strerror(errno));
+	} else {
+		item_set(item, STATE_OK, "/dev/kvm, interface version %d", version);
+		close(vm);
+	}
+	close(fd);
+}
+
+/* criu lives in sbin, which users often do not search. */
+static bool find_program(const char *name, char *path, size_t room)
+{
+	char list[4096], *at = list, *dir;
+
+	snprintf(list, sizeof(list), "%s:/usr/local/sbin:/usr/sbin:/sbin", getenv("PATH") ? getenv("PATH") : "");
+	while ((dir = strsep(&at, ":"))) {
+		snprintf(path, room, "%s/%s", *dir ? dir : ".", name);
+		if (!access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
+/* What a program says last, and its exit status; -1: it did not end in time. */
+static int run_program(const char *path, const char *argument, char *said, size_t room)
+{
+	struct pollfd p = { .events = POLLIN };
+	int out[2], status;
+	size_t have = 0;
+	ssize_t n = 0;
+	char *line;
+	pid_t pid;
+
+	*said = '\0';
+	if (pipe2(out, O_CLOEXEC))
+		return -1;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		dup2(out[1], 1);
+		dup2(out[1], 2);
+		execl(path, path, argument, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	p.fd = out[0];
+	while (pid > 0 && poll(&p, 1, 10000) > 0) {
+		if (have > room / 2) {
+			/* Only the end matters. */
+			memmove(said, said + have - room / 4, room / 4);
+			have = room / 4;
+		}
+		n = read(out[0], said + have, room - have - 1);
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	close(out[0]);
+	if (pid <= 0)
+		return -1;
+	if (n > 0)
+		kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	said[have] = '\0';
+	while (have && said[have - 1] == '\n')
+		said[--have] = '\0';
+	line = strrchr(said, '\n');
+	if (line)
+		memmove(said, line + 1, strlen(line + 1) + 1);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void probe_criu(struct item *item)
+{
+	char path[PATH_MAX], said[1024];
+	int status;
+
+	if (!find_program("criu", path, sizeof(path))) {
+		item_set(item, STATE_NO, "not installed (a baseline of mitosis-prepare, nothing else needs it)");
+		item_remedy(item, "%sapt-get install criu", item_sudo());
+		return;
+	}
+	status = run_program(path, "check", said, sizeof(said));
+	said[120] = '\0';
+	if (!status) {
+		item_set(item, STATE_OK, "%s check: %s", path, said);
+		return;
+	}
+	item_set(item, STATE_LIMITED, "%s check: %s", path, *said ? said : "did not answer");
+	if (geteuid())
+		item_remedy(item, "run as root");
+}

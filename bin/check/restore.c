@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* restore.c - probes of mitosis-check: what rebuilding a process needs, and the host's identity. */
+#include "item.h"
+
+#include <arpa/inet.h>
+#include <asm/prctl.h>
+#include <elf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cpu.h"
+#include "descriptor.h"
+
+#ifndef ARCH_MAP_VDSO_64
+#define ARCH_MAP_VDSO_64 0x2003
+#endif
+#ifndef CAP_CHECKPOINT_RESTORE
+#define CAP_CHECKPOINT_RESTORE 40
+#endif
+
+void probe_privileges(struct item *item)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	static const struct { unsigned int number; const char *name, *gives; } caps[] = {
+		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "userfaultfd" },
+		{ CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE", "/proc/PID/exe of a child" },
+		{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "namespaces" },
+	};
+	char have[120] = "", lack[160] = "";
+
+	syscall(SYS_capget, &header, data);
+	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
+		if (data[caps[i].number / 32].effective & 1u << caps[i].number % 32)
+			snprintf(have + strlen(have), sizeof(have) - strlen(have), "%s%s", *have ? " " : "",
+				 caps[i].name);
+		else
+			snprintf(lack + strlen(lack), sizeof(lack) - strlen(lack), "%s%s (%s)", *lack ? ", " : "",
+				 caps[i].name, caps[i].gives);
+	}
+	if (!*lack)
+		item_set(item, STATE_OK, "uid %u with %s", geteuid(), have);
+	else
+		item_set(item, STATE_LIMITED, "uid %u without %s", geteuid(), lack);
+}
+
+/* In a process of its own, that may lose its vDSO: 0 or an errno. */
+static int in_child(int (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(fn());
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EFAULT;
+}
+
+/* As the restorer does it: take the vDSO away, map it again at the same place. */
+static int map_vdso_again(void)
+{
+	unsigned long first = 0, last = 0, start, end;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, "[vvar") && !strstr(line, "[vdso]"))
+			continue;
+		if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+			return EPROTO;
+		first = first ? first : start;
+		last = end;
+	}
+	if (!first)
+		return ENOENT;
+	if (munmap((void *)first, last - first))
+		return errno;
+	return syscall(SYS_arch_prctl, ARCH_MAP_VDSO_64, first) < 0 ? errno : 0;
+}
+
+void probe_vdso_map(struct item *item)
+{
+	int err = in_child(map_vdso_again);
+
+	if (!err) {
+		item_set(item, STATE_OK, "the vDSO can be moved to where the parent had it");
+		return;
+	}
+	if (err == ENOENT) {
+		item_set(item, STATE_LIMITED, "this kernel gives no vDSO: only children of such hosts can run here");
+		item_remedy(item, "boot without vdso=0");
+		return;
+	}
+	item_set(item, STATE_NO, "arch_prctl(ARCH_MAP_VDSO_64): %s", strerror(err));
+	item_remedy(item, "a kernel with CONFIG_CHECKPOINT_RESTORE=y");
+}
+
+void probe_mm_map(struct item *item)
+{
+	unsigned int size = 0;
+
+	if (!prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0) && size) {
+		item_set(item, STATE_OK, "heap, arguments and environment of a child can be set (prctl PR_SET_MM_MAP)");
+		return;
+	}
+	item_set(item, STATE_NO, "prctl(PR_SET_MM_MAP): %s", strerror(errno));
+	item_remedy(item, "a kernel with CONFIG_CHECKPOINT_RESTORE=y");
+}
+
+void probe_loopback(struct item *item)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t length = sizeof(a);
+
+	/* The connection is complete at once, or it never will be. */
+	if (server < 0 || client < 0 || bind(server, (struct sockaddr *)&a, length) || listen(server, 1) ||
+	    getsockname(server, (struct sockaddr *)&a, &length) ||
+	    (connect(client, (struct sockaddr *)&a, length) && errno != EINPROGRESS)) {
+		item_set(item, STATE_NO, "127.0.0.1: %s", strerror(errno));
+		item_remedy(item, "%sip link set lo up", item_sudo());
+	} else {
+		item_set(item, STATE_OK, "TCP over 127.0.0.1");
+	}
+	if (server >= 0)
+		close(server);
+	if (client >= 0)
+		close(client);
+}
+
+/* The library compares only what programs choose code by: those bits, and their number. */
+static unsigned int relevant_features(struct mitosis_cpu *cpu)
+{
+	unsigned int count = 0;
+
+	for (int w = 0; w < CPU_WORDS; w++) {
+		uint32_t kept = 0;
+
+		for (unsigned int bit = 0; bit < 32; bit++) {
+			struct mitosis_cpu one = { 0 }, none = { 0 };
+
+			one.words[w] = cpu->words[w] & 1u << bit;
+			if (cpu_missing(&one, &none)) {
+				kept |= 1u << bit;
+				count++;
+			}
+		}
+		cpu->words[w] = kept;
+	}
+	return count;
+}
+
+static unsigned int short_hash(uint64_t hash)
+{
+	return (unsigned int)(hash >> 32 ^ hash);
+}
+
+void probe_cpu(struct item *item)
+{
+	uint64_t words[CPU_WORDS + 1];
+	struct mitosis_cpu cpu;
+	unsigned int count;
+
+	cpu_identify(&cpu);
+	count = relevant_features(&cpu);
+	for (int w = 0; w < CPU_WORDS; w++)
+		words[w] = cpu.words[w];
+	words[CPU_WORDS] = cpu.xcr0;
+	item_set(item, STATE_OK, "identity %08x: %u features that programs choose code by, xcr0 0x%llx",
+		 short_hash(descriptor_hash(words, sizeof(words))), count, (unsigned long long)cpu.xcr0);
+}
+
+void probe_vdso(struct item *item)
+{
+	const Elf64_Ehdr *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
+	struct utsname host;
+	uint64_t end;
+
+	uname(&host);
+	if (!vdso) {
+		item_set(item, STATE_OK, "identity none: this kernel has no vDSO");
+		return;
+	}
+	/* As lib/host.c: section headers are the last thing in the image, which fills whole pages. */
+	end = vdso->e_shoff + (uint64_t)vdso->e_shnum * vdso->e_shentsize;
+	end = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	item_set(item, STATE_OK, "identity %08x: %llu KiB, Linux %s", short_hash(descriptor_hash(vdso, end)),
+		 (unsigned long long)end >> 10, host.release);
+}

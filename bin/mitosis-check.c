@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mitosis-check - what this host can do for remote fork, and the remedy for what is missing.
+ *
+ * One table of probes (check/item.h); the last two are the verdicts, which build upon the others.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "check/item.h"
+#include "record.h"
+#include "tool.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { C_ITEM, C_STATE, C_DETAIL, C_REMEDY };
+
+static const struct record_column columns[] = {
+	[C_ITEM]   = { "item", RECORD_STRING, "what was probed" },
+	[C_STATE]  = { "state", RECORD_STRING, "ok, limited or no" },
+	[C_DETAIL] = { "detail", RECORD_STRING, "what was found" },
+	[C_REMEDY] = { "remedy", RECORD_STRING, "command or package that helps; not set: none needed or known" },
+};
+
+static const char *const state_names[] = {
+	[STATE_OK] = "ok", [STATE_LIMITED] = "limited", [STATE_NO] = "no",
+};
+
+static void probe_engine_user(struct item *item)
+{
+	static const char *const needed[] = { "vdso-map", "mm-map", "loopback", "pagemap-scan" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (item_state(needed[i]) == STATE_NO) {
+			item_set(item, STATE_NO, "cannot run: see %s", needed[i]);
+			return;
+		}
+	}
+	if (item_state("userfaultfd") == STATE_OK)
+		item_set(item, STATE_OK, "children start at once and fetch memory on demand");
+	else
+		item_set(item, STATE_LIMITED, "mode eager only: see userfaultfd");
+}
+
+static void probe_engine_kernel(struct item *item)
+{
+	if (item_state("kernel-module") == STATE_NO)
+		item_set(item, STATE_NO, "cannot run: see kernel-module");
+	else if (item_state("rdma") != STATE_OK)
+		item_set(item, STATE_NO, "cannot run: see rdma");
+	else
+		item_set(item, STATE_OK, "children fetch memory by RDMA READ");
+}
+
+static struct item items[] = {
+	{ "privileges", "On demand", probe_privileges },
+	{ "userfaultfd", NULL, probe_userfaultfd },
+	{ "userfaultfd-syscall", NULL, probe_uffd_syscall },
+	{ "userfaultfd-device", NULL, probe_uffd_device },
+	{ "userfaultfd-sysctl", NULL, probe_uffd_sysctl },
+	{ "userfaultfd-features", NULL, probe_uffd_features },
+	{ "vdso-map", "Snapshots and children", probe_vdso_map },
+	{ "mm-map", NULL, probe_mm_map },
+	{ "pagemap-scan", NULL, probe_pagemap_scan },
+	{ "thp", NULL, probe_thp },
+	{ "loopback", NULL, probe_loopback },
+	{ "cgroup", NULL, probe_cgroup },
+	{ "cpu", "Identity: the same on hosts whose children can run on each other", probe_cpu },
+	{ "vdso", NULL, probe_vdso },
+	{ "rdma", "RDMA and the kernel's engine", probe_rdma },
+	{ "rdma-rxe", NULL, probe_rdma_rxe },
+	{ "kernel-module", NULL, probe_module },
+	{ "kvm", "Laboratory and baseline", probe_kvm },
+	{ "criu", NULL, probe_criu },
+	{ "engine-user", "Verdict", probe_engine_user },
+	{ "engine-kernel", NULL, probe_engine_kernel },
+};
+
+void item_set(struct item *item, enum state state, const char *format, ...)
+{
+	va_list ap;
+
+	item->state = state;
+	va_start(ap, format);
+	vsnprintf(item->detail, sizeof(item->detail), format, ap);
+	va_end(ap);
+}
+
+void item_remedy(struct item *item, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(item->remedy, sizeof(item->remedy), format, ap);
+	va_end(ap);
+}
+
+const char *item_sudo(void)
+{
+	return geteuid() ? "sudo " : "";
+}
+
+const char *read_line(const char *path, char *to, int room)
+{
+	FILE *f = fopen(path, "re");
+
+	*to = '\0';
+	if (!f)
+		return to;
+	if (!fgets(to, room, f))
+		*to = '\0';
+	to[strcspn(to, "\n")] = '\0';
+	fclose(f);
+	return to;
+}
+
+static void probe(struct item *item)
+{
+	if (!*item->detail)
+		item->probe(item);
+}
+
+enum state item_state(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		if (strcmp(items[i].name, name))
+			continue;
+		probe(&items[i]);
+		return items[i].state;
+	}
+	abort();
+}
+
+static int print_records(enum record_format format, int argc, char **argv)
+{
+	struct record_stream *rs;
+	int err = record_open(&rs, stdout, format, columns, ARRAY_SIZE(columns), NULL, argc, argv);
+
+	if (err) {
+		tool_error(NULL, "%s", strerror(-err));
+		return err;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		record_begin(rs);
+		record_string(rs, C_ITEM, items[i].name);
+		record_string(rs, C_STATE, state_names[items[i].state]);
+		record_string(rs, C_DETAIL, items[i].detail);
+		record_string(rs, C_REMEDY, *items[i].remedy ? items[i].remedy : NULL);
+		record_end(rs);
+	}
+	return record_close(rs);
+}
+
+/* Words of a text, broken where the terminal ends, each further line indented. */
+static void print_wrapped(const char *text, size_t indent, size_t width)
+{
+	size_t column = indent;
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (column > indent && column + 1 + n > width) {
+			printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			putchar(' ');
+			column++;
+		}
+		fwrite(text, 1, n, stdout);
+		column += n;
+		text += n + strspn(text + n, " ");
+	}
+	putchar('\n');
+}
+
+/* For a person: groups, the remedy below what it is for. */
+static void print_page(void)
+{
+	static const char *const colours[] = {
+		[STATE_OK] = "\033[32m", [STATE_LIMITED] = "\033[33m", [STATE_NO] = "\033[31m",
+	};
+	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+	bool colour = !(no_colour && *no_colour) && term && strcmp(term, "dumb");
+	const size_t name_width = strlen("userfaultfd-features"), indent = 2 + 7 + 2 + name_width + 2;
+	struct winsize size;
+	struct utsname host;
+	size_t width = 80;
+
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col > indent + 20)
+		width = size.ws_col;
+	if (width > 120)
+		width = 120;
+	uname(&host);
+	printf("%s, Linux %s\n", host.nodename, host.release);
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		const struct item *item = &items[i];
+
+		if (item->group)
+			printf("\n%s%s%s\n", colour ? "\033[1m" : "", item->group, colour ? "\033[0m" : "");
+		printf("  %s%-7s%s  %-*s  ", colour ? colours[item->state] : "", state_names[item->state],
+		       colour ? "\033[0m" : "", (int)name_width, item->name);
+		print_wrapped(item->detail, indent, width);
+		if (*item->remedy) {
+			printf("%*s-> ", (int)indent, "");
+			print_wrapped(item->remedy, indent + 3, width);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tool_info info = {
+		.synopsis = "[OPTION...]",
+		.summary = "Probe what this host can do for remote fork, and say what helps where something is missing.\n"
+			   "Two hosts with the same identities can run each other's children.",
+		.columns = columns, .ncolumns = ARRAY_SIZE(columns),
+		.examples = "  mitosis-check\n"
+			    "  mitosis-check --engine kernel >/dev/null || echo no kernel engine here\n"
+			    "  mitosis-check | awk -F '\\t' '$2 == \"no\" { print $1 \": \" $4 }'\n",
+		.exit_status = "  0 the engine asked about can run here; 77 it cannot; 1 failed; 2 wrong usage\n",
+	};
+	int json = 0, quiet = 0, opt, status = STATUS_USAGE, err = 0;
+	char *engine = NULL, verdict[32];
+	struct poptOption options[] = {
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
+		  "what the exit status tells about: 'user' (default; also when only eager mode works) or 'kernel'",
+		  "ENGINE" },
+		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "print nothing, only the exit status counts", NULL },
+		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON Lines", NULL },
+		TOOL_COMMON_OPTIONS,
+		POPT_TABLEEND
+	};
+	poptContext con;
+
+	tool_init("mitosis-check");
+	con = tool_context(argc, argv, options, 0, &info);
+	opt = tool_next(con);
+	if (opt != TOOL_END)
+		goto out;
+	if (poptPeekArg(con)) {
+		tool_usage_error(poptPeekArg(con), "no argument is expected");
+		goto out;
+	}
+	if (engine && strcmp(engine, "user") && strcmp(engine, "kernel")) {
+		tool_usage_error("--engine", "%s: neither user nor kernel", engine);
+		goto out;
+	}
+	snprintf(verdict, sizeof(verdict), "engine-%s", engine ? engine : "user");
+	if (!quiet) {
+		for (size_t i = 0; i < ARRAY_SIZE(items); i++)
+			probe(&items[i]);
+		if (!json && isatty(STDOUT_FILENO))
+			print_page();
+		else
+			err = print_records(json ? RECORD_JSON : RECORD_TSV, argc, argv);
+	}
+	status = err ? STATUS_FAILED : item_state(verdict) == STATE_NO ? STATUS_SKIP : STATUS_OK;
+out:
+	poptFreeContext(con);
+	return status;
+}
