@@ -223,14 +223,14 @@ int main(int argc, char **argv)
 		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
 	};
 	static const char *const engine_names[] = { "user", "local", "criu", NULL };
-	struct plan p = { .count = 20, .warmup = 2 };
+	struct plan p = { .count = 10, .warmup = 1 };
 	bool *const engine_flags[] = { &p.user, &p.local, &p.criu };
 	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL;
 	int huge = 0, json = 0, opt, status = STATUS_USAGE;
 	struct poptOption options[] = {
 		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges such as 1M..1G (default 64M)", "SIZE[,SIZE...]" },
-		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 20)", "N" },
-		{ "warmup", '\0', POPT_ARG_STRING, &warmup, 0, "iterations before them that are not recorded (default 2)", "N" },
+		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 10)", "N" },
+		{ "warmup", '\0', POPT_ARG_STRING, &warmup, 0, "iterations before them that are not recorded (default 1)", "N" },
 		{ "huge", '\0', POPT_ARG_NONE, &huge, 0, "back the working set with transparent huge pages", NULL },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, local, criu (default user)", "ENGINE[,ENGINE...]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
