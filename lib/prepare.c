@@ -177,13 +177,12 @@ EXPORT int mitosis_release(const char *text)
 {
 	struct reference ref;
 	struct wire_frame frame;
-	struct mitosis_info info = { .size = sizeof(info) };
-	int fd, err;
+	int fd, err = reference_parse(&ref, text);
 
-	err = mitosis_query(text, &info);
-	if (err)
+	if (err) {
+		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
 		return err;
-	reference_parse(&ref, text);
+	}
 	fd = session_open(&ref, WIRE_FOR_RELEASE, SESSION_TIMEOUT_MS);
 	if (fd < 0)
 		return fd;
@@ -193,7 +192,7 @@ EXPORT int mitosis_release(const char *text)
 
 		/* It closes as the last thing before it ends. */
 		session_read(fd, &end, 1);
-		reap_shadow((int)info.shadow_pid);
+		reap_shadow((int)frame.address);
 	}
 	close(fd);
 	return err;

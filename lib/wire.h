@@ -39,7 +39,7 @@ struct wire_frame {
 	uint16_t type;			/* enum wire_type */
 	uint16_t reserved;
 	uint32_t length;		/* payload bytes that follow */
-	uint64_t address;		/* READ, DATA, ZERO */
+	uint64_t address;		/* READ, DATA, ZERO; RELEASED: the shadow's process id */
 	uint32_t pages;			/* READ, DATA, ZERO; DESCRIPTOR: hot pages behind it */
 	uint32_t tag;
 };

@@ -58,7 +58,8 @@ struct peer {
 struct server {
 	struct snapshot *s;
 	int epoll;
-	uint32_t peers_used, strangers;
+	uint32_t peers_used;		/* none at or above this was ever used: its memory is untouched */
+	uint32_t strangers;
 	uint64_t life_ends;
 	bool ending;
 	struct peer peers[PEERS_MAX];
@@ -297,6 +298,7 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		p->state = PEER_LEAVING;
 		p->release = 1;
 		answer_payload(p, WIRE_RELEASED, NULL, 0);
+		p->frame.address = (uint64_t)sys(SYS_getpid);
 		return;
 	default:
 		v->strangers++;
@@ -391,13 +393,13 @@ static void accept_peers(struct server *v, int listener, bool local)
 			continue;
 		if (fd < 0)
 			return;
-		for (i = 0; i < PEERS_MAX && v->peers[i].state != PEER_FREE; i++)
+		for (i = 0; i < v->peers_used && v->peers[i].state != PEER_FREE; i++)
 			;
 		if (v->strangers >= STRANGERS_MAX || i == PEERS_MAX) {
 			/* The stranger who has waited longest makes room. */
 			struct peer *oldest = NULL;
 
-			for (uint32_t k = 0; k < PEERS_MAX; k++) {
+			for (uint32_t k = 0; k < v->peers_used; k++) {
 				struct peer *p = &v->peers[k];
 
 				if (p->state == PEER_STRANGER && (!oldest || p->deadline < oldest->deadline))
@@ -424,6 +426,8 @@ static void accept_peers(struct server *v, int listener, bool local)
 		struct peer *p = &v->peers[i];
 		struct epoll_event e = { .events = EPOLLIN, .data.u32 = i };
 
+		if (i >= v->peers_used)
+			v->peers_used = i + 1;
 		memset(p, 0, sizeof(*p));
 		p->fd = (int32_t)fd;
 		p->local = local;
@@ -501,7 +505,7 @@ static long next_timeout(struct server *v)
 {
 	uint64_t first = v->life_ends, now;
 
-	for (uint32_t i = 0; i < PEERS_MAX; i++)
+	for (uint32_t i = 0; i < v->peers_used; i++)
 		if (v->peers[i].state != PEER_FREE && v->peers[i].deadline < first)
 			first = v->peers[i].deadline;
 	if (first == NEVER)
@@ -563,7 +567,7 @@ void serve(struct snapshot *s)
 		now = now_ns();
 		if (now >= v->life_ends)
 			break;
-		for (uint32_t i = 0; i < PEERS_MAX; i++)
+		for (uint32_t i = 0; i < v->peers_used; i++)
 			if (v->peers[i].state != PEER_FREE && v->peers[i].deadline <= now)
 				peer_close(v, &v->peers[i], true);
 	}
