@@ -4,8 +4,9 @@
  *
  * A peer sends frames of at most sizeof(struct wire_frame) + sizeof(struct wire_hello) bytes and
  * has one answer under way; what else it sent waits in its socket. Pages go out straight from the
- * snapshot, nothing is buffered here, so a slow peer costs nothing but its entry. A peer that does
- * not introduce itself in time, stalls an answer, or breaks the protocol is cut off.
+ * snapshot, nothing is buffered here, so a slow peer costs nothing but its entry. Since a snapshot
+ * never changes, they may be sent with MSG_ZEROCOPY without ever waiting for its completion. A peer
+ * that does not introduce itself in time, stalls an answer, or breaks the protocol is cut off.
  */
 #include "snapshot.h"
 #include "registry.h"
@@ -26,6 +27,11 @@
 #define HELLO_NS	(5ULL * 1000000000ULL)
 #define STALL_NS	(30ULL * 1000000000ULL)
 #define NEVER		(~0ULL)
+#define ZEROCOPY_BYTES	(16u << 10)		/* below this, copying is cheaper */
+
+#ifndef SO_ZEROCOPY
+#define SO_ZEROCOPY 60
+#endif
 
 enum { SLOT_LISTEN = PEERS_MAX, SLOT_LOCAL, SLOT_PARENT };
 
@@ -37,6 +43,7 @@ struct peer {
 	uint8_t local;			/* over the unix socket, by a user who may */
 	uint8_t release;		/* end the snapshot once the answer is out */
 	uint8_t waiting;		/* for EPOLLOUT */
+	uint8_t zerocopy;		/* the socket can */
 	uint32_t have;			/* bytes in input */
 	uint32_t vma;			/* where the last READ was found */
 	uint64_t deadline;
@@ -140,54 +147,99 @@ static const struct descriptor_vma *find_area(struct snapshot *s, struct peer *p
 	return &s->vmas[low];
 }
 
-static bool page_is_zero(uint64_t address)
+/* How many of at most `limit` pages from here on the area has (*present), or lacks. */
+static uint64_t run_length(const struct snapshot *s, const struct descriptor_vma *area, uint64_t address,
+			   uint64_t limit, bool *present)
 {
-	const uint64_t *word = (const void *)address;
+	uint32_t low = area->first_extent, end = low + area->extents, high = end;
+	uint64_t n;
 
-	for (uint32_t i = 0; i < PAGE_BYTES / 8; i++)
-		if (word[i])
-			return false;
-	return true;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (s->extents[middle].start + s->extents[middle].pages * PAGE_BYTES <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*present = low < end && s->extents[low].start <= address;
+	if (*present)
+		n = s->extents[low].pages - (address - s->extents[low].start) / PAGE_BYTES;
+	else
+		n = low < end ? (s->extents[low].start - address) / PAGE_BYTES : limit;
+	return n < limit ? n : limit;
 }
 
-/*
- * Begin the next DATA or ZERO frame of a READ. Only anonymous memory is looked at for zeros: a
- * truncated file behind a mapping must fail in the socket call, not fault here.
- */
+/* Begin the next DATA or ZERO frame of a READ. */
 static const char *next_run(struct server *v, struct peer *p)
 {
 	struct snapshot *s = v->s;
 	const struct descriptor_vma *area = find_area(s, p, p->address);
-	uint64_t limit, n = 0;
-	bool zero = false;
+	bool present = true;
+	uint64_t n;
 
 	if (!area || area->flags & VMA_VDSO)
 		return "address is not part of the snapshot";
 	if (area->flags & VMA_SHARED && area->prot & PROT_WRITE)
 		return "shared writable memory is not part of the snapshot";
-	limit = (area->end - p->address) / PAGE_BYTES;
-	if (limit > p->pages)
-		limit = p->pages;
-	if (limit > WIRE_RUN_MAX)
-		limit = WIRE_RUN_MAX;
-	if (area->flags & VMA_FILE) {
-		n = limit;
-	} else {
-		zero = page_is_zero(p->address);
-		for (n = 1; n < limit && page_is_zero(p->address + n * PAGE_BYTES) == zero; n++)
-			;
-	}
+	n = (area->end - p->address) / PAGE_BYTES;
+	if (n > p->pages)
+		n = p->pages;
+	/* A file mapping has all its pages, if not in memory then in the file. */
+	if (!(area->flags & VMA_FILE))
+		n = run_length(s, area, p->address, n, &present);
+	if (present && n > WIRE_RUN_MAX)
+		n = WIRE_RUN_MAX;
 	p->frame = (struct wire_frame){
-		.type = zero ? WIRE_ZERO : WIRE_DATA, .address = p->address, .pages = (uint32_t)n,
-		.length = zero ? 0 : (uint32_t)(n * PAGE_BYTES),
+		.type = present ? WIRE_DATA : WIRE_ZERO, .address = p->address, .pages = (uint32_t)n,
+		.length = present ? (uint32_t)(n * PAGE_BYTES) : 0,
 	};
 	p->run[0] = (struct iovec){ &p->frame, sizeof(p->frame) };
 	p->run[1] = (struct iovec){ (void *)p->address, n * PAGE_BYTES };
-	answer(p, p->run, zero ? 1 : 2);
+	answer(p, p->run, present ? 2 : 1);
 	p->address += n * PAGE_BYTES;
 	p->pages -= n;
 	s->fetched_pages += n;
 	return NULL;
+}
+
+/*
+ * Send some of the answer. The header of a run is in memory that is used again, so it is never sent
+ * with MSG_ZEROCOPY; pages are, where it pays.
+ */
+static long send_some(struct peer *p)
+{
+	bool run = p->pieces == p->run && p->piece_count == 2 && p->frame.type == WIRE_DATA;
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	struct msghdr message = { 0 };
+	struct iovec iov[16];
+	uint32_t n = 0;
+	long sent;
+
+	for (uint32_t i = p->piece; i < p->piece_count && n < 16; i++)
+		iov[n++] = p->pieces[i];
+	iov[0].iov_base = (char *)iov[0].iov_base + p->piece_done;
+	iov[0].iov_len -= p->piece_done;
+	message.msg_iov = iov;
+	message.msg_iovlen = n;
+	if (p->zerocopy && run && p->run[1].iov_len >= ZEROCOPY_BYTES) {
+		message.msg_iovlen = 1;
+		flags |= p->piece ? MSG_ZEROCOPY : MSG_MORE;
+	}
+	sent = sys(SYS_sendmsg, p->fd, &message, flags);
+	/* No memory to report completion with: these bytes are copied. */
+	if (sent == -ENOBUFS && flags & MSG_ZEROCOPY)
+		sent = sys(SYS_sendmsg, p->fd, &message, flags & ~MSG_ZEROCOPY);
+	return sent;
+}
+
+/* Completions of MSG_ZEROCOPY are of no interest, but must be taken off the socket. */
+static void drain_completions(struct peer *p)
+{
+	struct msghdr message = { 0 };
+
+	while (p->zerocopy && sys(SYS_recvmsg, p->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
+		message = (struct msghdr){ 0 };
 }
 
 /* Send what can be sent. Returns false when the peer is gone. */
@@ -195,16 +247,7 @@ static bool peer_send(struct server *v, struct peer *p)
 {
 	for (;;) {
 		while (p->piece < p->piece_count) {
-			struct iovec iov[16];
-			struct msghdr message = { .msg_iov = iov };
-			uint32_t n = 0;
-
-			for (uint32_t i = p->piece; i < p->piece_count && n < 16; i++)
-				iov[n++] = p->pieces[i];
-			iov[0].iov_base = (char *)iov[0].iov_base + p->piece_done;
-			iov[0].iov_len -= p->piece_done;
-			message.msg_iovlen = n;
-			long sent = sys(SYS_sendmsg, p->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+			long sent = send_some(p);
 
 			if (sent == -EAGAIN) {
 				peer_wants(v, p, true);
@@ -374,8 +417,10 @@ static void peer_receive(struct server *v, struct peer *p)
 		peer_send(v, p);
 }
 
-static void peer_ready(struct server *v, struct peer *p)
+static void peer_ready(struct server *v, struct peer *p, uint32_t events)
 {
+	if (events & EPOLLERR)
+		drain_completions(p);
 	if (p->waiting && (!peer_send(v, p) || p->waiting))
 		return;
 	peer_receive(v, p);
@@ -431,6 +476,7 @@ static void accept_peers(struct server *v, int listener, bool local)
 		memset(p, 0, sizeof(*p));
 		p->fd = (int32_t)fd;
 		p->local = local;
+		p->zerocopy = !local && !sys(SYS_setsockopt, fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
 		p->deadline = now_ns() + HELLO_NS;
 		p->state = PEER_STRANGER;
 		v->strangers++;
@@ -562,7 +608,7 @@ void serve(struct snapshot *s)
 			else if (v->peers[slot].state == PEER_FREE)
 				continue;
 			else
-				peer_ready(v, &v->peers[slot]);
+				peer_ready(v, &v->peers[slot], events[i].events);
 		}
 		now = now_ns();
 		if (now >= v->life_ends)
