@@ -20,24 +20,37 @@ export MITOSIS_PRELOAD=${MITOSIS_PRELOAD:-$build_dir/.libs/mitosis-preload.so}
 export MITOSIS_LIBRARY=${MITOSIS_LIBRARY:-$build_dir/.libs/libmitosis.so}
 parent_tool=$bin_dir/mitosis-parent
 child_tool=$bin_dir/mitosis-child
+export MITOSIS_TEST_CHILD=$child_tool	# for states that have children of their own
 state_tool=$build_dir/tests/user/state
 helper_tool=$build_dir/tests/user/helper
 # Not a version manager's wrapper: the interpreter itself is what becomes a parent.
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3 || true)
 
+# A build's own pipes (make's job server) are nothing that a parent should have open.
+for fd in /proc/self/fd/*; do
+	fd=${fd##*/}
+	# 255 is bash's own, the script.
+	if ((fd > 2 && fd != 255)); then
+		eval "exec $fd>&-"
+	fi
+done
+
 work_dir=$(mktemp -d "${TMPDIR:-/tmp}/mitosis-$test_name.XXXXXX") || exit 99
 cd "$work_dir" || exit 99
 pids=()			# what the test started, ended by pid at exit
 cleanups=()
+doing=			# for messages: the part of the test that is running
 
 clean_up() {
 	local status=$? pid command
 	trap - EXIT
-	for pid in "${pids[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
-	done
-	wait 2>/dev/null
+	{
+		for pid in "${pids[@]}"; do
+			kill -KILL "$pid"
+		done
+		wait
+	} 2>/dev/null
 	for command in "${cleanups[@]}"; do
 		$command
 	done
@@ -52,7 +65,7 @@ trap 'exit 1' INT TERM HUP
 # fail TEXT...: say where, show what the programs said, stop
 fail() {
 	local i file
-	echo "$test_name: FAILED: $*" >&2
+	echo "$test_name: FAILED: ${doing:+$doing: }$*" >&2
 	for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
 		echo "    at ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i-1]} (${FUNCNAME[i]})" >&2
 	done
@@ -126,14 +139,29 @@ no_line() { ! grep -q -- "$2" "$1"; }
 # the state programs). Leaves its pid in $parent and, once it is printed, its reference in $ref.
 # What it says goes to parent.out and parent.err.
 start_parent() {
+	forget_parent
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
 	: >parent.out
-	"$@" <hold >parent.out 2>parent.err &
+	: >parent.err
+	"$@" <hold >>parent.out 2>>parent.err &
 	parent=$!
 	pids+=("$parent")
 	exec {hold_fd}>hold
 	await_reference parent.out
+}
+
+# The last parent is not needed any more.
+forget_parent() {
+	if [ -n "${hold_fd:-}" ]; then
+		exec {hold_fd}>&-
+		hold_fd=
+	fi
+	if [ -n "${parent:-}" ]; then
+		kill -KILL "$parent" 2>/dev/null
+		wait "$parent" 2>/dev/null
+		parent=
+	fi
 }
 
 await_reference() {
@@ -148,7 +176,9 @@ reference_or_end() { grep -q '^mitosis://' "$1" || gone "$parent"; }
 # Let a parent that start_parent started go; its status is left in $status.
 end_parent() {
 	exec {hold_fd}>&-
+	hold_fd=
 	finish "$parent" 5000
+	parent=
 }
 
 # The shadow's pid, by the kernel's table of sockets.
@@ -169,13 +199,32 @@ ppid_of() {
 	echo "$2"
 }
 has_shadow() { [ -n "$(shadow_of "$1")" ]; }
+# The last parent's shadow in $shadow; it takes a moment until it can be found.
+find_shadow() {
+	await 5000 has_shadow "$parent"
+	shadow=$(shadow_of "$parent")
+}
+
+# background OUT ERR COMMAND...: without the end of the pipe that holds the parent
+background() {
+	local out=$1 err=$2
+	shift 2
+	# Appending, so that a test may truncate the file in between.
+	: >"$out"
+	: >"$err"
+	if [ -n "${hold_fd:-}" ]; then
+		"$@" </dev/null >>"$out" 2>>"$err" {hold_fd}>&- &
+	else
+		"$@" </dev/null >>"$out" 2>>"$err" &
+	fi
+}
 
 # start_child NAME [OPTION]... REF: in the background, output in NAME.out and NAME.err;
 # leaves the supervisor's pid in $child
 start_child() {
 	local name=$1
 	shift
-	"$child_tool" "$@" </dev/null >"$name.out" 2>"$name.err" &
+	background "$name.out" "$name.err" "$child_tool" "$@"
 	child=$!
 	pids+=("$child")
 }
@@ -227,12 +276,36 @@ run_state() {
 	local name=$1 program=${2:-$state_tool} options
 	start_parent "$program" "$name"
 	while read -r options; do
+		doing="$name, $options"
 		# shellcheck disable=SC2086
 		run_child 20000 $options "$ref"
 		[ "$status" = 77 ] && skip "$(tail -n 1 child.out)"
-		[ "$status" = 0 ] || fail "$name, $options: status $status: $(tail -n 1 child.out)"
-		[ "$(tail -n 1 child.out)" = "ok $name" ] || fail "$name, $options: $(cat child.out)"
+		[ "$status" = 0 ] || fail "status $status: $(tail -n 1 child.out)"
+		[ "$(tail -n 1 child.out)" = "ok $name" ] || fail "$(cat child.out)"
 	done < <(all_modes)
+	doing=$name
 	end_parent
+	doing=
 	[ "$status" = 0 ] || fail "$name: the parent's status is $status"
+}
+
+# ---- peers that misbehave ----
+
+# start_proxy OPTION...: between children and the last parent; leaves $proxy and $proxy_ref
+start_proxy() {
+	rm -f proxy.out
+	"$helper_tool" fields >fields.txt
+	background proxy.out proxy.err "$python" "$tests_dir/user/proxy.py" --fields fields.txt "$@" "$ref"
+	proxy=$!
+	pids+=("$proxy")
+	await 10000 has_line proxy.out '^mitosis://'
+	proxy_ref=$(<proxy.out)
+	proxy_port=${proxy_ref#mitosis://}
+	proxy_port=${proxy_port%/*}
+	proxy_port=${proxy_port##*:}
+}
+
+end_proxy() {
+	kill -KILL "$proxy"
+	wait "$proxy" 2>/dev/null
 }

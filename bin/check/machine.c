@@ -18,9 +18,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The controllers that a container's limits are made of, less those in the list. */
+static const char *missing_controllers(const char *list, char *to, size_t room)
+{
+	static const char *const wanted[] = { "cpu", "memory", "pids" };
+	char copy[256], *at = copy, *word;
+	unsigned int found = 0;
+
+	snprintf(copy, sizeof(copy), "%s", list);
+	while ((word = strsep(&at, " ")))
+		for (int i = 0; i < 3; i++)
+			found |= !strcmp(word, wanted[i]) ? 1u << i : 0;
+	*to = '\0';
+	for (int i = 0; i < 3; i++)
+		if (!(found & 1u << i))
+			snprintf(to + strlen(to), room - strlen(to), "%s%s", *to ? ", " : "", wanted[i]);
+	return to;
+}
+
 void probe_cgroup(struct item *item)
 {
-	char line[1024], path[512], at[256] = "", type[64], controllers[200];
+	char line[1024], path[512], at[200] = "", type[64], controllers[200], missing[32];
 	FILE *mounts = fopen("/proc/self/mounts", "re");
 	bool v1 = false;
 
@@ -28,7 +46,7 @@ void probe_cgroup(struct item *item)
 		if (sscanf(line, "%*s %511s %63s", path, type) != 2)
 			continue;
 		if (!strcmp(type, "cgroup2") && !*at)
-			snprintf(at, sizeof(at), "%s", path);
+			snprintf(at, sizeof(at), "%.199s", path);
 		v1 = v1 || !strcmp(type, "cgroup");
 	}
 	if (mounts)
@@ -42,17 +60,19 @@ void probe_cgroup(struct item *item)
 	}
 	snprintf(path, sizeof(path), "%s/cgroup.controllers", at);
 	read_line(path, controllers, sizeof(controllers));
-	if (!*controllers) {
-		item_set(item, STATE_LIMITED, "%sversion 2 at %s without controllers: groups, but no limits",
-			 v1 ? "hybrid: " : "", at);
+	if (*missing_controllers(controllers, missing, sizeof(missing))) {
+		item_set(item, STATE_LIMITED, "%sversion 2 at %s without %s: groups, but not these limits",
+			 v1 ? "hybrid: " : "", at, missing);
 		item_remedy(item, v1 ? "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line" :
-			    "delegate controllers: echo +memory > cgroup.subtree_control in the parent group");
+			    "a kernel, or a container, with these controllers");
 		return;
 	}
-	item_set(item, access(at, W_OK) ? STATE_LIMITED : STATE_OK, "version 2 at %s: %s%s", at, controllers,
-		 access(at, W_OK) ? "; not writable for you" : "");
-	if (item->state == STATE_LIMITED)
-		item_remedy(item, "systemd-run --user --scope -p Delegate=yes COMMAND");
+	if (!access(at, W_OK)) {
+		item_set(item, STATE_OK, "version 2 at %s: %s", at, controllers);
+		return;
+	}
+	item_set(item, STATE_LIMITED, "version 2 at %s: %s; its root is not yours to write", at, controllers);
+	item_remedy(item, "systemd-run --user --scope -p Delegate=yes COMMAND");
 }
 
 /* "a (ACTIVE), b (DOWN)": the names of a directory, with what a file of theirs says. */
@@ -224,8 +244,8 @@ static int run_program(const char *path, const char *argument, char *said, size_
 {
 	struct pollfd p = { .events = POLLIN };
 	int out[2], status;
+	bool ended = false;
 	size_t have = 0;
-	ssize_t n = 0;
 	char *line;
 	pid_t pid;
 
@@ -242,21 +262,22 @@ static int run_program(const char *path, const char *argument, char *said, size_
 	}
 	close(out[1]);
 	p.fd = out[0];
-	while (pid > 0 && poll(&p, 1, 10000) > 0) {
+	while (pid > 0 && !ended && poll(&p, 1, 10000) > 0) {
+		ssize_t n;
+
 		if (have > room / 2) {
 			/* Only the end matters. */
 			memmove(said, said + have - room / 4, room / 4);
 			have = room / 4;
 		}
 		n = read(out[0], said + have, room - have - 1);
-		if (n <= 0)
-			break;
-		have += (size_t)n;
+		ended = n <= 0;
+		have += n > 0 ? (size_t)n : 0;
 	}
 	close(out[0]);
 	if (pid <= 0)
 		return -1;
-	if (n > 0)
+	if (!ended)
 		kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	said[have] = '\0';
@@ -285,6 +306,5 @@ void probe_criu(struct item *item)
 		return;
 	}
 	item_set(item, STATE_LIMITED, "%s check: %s", path, *said ? said : "did not answer");
-	if (geteuid())
-		item_remedy(item, "run as root");
+	item_remedy(item, geteuid() ? "run as root" : "a newer criu, or a kernel it knows");
 }

@@ -55,6 +55,8 @@ static int deliver_page(int fd)
 			err = -errno;
 		else if (memcmp(page, content, bytes))
 			err = -EIO;
+		/* While it is registered, munmap waits until somebody reads the event. */
+		ioctl(fd, UFFDIO_UNREGISTER, &reg.range);
 	}
 	if (page != MAP_FAILED)
 		munmap(page, bytes);
@@ -120,8 +122,6 @@ void probe_uffd_syscall(struct item *item)
 	}
 	item_set(item, item_state("userfaultfd") == STATE_OK ? STATE_LIMITED : STATE_NO,
 		 "userfaultfd(2): %s%s", strerror(err), err == EPERM && geteuid() ? " (needs CAP_SYS_PTRACE)" : "");
-	if (item->state == STATE_NO)
-		remedy_for_uffd(item, -err);
 }
 
 void probe_uffd_device(struct item *item)
@@ -148,8 +148,6 @@ void probe_uffd_device(struct item *item)
 	}
 	item_set(item, item_state("userfaultfd") == STATE_OK ? STATE_LIMITED : STATE_NO, DEVICE ": %s%s",
 		 strerror(err), owner);
-	if (item->state == STATE_NO)
-		remedy_for_uffd(item, err == ENOENT ? -ENOSYS : -err);
 	if (err == ENOENT)
 		item_remedy(item, "Linux 6.1 or later");
 }

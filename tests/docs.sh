@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every tool has --help, --version and a message for a bad option; what --help says, options and
+# columns, is in its man page and its completion; the man pages have no lint.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+top=$tests_dir/..
+export MITOSIS_LAB_DIR=${MITOSIS_LAB_DIR:-$top/share/mitosis-exp/lab}
+need_command mandoc
+wrong=0
+
+complain() {
+	echo "$test_name: $*" >&2
+	wrong=1
+}
+
+# The text of a man page, without overstriking.
+render() { mandoc -T ascii "$1" | sed $'s/.\b//g'; }
+
+# The long options that the help describes, not those that it only mentions.
+options_of() { sed -n 's/^ *\(-., \)\{0,1\} *--\([a-z][a-z-]*\).*/\2/p' "$1" | sort -u; }
+
+columns_of() { sed -n '/^Columns:/,/^$/s/^  \([a-z][a-z_0-9.]*\) .*/\1/p' "$1"; }
+
+for tool in "$bin_dir"/mitosis-*; do
+	if [ ! -x "$tool" ] || [ -d "$tool" ]; then
+		continue
+	fi
+	name=${tool##*/}
+	manual=$top/man/$name.1
+	completion=$top/completions/$name
+	for file in "$manual" "$completion"; do
+		[ -s "$file" ] || complain "$name: no ${file#"$top/"}"
+	done
+	"$tool" --help >help 2>messages || complain "$name --help: exit status $?"
+	[ -s messages ] && complain "$name --help writes to standard error"
+	"$tool" --help >/dev/full 2>messages && complain "$name --help succeeds on a full disk"
+	[ "$("$tool" --version | head -n 1 | cut -d ' ' -f 1-2)" = "$name (mitosis-exp" ] ||
+		complain "$name --version is '$("$tool" --version)'"
+	status=0
+	"$tool" --no-such-option >out 2>messages </dev/null || status=$?
+	[ "$status" = 2 ] || complain "$name: a bad option gives status $status"
+	[ -s out ] && complain "$name: a bad option's message is on standard output"
+	grep -q -- --no-such-option messages || complain "$name: the message does not name the bad option"
+	if [ ! -s "$manual" ] || [ ! -s "$completion" ]; then
+		continue
+	fi
+	render "$manual" >page
+	[ -n "$(options_of help)" ] || complain "$name: no option in its help"
+	for option in $(options_of help); do
+		grep -Eq -- "--$option([^a-z-]|$)" page || complain "$name: --$option is not in the man page"
+		grep -Eq -- "--$option([^a-z-]|$)" "$completion" || complain "$name: --$option is not completed"
+	done
+	for column in $(columns_of help); do
+		grep -qw -- "$column" page || complain "$name: the column $column is not in the man page"
+	done
+	bash -n "$completion" || complain "${completion#"$top/"}"
+done
+
+for manual in "$top"/man/*.[1-8]; do
+	# Whether the pages that are referred to are installed is another matter.
+	mandoc -T lint "$manual" 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' >messages
+	[ -s messages ] && complain "lint: $(cat messages)"
+done
+
+[ "$wrong" = 0 ] || fail "see above"

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# mitosis-check: one record per item, verdicts that agree with what can be done here, and the same
+# for a user without privileges.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+check=$bin_dir/mitosis-check
+
+state_of() { awk -F '\t' -v item="$1" '$1 == item { print $2 }' out; }
+
+status=0
+"$check" >out 2>err || status=$?
+[ "$status" = 0 ] || [ "$status" = 77 ] || fail "status $status"
+[ ! -s err ] || fail "messages"
+grep -v '^#' out | awk -F '\t' 'NF != 4 || (NR > 1 && $2 !~ /^(ok|limited|no)$/) { exit 1 }' ||
+	fail "malformed: $(cat out)"
+[ "$(cut -f 1 out | sort | uniq -d)" = "" ] || fail "an item comes twice"
+case $(state_of engine-user) in
+no) [ "$status" = 77 ] || fail "engine user cannot run, and the status is $status" ;;
+*) [ "$status" = 0 ] || fail "engine user can run, and the status is $status" ;;
+esac
+if "$helper_tool" uffd >/dev/null; then
+	[ "$(state_of userfaultfd)" = ok ] || fail "userfaultfd works, and is said not to"
+else
+	[ "$(state_of userfaultfd)" = no ] || fail "userfaultfd does not work, and is said to"
+fi
+status=0
+"$check" --quiet --engine kernel >silent || status=$?
+[ ! -s silent ] || fail "--quiet prints"
+if [ "$(state_of engine-kernel)" = ok ]; then expected=0; else expected=77; fi
+[ "$status" = "$expected" ] || fail "engine kernel: status $status"
+[ "$("$check" --json | wc -l)" = "$(grep -vc '^item' out)" ] || fail "JSON has another number of records"
+for wrong in "--engine steam" argument; do
+	status=0
+	# shellcheck disable=SC2086
+	"$check" $wrong >silent 2>err || status=$?
+	[ "$status" = 2 ] || fail "$wrong: status $status"
+done
+: >err
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	setpriv --reuid 65533 --regid 65533 --clear-groups "$check" >out 2>err
+	status=$?
+	[ "$status" != 126 ] || exit 0		# the build directory is not open to others
+	[ "$status" = 0 ] || fail "as another user: status $status"
+	if [ "$(state_of userfaultfd)" = no ]; then
+		[ "$(state_of engine-user)" = limited ] || fail "as another user: $(cat out)"
+		awk -F '\t' '$1 == "userfaultfd" && $4 ~ /^sudo / { f = 1 } END { exit !f }' out ||
+			fail "no remedy: $(cat out)"
+	fi
+fi
+exit 0
