@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 	const char *given;
 	struct poptOption options[] = {
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0,
-		  "fetch pages on 'demand' or all before the start ('eager'); default: demand where this host allows it",
+		  "fetch pages on 'demand' or all before the start ('eager'); 'auto', the default: demand where this host allows it",
 		  "MODE" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault, 1 to 1024 (default 32)", "PAGES" },
 		{ "push", '\0', POPT_ARG_STRING, &share, 0,
@@ -105,8 +105,8 @@ int main(int argc, char **argv)
 		args.mode = MITOSIS_MODE_EAGER;
 	else if (mode && !strcmp(mode, "demand"))
 		args.mode = MITOSIS_MODE_DEMAND;
-	else if (mode) {
-		tool_usage_error("--mode", "%s: neither demand nor eager", mode);
+	else if (mode && strcmp(mode, "auto")) {
+		tool_usage_error("--mode", "%s: neither auto, demand nor eager", mode);
 		goto usage;
 	}
 	if (window) {
