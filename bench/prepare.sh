@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 title "prepare: what the parent waits, against a bare fork of the same process"
-fast mitosis-prepare --wss 1M,64M,256M,1G --engine local,user --count 15 > "$scratch/small"
-fast mitosis-prepare --wss 1G --huge --engine local,user --count 15 > "$scratch/huge"
+fast mitosis-prepare --wss 1M,64M,256M,1G --engine local,user --count 15 --no-cow > "$scratch/small"
+fast mitosis-prepare --wss 1G --huge --engine local,user --count 15 --no-cow > "$scratch/huge"
 for wss in 1048576 67108864 268435456 1073741824; do
 	user=$(median "$scratch/small" prepare_ns "wss=$wss" engine=user)
 	local=$(median "$scratch/small" prepare_ns "wss=$wss" engine=local)

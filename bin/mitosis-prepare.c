@@ -45,7 +45,7 @@ struct plan {
 	uint64_t *wss;
 	size_t wss_count;
 	uint64_t count, warmup;
-	bool user, local, criu, huge;
+	bool user, local, criu, huge, cow;
 	struct record_stream *out;
 	uint64_t done;
 };
@@ -75,7 +75,7 @@ static void write_all_pages(struct wss *w, struct sample *s)
 	s->cow_faults = minor_faults() - faults;
 }
 
-static int measure_user(struct wss *w, struct sample *s)
+static int measure_user(struct wss *w, bool cow, struct sample *s)
 {
 	struct mitosis_info info = { .size = sizeof(info) };
 	char ref[MITOSIS_REF_MAX];
@@ -98,14 +98,15 @@ static int measure_user(struct wss *w, struct sample *s)
 	s->ready_ns = info.ready_ns - start;
 	s->pages = info.pages;
 	s->bytes = info.bytes;
-	write_all_pages(w, s);
+	if (cow)
+		write_all_pages(w, s);
 	err = mitosis_release(ref);
 	if (err)
 		tool_error("release", "%s", strerror(-err));
 	return err;
 }
 
-static int measure_local(struct wss *w, struct sample *s)
+static int measure_local(struct wss *w, bool cow, struct sample *s)
 {
 	uint64_t start;
 	int until[2];
@@ -130,7 +131,8 @@ static int measure_local(struct wss *w, struct sample *s)
 		close(until[1]);
 		return -EAGAIN;
 	}
-	write_all_pages(w, s);
+	if (cow)
+		write_all_pages(w, s);
 	close(until[1]);
 	waitpid(pid, NULL, 0);
 	return 0;
@@ -177,31 +179,50 @@ static int run_criu(struct plan *p, uint64_t bytes)
 	return err;
 }
 
+static int make_working_set(const struct plan *p, struct wss *w, uint64_t bytes)
+{
+	char size[32];
+
+	if (!wss_make(w, bytes, p->huge))
+		return 0;
+	tool_error("--wss", "%s: %s", units_format_size(bytes, size), strerror(errno));
+	return -1;
+}
+
+/* Copy-on-write splits huge pages into small ones: make new ones. */
+static int renew_working_set(const struct plan *p, struct wss *w, uint64_t bytes)
+{
+	if (!p->huge || !p->cow)
+		return 0;
+	wss_free(w);
+	return make_working_set(p, w, bytes);
+}
+
 static int run_wss(struct plan *p, uint64_t bytes)
 {
 	struct wss w;
-	int err = 0;
+	int err = make_working_set(p, &w, bytes);
 
-	if (wss_make(&w, bytes, p->huge)) {
-		char size[32];
-
-		tool_error("--wss", "%s: %s", units_format_size(bytes, size), strerror(errno));
-		return -1;
-	}
+	if (err)
+		return err;
 	for (uint64_t i = 0; i < p->count + p->warmup && !err; i++) {
 		if (p->local) {
 			struct sample s = { 0 };
 
-			err = measure_local(&w, &s);
+			err = measure_local(&w, p->cow, &s);
 			if (!err)
 				emit(p, "local", bytes, i, &s);
+			if (!err)
+				err = renew_working_set(p, &w, bytes);
 		}
 		if (p->user && !err) {
 			struct sample s = { 0 };
 
-			err = measure_user(&w, &s);
+			err = measure_user(&w, p->cow, &s);
 			if (!err)
 				emit(p, "user", bytes, i, &s);
+			if (!err)
+				err = renew_working_set(p, &w, bytes);
 		}
 		if (!err)
 			err = record_error(p->out);
@@ -226,12 +247,13 @@ int main(int argc, char **argv)
 	struct plan p = { .count = 10, .warmup = 1 };
 	bool *const engine_flags[] = { &p.user, &p.local, &p.criu };
 	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL;
-	int huge = 0, json = 0, opt, status = STATUS_USAGE;
+	int huge = 0, no_cow = 0, json = 0, opt, status = STATUS_USAGE;
 	struct poptOption options[] = {
 		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges such as 1M..1G (default 64M)", "SIZE[,SIZE...]" },
 		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 10)", "N" },
 		{ "warmup", '\0', POPT_ARG_STRING, &warmup, 0, "iterations before them that are not recorded (default 1)", "N" },
 		{ "huge", '\0', POPT_ARG_NONE, &huge, 0, "back the working set with transparent huge pages", NULL },
+		{ "no-cow", '\0', POPT_ARG_NONE, &no_cow, 0, "do not write the working set afterwards", NULL },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, local, criu (default user)", "ENGINE[,ENGINE...]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,
@@ -255,6 +277,7 @@ int main(int argc, char **argv)
 	    tool_arg_words("--engine", engine ? engine : "user", engine_names, engine_flags))
 		goto out;
 	p.huge = huge;
+	p.cow = !no_cow;
 	mitosis_set_logger(print_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.criu) {
