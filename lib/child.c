@@ -15,11 +15,33 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 struct child_state child_state;
+
+/*
+ * One question at a time, and one thread that looks through the areas. Signals stay out, since a
+ * handler may ask as well; a forked process begins with the lock free.
+ */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void begin(sigset_t *old)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, old);
+	pthread_mutex_lock(&lock);
+}
+
+static void end(const sigset_t *old)
+{
+	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
 
 static int ask(struct control_message *m)
 {
@@ -57,7 +79,9 @@ static int allow_fork(void)
 
 			*newline = '\0';
 			if (!strncmp(line, "VmFlags:", 8)) {
-				if (strstr(line, " dc") && madvise((void *)start, end - start, MADV_DOFORK)) {
+				/* ENOMEM: another thread has unmapped it meanwhile. */
+				if (strstr(line, " dc") && madvise((void *)start, end - start, MADV_DOFORK) &&
+				    errno != ENOMEM) {
 					int err = -errno;
 
 					close(fd);
@@ -82,7 +106,7 @@ static int allow_fork(void)
 	return 0;
 }
 
-int child_make_whole(void)
+static int make_whole(void)
 {
 	struct control_message m = { .type = CONTROL_DRAIN };
 	int err;
@@ -100,6 +124,17 @@ int child_make_whole(void)
 	return 0;
 }
 
+int child_make_whole(void)
+{
+	sigset_t old;
+	int err;
+
+	begin(&old);
+	err = make_whole();
+	end(&old);
+	return err;
+}
+
 static void before_fork(void)
 {
 	static const char text[] = "libmitosis: fork: cannot fetch the missing memory\n";
@@ -114,6 +149,7 @@ static void before_fork(void)
 /* A forked process is not the supervisor's child. */
 static void after_fork_in_child(void)
 {
+	pthread_mutex_init(&lock, NULL);
 	if (!child_state.is_child)
 		return;
 	close(child_state.control_fd);
@@ -148,7 +184,11 @@ EXPORT int mitosis_stats(struct mitosis_child_stats *stats)
 		return -EINVAL;
 	all.size = size;
 	if (child_state.is_child) {
+		sigset_t old;
+
+		begin(&old);
 		err = ask(&m);
+		end(&old);
 		if (err)
 			return err;
 		all.faults = m.faults;

@@ -68,7 +68,7 @@ static const char *check_extents(const struct descriptor *d, const struct descri
 static const char *check_areas(const struct descriptor *d, const struct descriptor_vma *vmas)
 {
 	uint64_t at = PAGE_BYTES;
-	bool entry = false;
+	bool entry = false, stack = false;
 
 	for (uint32_t i = 0; i < d->vmas.count; i++) {
 		const struct descriptor_vma *v = &vmas[i];
@@ -82,6 +82,10 @@ static const char *check_areas(const struct descriptor *d, const struct descript
 		if (v->flags & VMA_FILE && (v->file >= d->files.count || !PAGE_ALIGNED(v->offset) ||
 					    v->offset > INT64_MAX - (v->end - v->start)))
 			return "an area names no valid file";
+		/* Room is planned for one (plan.c). */
+		if (v->flags & VMA_STACK && stack)
+			return "it has two stacks";
+		stack |= v->flags & VMA_STACK;
 		if (d->resume_entry >= v->start && d->resume_entry < v->end)
 			entry = v->prot & PROT_EXEC;
 		at = v->end;
@@ -120,7 +124,7 @@ static const char *check(const struct descriptor *d, uint64_t length)
 			return "a mapped file is malformed";
 	fds = descriptor_at(d, d->fds);
 	for (uint32_t i = 0; i < d->fds.count; i++)
-		if (!has_string(d, fds[i].path) || fds[i].fd < 3 || fds[i].fd > INT32_MAX ||
+		if (!has_string(d, fds[i].path) || fds[i].fd < 3 || fds[i].fd >= INT32_MAX ||
 		    fds[i].position > INT64_MAX)
 			return "an open file is malformed";
 	if (d->vdso_length && (!PAGE_ALIGNED(d->vdso_start) || !is_user(d->vdso_start) ||

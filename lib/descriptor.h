@@ -60,7 +60,7 @@ struct descriptor_extent {
 #define BUILD_ID_MAX 32
 /* What tells one file from another: see file_is_same() in files.c for the rule. */
 struct descriptor_file {
-	uint64_t size;
+	uint64_t size;			/* of one that is gone: as far as it is mapped and can be read */
 	int64_t mtime_ns;
 	uint64_t device, inode;
 	uint32_t path;			/* string */

@@ -25,8 +25,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -126,6 +128,68 @@ static void keep_fault(struct pager *g, struct fault f)
 	g->faults[g->fault_count++] = f;
 }
 
+/*
+ * Call fn for each area of the child that is registered with a userfaultfd ("um" in the VmFlags
+ * line of smaps) and overlaps [start, end).
+ */
+static int for_registered(struct pager *g, uint64_t start, uint64_t end,
+			  int (*fn)(struct pager *g, uint64_t start, uint64_t end, void *data), void *data)
+{
+	char path[40], *line = NULL;
+	uint64_t from = 0, to = 0;
+	size_t capacity = 0;
+	int err = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", g->child_pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (!err && getline(&line, &capacity, f) > 0) {
+		if (!strncmp(line, "VmFlags:", 8)) {
+			if (strstr(line, " um") && from < end && to > start)
+				err = fn(g, from, to, data);
+		} else if (line[0] >= '0' && line[0] <= 'f' && strchr(line, '-')) {
+			sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to);
+			if (from >= end)
+				break;
+		}
+	}
+	free(line);
+	fclose(f);
+	return err;
+}
+
+struct gap {
+	uint64_t at, end;
+};
+
+static int unmap_gap(struct pager *g, uint64_t start, uint64_t end, void *data)
+{
+	struct gap *gap = data;
+	int err = start > gap->at ? pages_unmapped(&g->pages, gap->at, start < gap->end ? start : gap->end) : 0;
+
+	if (end > gap->at)
+		gap->at = end;
+	return err;
+}
+
+/*
+ * Events of several threads are queued after the deed, so their order may differ: when a place was
+ * left and another area moved into it, the first thread's UNMAP may come behind the second's REMAP.
+ * What was moved in and is still there stays.
+ */
+static int unmapped(struct pager *g, uint64_t start, uint64_t end)
+{
+	struct gap gap = { start, end };
+	int err;
+
+	if (!pages_moved_into(&g->pages, start, end))
+		return pages_unmapped(&g->pages, start, end);
+	err = for_registered(g, start, end, unmap_gap, &gap);
+	return !err && gap.at < end ? pages_unmapped(&g->pages, gap.at, end) : err;
+}
+
 /* Read what the userfaultfd has: changes take effect at once, faults are kept for later. */
 static bool read_events(struct pager *g)
 {
@@ -148,7 +212,7 @@ static bool read_events(struct pager *g)
 			pages_removed(&g->pages, m[i].arg.remove.start, m[i].arg.remove.end);
 			break;
 		case UFFD_EVENT_UNMAP:
-			err = pages_unmapped(&g->pages, m[i].arg.remove.start, m[i].arg.remove.end);
+			err = unmapped(g, m[i].arg.remove.start, m[i].arg.remove.end);
 			break;
 		case UFFD_EVENT_REMAP:
 			err = pages_remapped(&g->pages, m[i].arg.remap.from, m[i].arg.remap.to, m[i].arg.remap.len);
@@ -284,7 +348,7 @@ static void ask(struct pager *g, uint64_t page, uint32_t count, bool push)
 		pages_set_asked(&g->pages, page + i, true);
 	/* Requests are small and few; a full send buffer means a dead peer. */
 	if (send(g->socket_fd, &f, sizeof(f), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof(f))
-		give_up(g, "connection lost");
+		give_up(g, "connection to the snapshot lost");
 }
 
 /* How many pages from this one on can be asked for in one go. */
@@ -365,20 +429,22 @@ static void push(struct pager *g)
 	}
 }
 
-/* All there: the areas become ordinary memory again. */
+static int unregister_area(struct pager *g, uint64_t start, uint64_t end, void *data)
+{
+	struct uffdio_range r = { start, end - start };
+
+	/* Fails where the child has unmapped meanwhile, which is as good. */
+	ioctl(g->uffd, UFFDIO_UNREGISTER, &r);
+	return 0;
+}
+
+/* All there: the areas become ordinary memory again, whole, also where the child made them grow. */
 static void unregister_all(struct pager *g)
 {
 	if (!g->registered)
 		return;
 	g->registered = false;
-	for (uint32_t i = 0; i < g->pages.segment_count; i++) {
-		struct uffdio_range r = {
-			g->pages.segments[i].start, g->pages.segments[i].end - g->pages.segments[i].start,
-		};
-
-		/* Fails where the child has unmapped meanwhile, which is as good. */
-		ioctl(g->uffd, UFFDIO_UNREGISTER, &r);
-	}
+	for_registered(g, 0, USER_END, unregister_area, NULL);
 	log_debug("%s: all pages are here", g->options.object);
 }
 
@@ -395,6 +461,13 @@ static void check_frame(struct pager *g, const struct wire_frame *f)
 		give_up(g, "protocol error: unexpected frame");
 	r->source += f->pages * PAGE_BYTES;
 	r->pages -= f->pages;
+}
+
+/* The payload has come too: only then a request is answered, and silence forgiven. */
+static void end_frame(struct pager *g)
+{
+	struct request *r = &g->requests[g->request_first];
+
 	if (r->pages)
 		return;
 	g->pushes -= r->push;
@@ -415,8 +488,10 @@ static void parse(struct pager *g)
 			at += sizeof(g->frame);
 			check_frame(g, &g->frame);
 			g->payload = g->frame.length;
-			if (g->frame.type == WIRE_ZERO)
+			if (g->frame.type == WIRE_ZERO) {
 				deliver(g, g->frame.address, NULL, g->frame.pages);
+				end_frame(g);
+			}
 			continue;
 		}
 		uint64_t n = g->have - at < g->payload ? (g->have - at) / PAGE_BYTES : g->payload / PAGE_BYTES;
@@ -427,6 +502,8 @@ static void parse(struct pager *g)
 		g->frame.address += n * PAGE_BYTES;
 		g->payload -= (uint32_t)(n * PAGE_BYTES);
 		at += n * PAGE_BYTES;
+		if (!g->payload)
+			end_frame(g);
 	}
 	g->have = g->gone ? 0 : g->have - at;
 	memmove(g->buffer, g->buffer + at, g->have);

@@ -198,6 +198,14 @@ void pages_removed(struct pages *p, uint64_t start, uint64_t end)
 	}
 }
 
+bool pages_moved_into(const struct pages *p, uint64_t start, uint64_t end)
+{
+	for (uint32_t i = segment_at(p, start); i < p->segment_count && p->segments[i].start < end; i++)
+		if (p->segments[i].start != p->segments[i].source)
+			return true;
+	return false;
+}
+
 /* Take [start, end) out of the segments. */
 static int cut(struct pages *p, uint64_t start, uint64_t end)
 {
@@ -255,6 +263,9 @@ int pages_remapped(struct pages *p, uint64_t from, uint64_t to, uint64_t length)
 		taken[count++] = (struct segment){ to + (start - from), to + (end - from), s.source + (start - s.start) };
 	}
 	err = cut(p, from, from + length);
+	/* What was at the new place has been unmapped, whether or not its event has come yet. */
+	if (!err)
+		err = pages_unmapped(p, to, to + length);
 	for (uint32_t i = 0; i < count && !err; i++)
 		err = pages_add_segment(p, taken[i].start, taken[i].end, taken[i].source);
 	if (count)

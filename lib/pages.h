@@ -48,6 +48,9 @@ bool pages_is_asked(const struct pages *p, uint64_t page);
 void pages_set_asked(struct pages *p, uint64_t page, bool asked);
 void pages_set_arrived(struct pages *p, uint64_t page);
 
+/* Has something been moved into [start, end) from elsewhere? */
+bool pages_moved_into(const struct pages *p, uint64_t start, uint64_t end);
+
 /* What the child did to its address space: the three events of userfaultfd. */
 void pages_removed(struct pages *p, uint64_t start, uint64_t end);
 int pages_unmapped(struct pages *p, uint64_t start, uint64_t end);

@@ -161,10 +161,9 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	if (travels) {
 		/* All pages of the mapping that the file has; the rest would raise SIGBUS anyway. */
 		const struct descriptor_file *f = &m->files[v->file];
-		uint64_t pages = (v->end - v->start) / PAGE_BYTES, in_file = pages;
+		uint64_t pages = (v->end - v->start) / PAGE_BYTES, in_file;
 
-		if (!f->gone)
-			in_file = f->size <= v->offset ? 0 : (f->size - v->offset + PAGE_BYTES - 1) / PAGE_BYTES;
+		in_file = f->size <= v->offset ? 0 : (f->size - v->offset + PAGE_BYTES - 1) / PAGE_BYTES;
 		if (in_file < pages)
 			pages = in_file;
 		log_debug("%s: %s differs here: its pages travel", m->object, name);

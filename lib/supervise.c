@@ -22,12 +22,7 @@ int supervise_begin(void)
 	int fd;
 
 	sigfillset(&all);
-	/* Faults of our own must not vanish. */
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGABRT);
+	/* Faults of our own do not vanish: the kernel forces those past any mask. */
 	if (sigprocmask(SIG_BLOCK, &all, NULL))
 		return -errno;
 	fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -59,7 +54,12 @@ static void child_changed(int child_pid)
 	while (waitpid(child_pid, &status, WNOHANG | WUNTRACED) > 0) {
 		if (!WIFSTOPPED(status))
 			end_as(status);
-		/* The shell sees us stop; when it continues us, the child goes on too. */
+		/*
+		 * The terminal stopped it: the shell sees us stop, and when it continues us, the child goes
+		 * on too. SIGSTOP is somebody's business with the child alone.
+		 */
+		if (WSTOPSIG(status) == SIGSTOP)
+			continue;
 		kill(getpid(), SIGSTOP);
 		kill(child_pid, SIGCONT);
 	}

@@ -9,6 +9,7 @@
 #include "snapshot.h"
 #include "buildid.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/mman.h>
@@ -243,6 +244,28 @@ static const char *add_file(struct snapshot *s, const char *path, uint64_t inode
 	return NULL;
 }
 
+/*
+ * A file that is gone cannot be asked for its size, which a mapping may exceed: find how much of the
+ * mapping can be read now (MADV_POPULATE_READ, Linux 5.14; before, all of it is taken to be there).
+ * Pages that vanish later fail when they are sent, and end the connection.
+ */
+static void measure_gone_file(struct descriptor_file *f, const struct descriptor_vma *v)
+{
+	uint64_t low = 0, high = (v->end - v->start) / PAGE_BYTES;
+
+	/* Page number low - 1 can be read, high cannot, or is the end. */
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (sys(SYS_madvise, v->start + middle * PAGE_BYTES, PAGE_BYTES, MADV_POPULATE_READ) == -EFAULT)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (low && f->size < v->offset + low * PAGE_BYTES)
+		f->size = v->offset + low * PAGE_BYTES;
+}
+
 /* ---- areas ---- */
 
 static const char *collect_areas(struct snapshot *s)
@@ -302,6 +325,8 @@ static const char *collect_areas(struct snapshot *s)
 			if (why)
 				return why;
 			v.flags |= VMA_FILE;
+			if (s->files[v.file].gone)
+				measure_gone_file(&s->files[v.file], &v);
 		}
 		if (s->vma_count == VMAS_MAX)
 			return "too many memory areas";

@@ -19,13 +19,14 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #define PEERS_MAX	900u			/* below the usual limit of 1024 descriptors */
 #define STRANGERS_MAX	64u			/* peers that have not said HELLO yet */
 #define HELLO_NS	(5ULL * 1000000000ULL)
-#define STALL_NS	(30ULL * 1000000000ULL)
+#define STALL_NS	(600ULL * 1000000000ULL)	/* a child may be stopped by its terminal */
 #define NEVER		(~0ULL)
 #define ZEROCOPY_BYTES	(16u << 10)		/* below this, copying is cheaper */
 
@@ -426,6 +427,22 @@ static void peer_ready(struct server *v, struct peer *p, uint32_t events)
 	peer_receive(v, p);
 }
 
+/* The stranger who has waited longest makes room. */
+static bool drop_stranger(struct server *v)
+{
+	struct peer *oldest = NULL;
+
+	for (uint32_t k = 0; k < v->peers_used; k++) {
+		struct peer *p = &v->peers[k];
+
+		if (p->state == PEER_STRANGER && (!oldest || p->deadline < oldest->deadline))
+			oldest = p;
+	}
+	if (oldest)
+		peer_close(v, oldest, true);
+	return oldest;
+}
+
 static void accept_peers(struct server *v, int listener, bool local)
 {
 	for (;;) {
@@ -436,27 +453,19 @@ static void accept_peers(struct server *v, int listener, bool local)
 
 		if (fd == -EINTR || fd == -ECONNABORTED)
 			continue;
+		/* Out of descriptors: a listener that stays readable would keep us spinning. */
+		if ((fd == -EMFILE || fd == -ENFILE) && drop_stranger(v))
+			continue;
 		if (fd < 0)
 			return;
 		for (i = 0; i < v->peers_used && v->peers[i].state != PEER_FREE; i++)
 			;
-		if (v->strangers >= STRANGERS_MAX || i == PEERS_MAX) {
-			/* The stranger who has waited longest makes room. */
-			struct peer *oldest = NULL;
-
-			for (uint32_t k = 0; k < v->peers_used; k++) {
-				struct peer *p = &v->peers[k];
-
-				if (p->state == PEER_STRANGER && (!oldest || p->deadline < oldest->deadline))
-					oldest = p;
-			}
-			if (!oldest) {
-				sys(SYS_close, fd);
-				continue;
-			}
-			peer_close(v, oldest, true);
-			i = (uint32_t)(oldest - v->peers);
+		if ((v->strangers >= STRANGERS_MAX || i == PEERS_MAX) && !drop_stranger(v)) {
+			sys(SYS_close, fd);
+			continue;
 		}
+		for (i = 0; i < v->peers_used && v->peers[i].state != PEER_FREE; i++)
+			;
 		if (local) {
 			sys(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &who, &length);
 			if (who.uid && who.uid != (uint32_t)sys(SYS_geteuid)) {
@@ -568,6 +577,7 @@ void serve(struct snapshot *s)
 	uint64_t length = (sizeof(struct server) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 	struct server *v = (void *)sys(SYS_mmap, 0, length, PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct descriptor_limit files;
 	int local;
 
 	if (SYS_FAILED(v))
@@ -589,6 +599,10 @@ void serve(struct snapshot *s)
 	if (local >= 0)
 		watch(v, local, SLOT_LOCAL);
 	sys(SYS_fcntl, s->args.listen_fd, F_SETFL, O_NONBLOCK);
+	/* The parent's limit is in the descriptor; here it would only limit the number of children. */
+	sys(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &files);
+	files.soft = files.hard;
+	sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, 0);
 	watch(v, s->args.listen_fd, SLOT_LISTEN);
 
 	while (!v->ending) {

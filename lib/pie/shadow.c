@@ -25,6 +25,8 @@ static void run(void *arg)
 	if (!s->broken)
 		s->broken = collect(s);
 	s->ready_ns = now_ns();
+	/* Not before: the name is part of the snapshot. */
+	sys(SYS_prctl, PR_SET_NAME, "mitosis-shadow");
 	/* kill(1) may end a shadow; the parent's own handlers must never run here. */
 	sys(SYS_rt_sigaction, SIGTERM, &by_default, 0, 8);
 	sys(SYS_rt_sigprocmask, SIG_UNBLOCK, &term, 0, 8);
@@ -51,6 +53,5 @@ void shadow_entry(const struct shadow_args *args)
 	s->arena_length = length;
 	/* A terminal's job control is the parent's business. */
 	sys(SYS_setsid);
-	sys(SYS_prctl, PR_SET_NAME, "mitosis-shadow");
 	mitosis_stack_switch((char *)arena + length, run, s);
 }

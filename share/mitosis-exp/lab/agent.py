@@ -23,6 +23,7 @@ import wire  # noqa: E402
 PORT = "mitosis-lab"
 CHUNK = 32 * 1024
 BACKLOG = 512 * 1024            # stop reading from commands while the port holds this much
+ROUND = 256 * 1024              # read from the port at once
 KILL_AFTER = 2                  # seconds between hang-up and kill
 
 
@@ -36,10 +37,9 @@ def open_port():
     raise SystemExit(f"agent: no virtio port is named {PORT}")
 
 
-def drop_caches():
-    """Forget what is cached of the host's files: they may have changed since the last command."""
-    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
-        file.write("3")
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
 
 
 class Command:
@@ -105,7 +105,7 @@ class Command:
         self.close()
 
     def close_stdin(self):
-        if self.stdin:
+        if self.stdin is not None:
             os.close(self.stdin.fd)
             self.stdin = None
 
@@ -117,7 +117,7 @@ class Command:
 
     def take_stdin(self, payload):
         if payload:
-            if self.stdin:
+            if self.stdin is not None:
                 self.stdin.put(payload)
                 self.feed_stdin()
             else:
@@ -128,14 +128,14 @@ class Command:
 
     def feed_stdin(self):
         """Hand waiting input to the command; one that has closed its end gets no more."""
-        if not self.stdin:
+        if self.stdin is None:
             return
         before = len(self.stdin)
         try:
             self.stdin.flush()
         except OSError:             # EPIPE, or EIO from a terminal
             self.close_stdin()
-        left = len(self.stdin) if self.stdin else 0
+        left = len(self.stdin) if self.stdin is not None else 0
         if before > left:
             self.agent.send(wire.credit(self.channel, wire.STDIN, before - left))
         if self.stdin_ended and not left:
@@ -222,13 +222,18 @@ class Agent:
     def handle(self, kind, channel, payload):
         if kind == wire.SPAWN:
             try:
-                drop_caches()
+                # what is cached of the host's files may have changed since the last command
+                write("/proc/sys/vm/drop_caches", "3")
                 self.commands[channel] = Command(self, channel, wire.parse(payload))
             except StartError as error:
                 status, text = error.args
                 self.send(wire.message(wire.EXIT, channel, status=status, error=text))
             except OSError as error:    # out of memory or processes
                 self.send(wire.message(wire.EXIT, channel, status=125, error=str(error)))
+            return
+        if kind == wire.SIGNAL and channel == 0:
+            for key in payload.decode():
+                write("/proc/sysrq-trigger", key)
             return
         command = self.commands.get(channel)
         if command is None:         # it has just ended
@@ -240,7 +245,7 @@ class Agent:
             command.credit[stream] += count
         elif kind == wire.SIGNAL:
             command.signal(payload[0])
-        elif kind == wire.WINSIZE and command.stdin:
+        elif kind == wire.WINSIZE and command.stdin is not None:
             set_size(command.stdin.fd, struct.unpack("2H", payload))
         elif kind == wire.HANGUP:
             command.hangup()
@@ -285,7 +290,7 @@ class Agent:
         poll.register(self.port.fd, select.POLLIN | (select.POLLOUT if self.port else 0))
         poll.register(wakeup, select.POLLIN)
         for command in self.commands.values():
-            if command.stdin and len(command.stdin):
+            if command.stdin:               # has input waiting
                 poll.register(command.stdin.fd, select.POLLOUT)
                 owners[command.stdin.fd] = command
             if len(self.port) < BACKLOG:
@@ -297,12 +302,16 @@ class Agent:
         return [(fd, owners.get(fd)) for fd, _ in ready]
 
     def read_port(self):
+        data = bytearray()
         try:
-            data = os.read(self.port.fd, 64 * 1024)
+            while len(data) < ROUND:        # the driver gives a page at a time
+                part = os.read(self.port.fd, ROUND)
+                if not part:        # the host end is closed: the keeper is gone, and so are we
+                    time.sleep(0.01)
+                    break
+                data += part
         except BlockingIOError:
-            return
-        if not data:                # the host end is closed: the keeper is gone, and so are we
-            time.sleep(0.01)
+            pass
         for item in self.reader.feed(data):
             self.handle(*item)
 
@@ -318,13 +327,13 @@ class Agent:
             for fd, command in self.wait(wakeup):
                 if fd == wakeup:
                     os.read(wakeup, 4096)
+                    self.reap()
                 elif fd == self.port.fd:
                     self.read_port()
-                elif command.stdin and fd == command.stdin.fd:
+                elif command.stdin is not None and fd == command.stdin.fd:
                     command.feed_stdin()
                 elif fd in command.outputs:
                     command.take_output(fd)
-            self.reap()
             self.finish()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command line: what the user typed becomes a lab, a list of jobs, or a question to a keeper."""
+"""The command line: what the user typed becomes a lab, jobs, or a question to a keeper."""
 
 import argparse
 import json
@@ -8,20 +8,14 @@ import re
 import shlex
 import signal
 import socket
-import sys
 
-import guest
-import host
-import keeper
-import kernels
 import labs
-import network
 import runner
 from problem import FAILED, USAGE, Problem, reason
-from runner import Interrupted, Job, Runner, say, show
+from runner import Interrupted, Job, Runner, say
 
 TOOL = "mitosis-lab"
-_NODE = re.compile(r"node([1-9]\d?)")
+NODE = re.compile(r"node([1-9]\d?)")
 
 
 # words
@@ -33,44 +27,18 @@ def duration(text):
     return float(match[1]) * {"ms": 0.001, "m": 60, "min": 60, "h": 3600}.get(match[2], 1)
 
 
-def mebibytes(text):
-    match = re.fullmatch(r"(\d+)([MG])(?:iB)?", text)
-    if not match or int(match[1]) == 0:
-        raise Problem(f"--memory: {text}: not a size (such as 512M, 2G)", USAGE)
-    return int(match[1]) * {"M": 1, "G": 1024}[match[2]]
-
-
 def count(what):
     def convert(text):
-        if not text.isdigit() or not 0 < int(text) <= network.NODES_MAX:
-            raise Problem(f"{what}: {text}: not a number from 1 to {network.NODES_MAX}", USAGE)
+        if not text.isdigit() or not 0 < int(text) <= labs.NODES_MAX:
+            raise Problem(f"{what}: {text}: not a number from 1 to {labs.NODES_MAX}", USAGE)
         return int(text)
     return convert
 
 
-def per_node(values, node, convert, default=None):
-    """The last of VALUES, each "VALUE" or "nodeN=VALUE", that is about NODE."""
-    chosen, special = default, False
-    for text in values or ():
-        name, equals, value = text.partition("=")
-        if equals and _NODE.fullmatch(name):
-            if name == node:
-                chosen, special = convert(value), True
-        elif not special:
-            chosen = convert(text)
-    return chosen
-
-
 def node_name(text):
-    if not _NODE.fullmatch(text):
+    if not NODE.fullmatch(text):
         raise Problem(f"{text}: not a node's name (node1, node2 …)", USAGE)
     return text
-
-
-def killing(text):
-    """NODE[@DURATION] of --kill."""
-    name, _, when = text.partition("@")
-    return node_name(name), duration(when) if when else 0.0
 
 
 # the table of options
@@ -147,7 +115,7 @@ def build_parser(version):
     down = verb("down", "end a lab", "[--all]")
     down.add_argument("--all", action="store_true", help="every lab of this user")
 
-    link = verb("link", "change a node's wire", "NODE loss=1%,delay=2ms|down|up")
+    link = verb("link", "change a node's wire", "NODE loss=1%%,delay=2ms|down|up")
     link.add_argument("node", metavar="NODE")
     link.add_argument("what", metavar="TROUBLE")
 
@@ -169,139 +137,6 @@ def jobs_for(nodes, argv):
     return [Job(node, argv, shown) for node in nodes]
 
 
-def jobs_of_run(args, argv):
-    """The commands of `run`, either one for all nodes or one per node, and the number of nodes."""
-    nodes = count("--nodes")(args.nodes) if args.nodes else None
-    if argv:
-        if args.commands:
-            raise Problem(f"{args.commands[0]}: either -- CMD or node1:'CMD', not both", USAGE)
-        nodes = nodes or 1
-        return jobs_for([f"node{number}" for number in range(1, nodes + 1)], argv), nodes
-    jobs = []
-    for text in args.commands:
-        name, colon, command = text.partition(":")
-        if not colon or not _NODE.fullmatch(name):
-            raise Problem(f"{text}: expected node1:'CMD', or CMD after --", USAGE)
-        jobs.append(Job(name, ["/bin/sh", "-c", command], command))
-    if not jobs:
-        raise Problem("run: no command", USAGE)
-    if len({job.node for job in jobs}) < len(jobs):
-        raise Problem("run: more than one command for a node", USAGE)
-    highest = max(int(job.node.removeprefix("node")) for job in jobs)
-    return jobs, count("run: nodes")(str(max(nodes or 1, highest)))
-
-
-# labs
-
-def lab_spec(args, name, nodes):
-    for option in args.kernel, args.smp, args.memory, args.append, args.link:
-        for text in option or ():
-            match = _NODE.fullmatch(text.partition("=")[0])
-            if match and int(match[1]) > nodes:
-                raise Problem(f"{text}: there is no node{match[1]} (see -n)", USAGE)
-    for needed in "qemu-system-x86_64", "modprobe", "ip":
-        host.program(needed)
-    host.static_busybox()
-    if not args.no_rdma:
-        host.program("rdma")
-    found = {}
-    specs = []
-    for number in range(1, nodes + 1):
-        node = f"node{number}"
-        wanted = per_node(args.kernel, node, str)
-        if wanted not in found:
-            found[wanted] = kernels.find(wanted)
-            if not args.no_rdma:
-                found[wanted].module_files("rdma_rxe", "rdma_ucm")
-        link = per_node(args.link, node, network.Link)
-        if link and link.netem:
-            found[wanted].module_files("sch_netem")
-            host.program("tc")
-        specs.append(guest.Spec(
-            number, found[wanted], smp=per_node(args.smp, node, count("--smp"), 1),
-            memory=per_node(args.memory, node, mebibytes, 1024),
-            append=per_node(args.append, node, str, ""), link=link))
-    out = os.path.abspath(args.out) if args.out else None
-    return keeper.Spec(name, specs, rdma=not args.no_rdma, net=args.net, out=out,
-                       boot_limit=args.boot_timeout)
-
-
-class Lab:
-    """A lab that this process starts, and that ends with it unless it is detached."""
-
-    def __init__(self, spec, verbose):
-        self.verbose = verbose
-        listener = labs.listen(spec.name)
-        # Until commands run, every signal means: out of here.
-        for number in runner.FATAL:
-            signal.signal(number, interrupted)
-        sock, self.pid = keeper.launch(spec, listener)
-        listener.close()
-        self.connection = labs.Connection(sock)
-
-    def wait_ready(self):
-        while True:
-            self.connection.sock.settimeout(None)
-            frames = self.connection.frames()
-            self.connection.sock.setblocking(False)
-            for number, (_, _, payload) in enumerate(frames):
-                if self.news(json.loads(payload)):
-                    self.connection._waiting = frames[number + 1:]
-                    return
-
-    def news(self, news):
-        event = news.get("event")
-        if event == "failed":
-            show("console", news["tail"])
-            raise Problem(news["text"], news["status"])
-        if event == "note" and self.verbose:
-            say(news["text"])
-        elif event == "node" and self.verbose:
-            say(f"{news['node']}: {news['state']} after {news.get('seconds', 0):.1f} s")
-        return event == "ready"
-
-    def end(self):
-        """Close our end: the keeper pulls the plugs. Wait until it has."""
-        self.connection.sock.close()
-        for number in runner.FATAL:
-            signal.signal(number, signal.SIG_IGN)
-        os.waitpid(self.pid, 0)
-
-
-def interrupted(number, _):
-    raise Interrupted(number)
-
-
-def do_run(args, argv):
-    jobs, nodes = jobs_of_run(args, argv)
-    kills = dict(killing(text) for text in args.kill)
-    for node in kills:
-        if int(node.removeprefix("node")) > nodes:
-            raise Problem(f"--kill: there is no {node} (see -n)", USAGE)
-    name = labs.check_name(args.name or f"run.{os.getpid()}")
-    lab = Lab(lab_spec(args, name, nodes), args.verbose)
-    try:
-        lab.wait_ready()
-        work = Runner(lab.connection, jobs, out=os.path.abspath(args.out) if args.out else None,
-                      env=runner.environment(args.env), timeout=args.timeout, kills=kills)
-        return work.run()
-    finally:
-        lab.end()
-
-
-def do_up(args, _):
-    nodes = count("--nodes")(args.nodes) if args.nodes else 1
-    name = labs.check_name(args.name or os.environ.get("MITOSIS_LAB") or labs.DEFAULT)
-    lab = Lab(lab_spec(args, name, nodes), args.verbose)
-    try:
-        lab.wait_ready()
-        lab.connection.call("detach")
-    except BaseException:
-        lab.end()
-        raise
-    return 0
-
-
 # what is asked of a lab that is up
 
 def existing(args):
@@ -313,9 +148,9 @@ def all_nodes(connection):
 
 
 def do_exec(args, argv):
+    names = [] if args.node == "all" else [node_name(name) for name in args.node.split(",")]
     connection = existing(args)
-    names = all_nodes(connection) if args.node == "all" else \
-        [node_name(name) for name in args.node.split(",")]
+    names = names or all_nodes(connection)
     if argv and args.commands or len(args.commands) > 1:
         raise Problem(f"{args.commands[0]}: a command of several words comes after --", USAGE)
     if args.commands:
@@ -340,6 +175,8 @@ def do_shell(args, _):
 
 
 def do_link(args, _):
+    import network
+
     connection = existing(args)
     link = network.Link(args.what)
     connection.call("link", node=node_name(args.node), up=not link.down)
@@ -444,11 +281,25 @@ def yes(value):
 
 
 def do_kernels(args, _):
+    import kernels
+
     rows = [[value(kernel) for _, value in KERNELS] for kernel in kernels.everything()]
     table(KERNELS, rows, args.json, args.version_text)
     if not rows:
         kernels.find()              # says what is missing
     return 0
+
+
+def do_run(args, argv):
+    import start                # only these two need what it imports, and `exec` is to be quick
+
+    return start.run(args, argv)
+
+
+def do_up(args, _):
+    import start
+
+    return start.up(args)
 
 
 VERBS = {"run": do_run, "up": do_up, "exec": do_exec, "shell": do_shell, "status": do_status,

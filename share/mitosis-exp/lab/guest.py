@@ -7,7 +7,6 @@ host, so nothing of it can be left behind.
 
 import json
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -23,9 +22,9 @@ STARTING, BOOTING, READY, OFF = "starting", "booting", "ready", "off"
 CONSOLE_MAX = 16 * 1024 * 1024      # of one node, kept in memory; the oldest goes first
 # What makes a guest quick and talkative: no test of a timer that emulation fails, no mitigations,
 # a power-off instead of a halt after a panic, every message on the console with its time, and
-# sysrq for the traces of a node that hangs.
+# for a node that hangs, its traces by sysrq, or a panic by NMI.
 APPEND = ("console=ttyS0 ignore_loglevel printk.time=1 panic=-1 no_timer_check mitigations=off "
-          "sysrq_always_enabled=1")
+          "sysrq_always_enabled unknown_nmi_panic")
 
 
 @dataclass
@@ -101,15 +100,14 @@ class Guest:
         for end in ends:
             end.close()
         self.state = BOOTING
-        self.command = shlex.join(command)
         self.ask("qmp_capabilities")
         if spec.link and spec.link.down:
             self.set_link(False)
 
-    def ask(self, name, **arguments):
+    def ask(self, execute, **arguments):
         """A command to QEMU's monitor; its answers do not matter to us."""
         try:
-            self.monitor.send(json.dumps({"execute": name, "arguments": arguments}).encode())
+            self.monitor.send(json.dumps({"execute": execute, "arguments": arguments}).encode())
         except OSError:             # it is gone: the process' end says so
             pass
 
@@ -117,11 +115,9 @@ class Guest:
         """Plug the cable in or out: unlike loss=100% the guest notices."""
         self.ask("set_link", name="net", up=up)
 
-    def sysrq(self, keys):
-        """Have the kernel print on its console: a break, then the letter."""
-        for key in keys:
-            self.ask("chardev-send-break", id="console")
-            self.serial.send(key.encode())
+    def interrupt(self):
+        """The last means against a kernel that answers nothing: a panic that shows where it is."""
+        self.ask("inject-nmi")
 
     def heard(self, data):
         """Take what the console said; True if a report of the kernel has begun."""

@@ -24,7 +24,7 @@ import wire
 from problem import FAILED, Problem, reason
 
 TAIL = 25                       # lines of the console of a node that does not boot
-TRACE_SECONDS = 3               # for a node that hangs to print its traces
+TRACE_SECONDS = 4               # for a node that hangs to print its traces
 
 
 @dataclass
@@ -440,14 +440,19 @@ class Keeper:
         self.tell(client, answer="console")
 
     def traces(self, client, node):
-        """Have a node that hangs say where: blocked tasks first, then what each CPU does."""
+        """Have a node that hangs say where: blocked tasks, then what each processor does. One
+        that does not even answer to that gets an interrupt it cannot mask."""
         start = len(node.console)
-        node.sysrq("w")
-        self.after(TRACE_SECONDS / 2, lambda: node.sysrq("l"))
+        self.to_agent(node, wire.frame(wire.SIGNAL, 0, b"wl"))
+
+        def insist():
+            if len(node.console) == start:
+                node.interrupt()
 
         def answer():
             text = node.console[start:].decode(errors="replace")
             self.tell(client, answer="traces", text=text[-wire.FRAME_MAX // 4:])
+        self.after(TRACE_SECONDS / 2, insist)
         self.after(TRACE_SECONDS, answer)
 
 
@@ -464,6 +469,16 @@ def receive(sock):
 def peer_uid(sock):
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return int.from_bytes(raw[4:8], sys.byteorder)
+
+
+def close_all_but(*kept):
+    """Our caller's pipes would stay open for as long as a lab that is left up."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:         # the one that listed the directory
+                pass
 
 
 def launch(spec, listener):
@@ -486,6 +501,7 @@ def launch(spec, listener):
         null = os.open("/dev/null", os.O_RDWR)
         for fd in 0, 1, 2:
             os.dup2(null, fd)
+        close_all_but(0, 1, 2, theirs.fileno(), listener.fileno())
         keep(Keeper(spec, theirs, listener))
     finally:
         os._exit(0)             # the tool's own clean-up is the tool's

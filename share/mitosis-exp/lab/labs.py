@@ -14,6 +14,7 @@ import wire
 from problem import USAGE, Problem, reason
 
 DEFAULT = "default"
+NODES_MAX = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 
 
@@ -44,8 +45,8 @@ def names():
 
 
 def choose(name=None):
-    """The lab that is meant: by name, by MITOSIS_LAB, or the only one."""
-    name = name or os.environ.get("MITOSIS_LAB")
+    """The lab that is meant: by name, by MITOSIS_LAB_NAME, or the only one."""
+    name = name or os.environ.get("MITOSIS_LAB_NAME")
     if name:
         return check_name(name)
     found = names()
@@ -109,6 +110,9 @@ class Connection:
         except wire.Broken as error:
             raise Problem(f"lab: {error}") from None
 
+    def put_back(self, frames):
+        self._waiting = frames + self._waiting
+
     def pending(self):
         return bool(self._waiting)
 
@@ -128,6 +132,8 @@ class Connection:
             answer = None
             for kind, channel, payload in frames:
                 fields = wire.parse(payload) if kind == wire.NEWS else {}
+                if fields.get("event") == "failed":
+                    raise Problem(fields["text"], fields["status"])
                 if fields.get("answer") == what:
                     answer = fields
                 elif kind == wire.STDOUT and channel == 0:

@@ -20,7 +20,6 @@ from problem import USAGE, Problem, reason
 SUBNET = "10.77.0"
 MAC_PREFIX = "52:54:00:4d:49"
 MTU = 9000
-NODES_MAX = 32
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000

@@ -16,7 +16,6 @@ import sys
 import termios
 import time
 import tty
-from dataclasses import dataclass, field
 
 import wire
 from problem import FAILED, Problem, reason
@@ -25,8 +24,8 @@ GRACE = 5                       # seconds that a command has to end after a sign
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
              signal.SIGUSR2)
 FATAL = FORWARDED[:4]
-PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TERM", "TZ", "USER", "LOGNAME", "SHELL", "PYTHONPATH",
-          "LD_LIBRARY_PATH")
+PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TERM", "TZ", "USER", "LOGNAME", "SHELL",
+          "PYTHONPATH", "LD_LIBRARY_PATH")
 PASSED_PREFIXES = ("LC_", "MITOSIS_")
 
 
@@ -128,18 +127,17 @@ def write_file(path, text):
         os.close(fd)
 
 
-@dataclass
 class Job:
     """One command on one node."""
 
-    node: str
-    argv: list                  # None: an interactive shell
-    shown: str                  # the command as the user wrote it
-    channel: int = 0
-    credit: int = wire.WINDOW
-    input_open: bool = True
-    status: int = None          # None while it runs
-    outputs: dict = field(default_factory=dict)
+    def __init__(self, node, argv, shown):
+        self.node = node
+        self.argv = argv            # None: an interactive shell
+        self.shown = shown          # as the user wrote it
+        self.channel = 0
+        self.credit = wire.WINDOW   # of its input
+        self.status = None          # None while it runs
+        self.outputs = {}           # STDOUT, STDERR -> Output
 
 
 class Runner:
@@ -201,7 +199,7 @@ class Runner:
 
     def raw_terminal(self):
         before = termios.tcgetattr(0)
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSADRAIN)     # what is typed ahead is meant for the shell
         return lambda: termios.tcsetattr(0, termios.TCSADRAIN, before)
 
     def catch_signals(self):
@@ -267,7 +265,7 @@ class Runner:
         """How much every command that still reads would take now."""
         if self.input_ended:
             return 0
-        readers = [job.credit for job in self.running() if job.input_open]
+        readers = (job.credit for job in self.running())
         return min(min(readers, default=0), wire.FRAME_MAX)
 
     def read_input(self, room):
@@ -277,9 +275,8 @@ class Runner:
             data = b""
         self.input_ended = not data
         for job in self.running():
-            if job.input_open:
-                job.credit -= len(data)
-                self.connection.send(wire.frame(wire.STDIN, job.channel, data))
+            job.credit -= len(data)
+            self.connection.send(wire.frame(wire.STDIN, job.channel, data))
 
     def pass_signals(self):
         while self.signals:

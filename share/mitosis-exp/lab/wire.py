@@ -19,7 +19,7 @@ in the keeper in between is bounded without its doing anything.
 HANGUP from the client, or the loss of its connection, is the end of the command as well: hang-up
 signal first, kill afterwards. LOST comes from the keeper instead of EXIT when the node died.
 Channel 0 carries JSON objects: requests of a client (CALL), answers and news of the keeper (NEWS),
-and the agent's first words (HELLO).
+and the agent's first words (HELLO); a SIGNAL there is letters for the sysrq of the node's kernel.
 """
 
 import json

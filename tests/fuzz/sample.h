@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sample.h - a small, valid descriptor to begin from: five areas, a file, an open descriptor. */
+#ifndef SAMPLE_H
+#define SAMPLE_H
+
+#include <string.h>
+#include <sys/mman.h>
+#include "descriptor.h"
+
+#define SAMPLE_PATHS "\0/nonexistent/library.so\0/nonexistent/data\0/"
+#define SAMPLE_STRINGS 48u
+
+struct sample {
+	struct descriptor d;
+	struct descriptor_vma vmas[5];
+	struct descriptor_extent extents[4], hot[2];
+	struct descriptor_file files[1];
+	struct descriptor_fd fds[1];
+	uint64_t auxv[4];
+	char strings[SAMPLE_STRINGS];
+};
+
+static inline void sample_make(struct sample *s)
+{
+	const uint32_t rw = PROT_READ | PROT_WRITE;
+
+	memset(s, 0, sizeof(*s));
+	s->d = (struct descriptor){
+		.magic = DESCRIPTOR_MAGIC, .major = DESCRIPTOR_MAJOR, .minor = DESCRIPTOR_MINOR,
+		.page_size = PAGE_BYTES, .length = sizeof(*s), .user_end = USER_END,
+		.registers.rsp = 0x7ffff000100, .fs_base = 0x500000, .resume_entry = 0x400100,
+		.child_state = 0x500100, .tid_address = 0x500200, .rseq = 0x500300, .rseq_length = 32,
+		.vdso_start = 0x7fffff000000, .vdso_length = 3 * PAGE_BYTES, .vdso_image = 0x7fffff001000,
+		.vdso_image_length = 2 * PAGE_BYTES, .cwd = 46, .exe = 1, .pages = 61, .hot_pages = 12,
+	};
+	s->d.limits[3].soft = 8u << 20;		/* RLIMIT_STACK */
+#define TABLE(member, entries) \
+	(s->d.member = (struct descriptor_table){ (uint32_t)((char *)s->member - (char *)s), entries })
+	TABLE(vmas, 5);
+	TABLE(extents, 4);
+	TABLE(hot, 2);
+	TABLE(files, 1);
+	TABLE(fds, 1);
+	TABLE(auxv, 4);
+	TABLE(strings, SAMPLE_STRINGS);
+#undef TABLE
+	s->vmas[0] = (struct descriptor_vma){ 0x400000, 0x410000, 0, 0, VMA_FILE, PROT_READ | PROT_EXEC, 0, 0, 0 };
+	s->vmas[1] = (struct descriptor_vma){ 0x500000, 0x600000, 0, 0, 0, rw, 2, 0, 0 };
+	s->vmas[2] = (struct descriptor_vma){ 0x600000, 0x610000, 0x10000, 0, VMA_FILE, rw, 1, 2, 0 };
+	s->vmas[3] = (struct descriptor_vma){ 0x7fffff00000, 0x80000000000, 0, 0, VMA_STACK, rw, 1, 3, 0 };
+	s->vmas[4] = (struct descriptor_vma){ 0x7fffff000000, 0x7fffff003000, 0, 0, VMA_VDSO, PROT_READ, 0, 4, 0 };
+	s->extents[0] = (struct descriptor_extent){ 0x500000, 16 };
+	s->extents[1] = (struct descriptor_extent){ 0x520000, 33 };
+	s->extents[2] = (struct descriptor_extent){ 0x602000, 4 };
+	s->extents[3] = (struct descriptor_extent){ 0x7fffff08000, 8 };
+	s->hot[0] = (struct descriptor_extent){ 0x602000, 4 };
+	s->hot[1] = (struct descriptor_extent){ 0x7fffff08000, 8 };
+	s->files[0] = (struct descriptor_file){ .size = 0x20000, .device = 1, .inode = 2, .path = 1, .gone = 1 };
+	s->fds[0] = (struct descriptor_fd){ .fd = 3, .path = 25, .open_flags = 0, .mode = 0100600, .size = 10 };
+	memcpy(s->strings, SAMPLE_PATHS, sizeof(SAMPLE_PATHS));
+}
+
+#endif

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# lab.sh - what the tests of mitosis-lab share. A test's lab has a name of its own, and ends with it.
+
+# shellcheck source-path=SCRIPTDIR/.. source=lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+tool=$bin_dir/mitosis-lab
+[ -x "$tool" ] || broken "no $tool"
+export MITOSIS_LAB_DIR=${MITOSIS_LAB_DIR:-$tests_dir/../share/mitosis-exp/lab}
+export MITOSIS_LAB_NAME=test.$test_name.$$
+# shellcheck disable=SC2034
+boot=180000		# ms: an emulated guest on a busy machine
+
+lab() { timeout -k 10 300 "$tool" "$@"; }
+
+lab_down() { "$tool" down >/dev/null 2>&1; }
+
+# lab_up OPTION...: a lab for the whole test; a host that cannot have one skips it
+lab_up() {
+	status=0
+	lab up "$@" 2>up.err || status=$?
+	[ "$status" != 77 ] || skip "$(tail -n 1 up.err)"
+	[ "$status" = 0 ] || fail "mitosis-lab up: status $status"
+	cleanups+=(lab_down)
+}
+
+# expect STATUS COMMAND...: run it, output in out and err
+expect() {
+	local wanted=$1
+	shift
+	status=0
+	"$@" >out 2>err <"${input:-/dev/null}" || status=$?
+	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*"
+}
+
+# said FILE PATTERN
+said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 5 "$1")"; }
+
+node_pids() { lab status --name "${1:-$MITOSIS_LAB_NAME}" | awk -F '\t' '$2 ~ /^node[0-9]/ { print $12 }'; }
+
+# No process, no socket: NAME PID...
+nothing_left() {
+	local name=$1 pid
+	shift
+	for pid; do
+		gone "$pid" || return 1
+	done
+	! grep -q "@mitosis-lab/.*/$name\$" /proc/net/unix
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test-descriptor.c - one wrong number at a time: each is noticed, and told apart. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sample.h"
+
+static int failures;
+
+/* why NULL: accepted */
+static void expect(int line, const struct sample *s, uint64_t length, const char *want)
+{
+	const char *why = "not set";
+	int err = descriptor_check(s, length, &why);
+
+	if (want ? err != -EPROTO || !why || strcmp(why, want) : err || why) {
+		printf("test-descriptor.c:%d: %s, not %s\n", line, why ? why : "accepted", want ? want : "accepted");
+		failures++;
+	}
+}
+
+/* With one statement applied to a fresh sample. */
+#define WITH(change, want) do { \
+	struct sample s; \
+	sample_make(&s); \
+	change; \
+	expect(__LINE__, &s, sizeof(s), want); \
+} while (0)
+
+int main(void)
+{
+	struct sample plain;
+
+	sample_make(&plain);
+	expect(__LINE__, &plain, sizeof(plain), NULL);
+	expect(__LINE__, &plain, sizeof(plain.d) - 1, "not a descriptor");
+	expect(__LINE__, &plain, sizeof(plain) - 8, "wrong length");
+	expect(__LINE__, &plain, sizeof(plain) + 8, "wrong length");
+	WITH(s.d.magic++, "not a descriptor");
+	WITH(s.d.major++, "another version of the descriptor format");
+	WITH(s.d.minor += 7, NULL);
+	WITH(s.d.length--, "wrong length");
+
+	WITH(s.d.vmas.offset = 0, "a table does not fit");
+	WITH(s.d.vmas.offset += 4, "a table does not fit");
+	WITH(s.d.extents.count = UINT32_MAX, "a table does not fit");
+	WITH(s.d.hot.offset = UINT32_MAX - 7, "a table does not fit");
+	WITH(s.d.files.count = 1u << 26, "a table does not fit");
+	WITH(s.d.fds.count += 10, "a table does not fit");
+	WITH(s.d.auxv.count += 100, "a table does not fit");
+	WITH(s.d.strings.count++, "a table does not fit");
+	WITH(s.d.vmas.count = 0, "no memory areas");
+	WITH(s.d.strings.count = 0, "strings are not terminated");
+	WITH(s.strings[SAMPLE_STRINGS - 1] = 'x', "strings are not terminated");
+	WITH(s.d.cwd = SAMPLE_STRINGS, "a string is missing");
+	WITH(s.d.exe = UINT32_MAX, "a string is missing");
+	WITH(s.files[0].path = SAMPLE_STRINGS, "a mapped file is malformed");
+	WITH(s.files[0].build_id_length = BUILD_ID_MAX + 1, "a mapped file is malformed");
+	WITH(s.fds[0].path = SAMPLE_STRINGS, "an open file is malformed");
+	WITH(s.fds[0].fd = 2, "an open file is malformed");
+	WITH(s.fds[0].fd = UINT32_MAX, "an open file is malformed");
+	/* One more than this is computed from it. */
+	WITH(s.fds[0].fd = INT32_MAX, "an open file is malformed");
+	WITH(s.fds[0].position = 1ULL << 63, "an open file is malformed");
+
+	WITH(s.d.vdso_start++, "its vDSO is malformed");
+	WITH(s.d.vdso_length = 2u << 20, "its vDSO is malformed");
+	WITH(s.d.vdso_image_length = 4 * PAGE_BYTES, "its vDSO is malformed");
+	WITH(s.d.fs_base = 0, "an address is out of range");
+	WITH(s.d.fs_base = USER_END, "an address is out of range");
+	WITH(s.d.resume_entry = ~0ULL, "an address is out of range");
+	WITH(s.d.registers.rsp = 8, "an address is out of range");
+	WITH(s.d.tid_address = USER_END, "an address is out of range");
+	WITH(s.d.tid_address = 0, NULL);
+	WITH(s.d.rseq = ~0ULL, "an address is out of range");
+	WITH(s.d.child_state = 1, "an address is out of range");
+	WITH(s.d.resume_entry = 0x500000, "its entry point is not executable");
+	WITH(s.d.resume_entry = 0x3ff000, "its entry point is not executable");
+
+	WITH(s.vmas[0].start++, "areas overlap or are out of order");
+	WITH(s.vmas[0].start = 0, "areas overlap or are out of order");
+	WITH(s.vmas[1].start = 0x40f000, "areas overlap or are out of order");
+	WITH(s.vmas[1].end = s.vmas[1].start, "areas overlap or are out of order");
+	WITH(s.vmas[4].end = USER_END + PAGE_BYTES, "areas overlap or are out of order");
+	WITH(s.vmas[1].flags |= 1u << 5, "an area has unknown flags");
+	WITH(s.vmas[1].prot |= 8, "an area has unknown flags");
+	WITH(s.vmas[1].reserved = 1, "an area has unknown flags");
+	WITH(s.vmas[0].file = 1, "an area names no valid file");
+	WITH(s.vmas[0].offset = 1, "an area names no valid file");
+	WITH(s.vmas[0].offset = (1ULL << 63) - PAGE_BYTES, "an area names no valid file");
+	/* A second initial stack would need room that nobody has counted. */
+	WITH(s.vmas[1].flags |= VMA_STACK, "it has two stacks");
+
+	WITH(s.vmas[1].first_extent = 1, "extents do not follow the areas");
+	WITH(s.vmas[4].extents = 1, "extents do not follow the areas");
+	WITH(s.vmas[3].extents = UINT32_MAX, "extents do not follow the areas");
+	WITH(s.extents[0].start++, "an extent lies outside its area");
+	WITH(s.extents[0].start -= PAGE_BYTES, "an extent lies outside its area");
+	WITH(s.extents[0].pages = 0, "an extent lies outside its area");
+	WITH(s.extents[0].pages = 0x100, "an extent lies outside its area");
+	WITH(s.extents[1].pages = 1ULL << 52, "an extent lies outside its area");
+	WITH(s.extents[1].start = 0x50f000, "an extent lies outside its area");
+	WITH(s.d.pages++, "extents and areas do not agree");
+	WITH((s.vmas[3].extents = 0, s.vmas[4].first_extent = 3), "extents and areas do not agree");
+
+	WITH(s.hot[0].start++, "hot pages are out of order");
+	WITH(s.hot[0].pages = 0, "hot pages are out of order");
+	WITH(s.hot[1].start = 0x603000, "hot pages are out of order");
+	WITH(s.hot[1].pages = DESCRIPTOR_HOT_MAX + 1, "hot pages are out of order");
+	WITH(s.hot[0].start = 0x4000, "hot pages lie outside the areas");
+	WITH(s.hot[0].pages = 0x10, "hot pages lie outside the areas");
+	WITH(s.hot[1].start = 0x7fffff000000, "hot pages lie outside the areas");
+	WITH(s.d.hot_pages++, "wrong number of hot pages");
+
+	printf("test-descriptor: %d failures\n", failures);
+	return failures != 0;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cycles.c - prepares, resumes a child and releases, many times over: nothing may accumulate.
+ *
+ * Compared are the descriptors, the memory and the processes of the parent after a tenth of the
+ * cycles and at the end. The number of cycles: MITOSIS_CYCLES, else 200.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mitosis.h"
+
+struct usage {
+	int descriptors, processes;
+	long resident_kib, data_kib;
+};
+
+static char content[64 * 4096];
+
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static struct usage measure(void)
+{
+	struct usage u = { .descriptors = count_entries("/proc/self/fd") };
+	char line[4096];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "VmRSS: %ld", &u.resident_kib);
+		sscanf(line, "VmData: %ld", &u.data_kib);
+	}
+	if (f)
+		fclose(f);
+	snprintf(line, sizeof(line), "/proc/self/task/%d/children", getpid());
+	f = fopen(line, "re");
+	line[0] = '\0';
+	if (f && fgets(line, sizeof(line), f))
+		for (char *p = line; *p; p++)
+			u.processes += *p == ' ';
+	if (f)
+		fclose(f);
+	return u;
+}
+
+static void print_log(enum mitosis_log_level level, const char *text, void *data)
+{
+	if (level <= MITOSIS_LOG_WARNING)
+		fprintf(stderr, "cycles: %s\n", text);
+}
+
+/* Returns 0, or what is wrong with this cycle. */
+static const char *cycle(int n, const char *tool)
+{
+	char ref[MITOSIS_REF_MAX], *argv[] = { (char *)tool, ref, NULL };
+	extern char **environ;
+	int status, ret;
+	pid_t pid;
+
+	memset(content, n, sizeof(content));
+	ret = mitosis_prepare(NULL, ref);
+	if (ret == 1) {
+		for (size_t i = 0; i < sizeof(content); i++)
+			if (content[i] != (char)n)
+				_exit(1);
+		_exit(42);
+	}
+	if (ret < 0)
+		return strerror(-ret);
+	memset(content, ~n, sizeof(content));
+	if (posix_spawn(&pid, tool, NULL, NULL, argv, environ))
+		return "cannot start the child";
+	if (waitpid(pid, &status, 0) != pid)
+		return "waitpid";
+	if (status != 42 << 8)
+		return "wrong status of the child";
+	ret = mitosis_release(ref);
+	return ret ? strerror(-ret) : NULL;
+}
+
+int main(void)
+{
+	const char *tool = getenv("MITOSIS_TEST_CHILD"), *text = getenv("MITOSIS_CYCLES");
+	int cycles = text ? atoi(text) : 200;
+	struct usage early = { 0 }, end;
+
+	mitosis_set_logger(print_log, NULL);
+	if (!tool || cycles < 10)
+		return 99;
+	for (int n = 0; n < cycles; n++) {
+		const char *why = cycle(n, tool);
+
+		if (why) {
+			printf("cycle %d: %s\n", n, why);
+			return 1;
+		}
+		if (n + 1 == cycles / 10)
+			early = measure();
+	}
+	end = measure();
+	printf("after %d cycles: %d descriptors, %d processes, %ld KiB resident, %ld KiB data\n", cycles / 10,
+	       early.descriptors, early.processes, early.resident_kib, early.data_kib);
+	printf("after %d cycles: %d descriptors, %d processes, %ld KiB resident, %ld KiB data\n", cycles,
+	       end.descriptors, end.processes, end.resident_kib, end.data_kib);
+	if (end.descriptors != early.descriptors || end.processes || early.processes ||
+	    end.resident_kib > early.resident_kib + 64 || end.data_kib != early.data_kib)
+		return 1;
+	return 0;
+}

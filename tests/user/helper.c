@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * helper.c - what the scripts cannot find out by themselves.
+ *
+ *	helper uffd	status 0 if this user may have a userfaultfd that sees kernel faults
+ *	helper fields	name, offset and size of each field of the descriptor and the wire format
+ *	helper threaded	says what mitosis_prepare() says to a process with two threads
+ *	helper shared	a parent with shared anonymous memory: prints its reference, waits for input
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "mitosis.h"
+#include "wire.h"
+
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+
+static int have_uffd(void)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP,
+	};
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), fd = -1;
+
+	if (device >= 0)
+		fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+	if (fd < 0)
+		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	return fd >= 0 && !ioctl(fd, UFFDIO_API, &api);
+}
+
+#define FIELD(struct_, member) \
+	printf("%s.%s %zu %zu\n", #struct_, #member, offsetof(struct struct_, member), \
+	       sizeof(((struct struct_ *)0)->member))
+
+static void print_fields(void)
+{
+	printf("descriptor 0 %zu\n", sizeof(struct descriptor));
+	FIELD(descriptor, magic);
+	FIELD(descriptor, major);
+	FIELD(descriptor, minor);
+	FIELD(descriptor, page_size);
+	FIELD(descriptor, length);
+	FIELD(descriptor, user_end);
+	FIELD(descriptor, cpu);
+	FIELD(descriptor, cpu.words);
+	FIELD(descriptor, cpu.xcr0);
+	FIELD(descriptor, vdso_hash);
+	FIELD(descriptor, vdso_image_length);
+	FIELD(descriptor, resume_entry);
+	FIELD(descriptor, pages);
+	FIELD(descriptor, hot_pages);
+	FIELD(descriptor, vmas);
+	FIELD(descriptor, strings);
+	printf("wire_frame 0 %zu\n", sizeof(struct wire_frame));
+	FIELD(wire_hello, magic);
+	FIELD(wire_hello, major);
+	FIELD(wire_hello, uuid);
+}
+
+static void *wait_for_release(void *barrier)
+{
+	pthread_barrier_wait(barrier);
+	return NULL;
+}
+
+static int be_threaded(void)
+{
+	pthread_barrier_t barrier;
+	char ref[MITOSIS_REF_MAX];
+	pthread_t t;
+	int ret;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	if (pthread_create(&t, NULL, wait_for_release, &barrier))
+		return 99;
+	ret = mitosis_prepare(NULL, ref);
+	printf("mitosis_prepare: %s\n", strerror(-ret));
+	pthread_barrier_wait(&barrier);
+	pthread_join(t, NULL);
+	return 0;
+}
+
+static int be_shared(void)
+{
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char ref[MITOSIS_REF_MAX], c;
+	int ret;
+
+	if (p == MAP_FAILED)
+		return 99;
+	*p = 1;
+	ret = mitosis_prepare(NULL, ref);
+	if (ret)
+		return 1;
+	printf("%s\n", ref);
+	fflush(stdout);
+	return read(0, &c, 1) < 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "uffd"))
+		return have_uffd() ? 0 : 1;
+	if (argc == 2 && !strcmp(argv[1], "fields")) {
+		print_fields();
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "threaded"))
+		return be_threaded();
+	if (argc == 2 && !strcmp(argv[1], "shared"))
+		return be_shared();
+	fprintf(stderr, "usage: helper uffd|fields|threaded|shared\n");
+	return 2;
+}

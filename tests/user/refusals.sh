@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# refusals.sh - what cannot work is refused, with the exact reason.
+. "$(dirname "$0")/../lib.sh"
+need_python
+
+# refused MESSAGE SETTING...
+refused() {
+	local message=$1 setting options=()
+	shift
+	doing="$*"
+	for setting; do
+		options+=(--set "$setting")
+	done
+	start_proxy "${options[@]}"
+	run_child 2000 "$proxy_ref"
+	end_proxy
+	expect_status 125
+	expect_message "mitosis-child: 127.0.0.1:$proxy_port: $message"
+	[ "$(wc -l <child.err)" = 1 ] || fail "more than one message"
+	[ ! -s child.out ] || fail "it ran"
+}
+
+start_parent "$state_tool" data
+refused "malformed descriptor: not a descriptor" magic=1
+refused "malformed descriptor: another version of the descriptor format" major=2
+refused "malformed descriptor: wrong length" length=5000
+refused "the parent's pages are 16384 bytes, this host's 4096" page_size=16384
+refused "the parent's address space ends at 0x100000000000000, this host's at 0x7ffffffff000" \
+	user_end=0x100000000000000
+refused "this kernel's vDSO differs from the parent's: both need the same kernel build" vdso_hash=1
+refused "malformed descriptor: its vDSO is malformed" vdso_image_length=0x7fffffff
+refused "malformed descriptor: its entry point is not executable" resume_entry=0x10000
+refused "malformed descriptor: an address is out of range" resume_entry=0
+refused "malformed descriptor: wrong number of hot pages" hot_pages=1
+refused "malformed descriptor: extents and areas do not agree" pages=7
+refused "malformed descriptor: a table does not fit" vmas=0xffffffff
+refused "malformed descriptor: no memory areas" vmas+4=0
+# All bits of the first word of CPUID: the first feature that is not here is named.
+doing=cpu
+start_proxy --set cpu.words+0=0xffffffff --set cpu.words+8=0xffffffff --set cpu.words+12=0xffffffff
+run_child 2000 "$proxy_ref"
+end_proxy
+expect_status 125
+grep -Eq "^mitosis-child: 127.0.0.1:$proxy_port: this processor lacks [a-z0-9_]+, which the parent's has$" child.err ||
+	fail "$(cat child.err)"
+refused "this processor lacks " cpu.xcr0=0x4000000000000000
+doing=
+
+# Wrong capability.
+run_child 2000 "${ref%/*}/00000000-0000-4000-8000-000000000000"
+expect_status 125
+expect_message "mitosis-child: 127.0.0.1:$port: refused: no such snapshot here"
+# No reference at all.
+for bad in mitosis:// mitosis://127.0.0.1 mitosis://127.0.0.1:1/x http://a/b "mitosis://127.0.0.1:$port/${ref##*/}x"; do
+	doing=$bad
+	run_child 2000 "$bad"
+	[ "$status" = 2 ] || fail "exit status $status"
+	expect_message "mitosis-child: not a reference: expected mitosis://HOST:PORT/UUID"
+done
+doing=
+# The other protocol version, to the shadow itself.
+"$python" - "$port" "${ref##*/}" >hello.out 2>hello.err <<'END' || fail "hello"
+import socket, struct, sys, uuid
+def hello(magic, major, purpose, key):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.sendall(struct.pack("<HHIQII", 1, 0, 32, 0, 0, 0) + struct.pack("<QHHI", magic, major, 0, purpose) + key)
+    data = b""
+    while True:
+        piece = s.recv(4096)
+        if not piece:
+            return data[24:].decode()
+        data += piece
+magic, key = 0x314f4854494d4d4d, uuid.UUID(sys.argv[2]).bytes
+assert hello(magic, 2, 1, key) == "protocol version not supported: this side speaks version 1"
+assert hello(magic + 1, 1, 1, key) == "not a mitosis client"
+assert hello(magic, 1, 9, key) == "unknown purpose"
+assert hello(magic, 1, 1, bytes(16)) == "no such snapshot here"
+END
+run_child 5000 "$ref"
+expect_status 0
+
+# A parent with threads.
+"$helper_tool" threaded >threaded.out 2>threaded.err || fail "helper threaded"
+[ "$(<threaded.out)" = "mitosis_prepare: Device or resource busy" ] || fail "$(<threaded.out)"
+# Nobody listens there.
+end_parent
+run_child 2000 "$ref"
+expect_status 125
+expect_message "mitosis-child: 127.0.0.1:$port: cannot connect: Connection refused"
+# Shared memory cannot be frozen.
+start_parent "$helper_tool" shared
+run_child 2000 "$ref"
+expect_status 125
+expect_message "the parent has shared writable memory at 0x"
+# A descriptor that cannot be had, with --strict.
+start_parent "$state_tool" descriptors
+run_child 2000 --strict "$ref"
+expect_status 125
+expect_message "open descriptors of the parent cannot be had here: "

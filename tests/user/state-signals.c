@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* state-signals.c - signals and interval timers, as the parent left them. */
+#include "state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t hits, info_pid, on_altstack;
+
+static void count(int signo)
+{
+	hits++;
+}
+
+static void count_info(int signo, siginfo_t *info, void *context)
+{
+	hits++;
+	info_pid = info->si_pid;
+}
+
+/* ---- actions and mask ---- */
+
+static void build_handlers(void)
+{
+	struct sigaction a = { .sa_sigaction = count_info, .sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER };
+	sigset_t mask;
+
+	sigaddset(&a.sa_mask, SIGHUP);
+	CHECK(!sigaction(SIGUSR2, &a, NULL));
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGRTMIN + 3, count);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGWINCH);
+	sigaddset(&mask, SIGRTMAX);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void verify_handlers(void)
+{
+	struct sigaction a;
+	sigset_t mask;
+
+	CHECK(!sigaction(SIGUSR2, NULL, &a));
+	CHECK(a.sa_sigaction == count_info);
+	CHECK(a.sa_flags & SA_SIGINFO && a.sa_flags & SA_RESTART && a.sa_flags & SA_NODEFER);
+	CHECK(sigismember(&a.sa_mask, SIGHUP) == 1 && !sigismember(&a.sa_mask, SIGINT));
+	CHECK(!sigaction(SIGPIPE, NULL, &a));
+	CHECK(a.sa_handler == SIG_IGN);
+	CHECK(!sigaction(SIGTERM, NULL, &a));
+	CHECK(a.sa_handler == SIG_DFL);
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	for (int i = 1; i <= SIGRTMAX; i++)
+		CHECK(sigismember(&mask, i) <= (i == SIGWINCH || i == SIGRTMAX));
+	CHECK(sigismember(&mask, SIGWINCH) && sigismember(&mask, SIGRTMAX));
+	CHECK(!raise(SIGUSR2));
+	CHECK_EQUAL(hits, 1);
+	CHECK_EQUAL(info_pid, getpid());
+	CHECK(!raise(SIGRTMIN + 3));
+	CHECK_EQUAL(hits, 2);
+}
+
+/* ---- pending ---- */
+
+static void build_pending(void)
+{
+	sigset_t mask;
+
+	signal(SIGUSR1, count);
+	signal(SIGRTMIN + 1, count);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR1);
+	sigaddset(&mask, SIGRTMIN + 1);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	raise(SIGUSR1);
+	raise(SIGRTMIN + 1);
+	CHECK_EQUAL(hits, 0);
+}
+
+static void verify_pending(void)
+{
+	sigset_t set;
+
+	CHECK(!sigpending(&set));
+	CHECK(sigismember(&set, SIGUSR1) && sigismember(&set, SIGRTMIN + 1) && !sigismember(&set, SIGUSR2));
+	CHECK_EQUAL(hits, 0);
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	CHECK_EQUAL(hits, 2);
+	CHECK(!sigpending(&set));
+	CHECK(!sigismember(&set, SIGUSR1));
+}
+
+/* ---- the alternative stack ---- */
+
+static char *altstack;
+
+static void on_alt(int signo)
+{
+	char here;
+
+	on_altstack = &here > altstack && &here < altstack + 64 * 1024;
+	hits++;
+}
+
+static void build_altstack(void)
+{
+	struct sigaction a = { .sa_handler = on_alt, .sa_flags = SA_ONSTACK };
+	stack_t stack = { .ss_size = 64 * 1024 };
+
+	altstack = map_pages(16);
+	stack.ss_sp = altstack;
+	CHECK(!sigaltstack(&stack, NULL));
+	CHECK(!sigaction(SIGUSR1, &a, NULL));
+}
+
+static void verify_altstack(void)
+{
+	stack_t stack;
+
+	CHECK(!sigaltstack(NULL, &stack));
+	CHECK(stack.ss_sp == altstack && stack.ss_size == 64 * 1024 && !stack.ss_flags);
+	raise(SIGUSR1);
+	CHECK_EQUAL(hits, 1);
+	CHECK(on_altstack);
+}
+
+/* Prepared while a handler runs on the alternative stack: see the script on --on. */
+
+/* ---- timers ---- */
+
+static void build_timers(void)
+{
+	struct itimerval slow = { { 3600, 0 }, { 1800, 0 } }, fast = { { 0, 20000 }, { 0, 300000 } };
+	struct itimerval virtual = { { 7, 0 }, { 5000, 0 } };
+
+	signal(SIGALRM, count);
+	CHECK(!setitimer(ITIMER_REAL, &fast, NULL));
+	CHECK(!setitimer(ITIMER_VIRTUAL, &virtual, NULL));
+	CHECK(!setitimer(ITIMER_PROF, &slow, NULL));
+}
+
+static void after_timers(void)
+{
+	struct itimerval none = { 0 };
+
+	setitimer(ITIMER_REAL, &none, NULL);
+}
+
+static void verify_timers(void)
+{
+	struct itimerval now;
+
+	CHECK(!getitimer(ITIMER_REAL, &now));
+	CHECK_EQUAL(now.it_interval.tv_usec, 20000);
+	CHECK(!getitimer(ITIMER_VIRTUAL, &now));
+	CHECK_EQUAL(now.it_interval.tv_sec, 7);
+	CHECK(now.it_value.tv_sec > 4000 && now.it_value.tv_sec <= 5000);
+	CHECK(!getitimer(ITIMER_PROF, &now));
+	CHECK_EQUAL(now.it_interval.tv_sec, 3600);
+	CHECK(now.it_value.tv_sec > 1700 && now.it_value.tv_sec <= 1800);
+	while (hits < 3)
+		pause();
+}
+
+const struct state signal_states[] = {
+	{ "handlers", build_handlers, NULL, verify_handlers },
+	{ "pending", build_pending, NULL, verify_pending },
+	{ "altstack", build_altstack, NULL, verify_altstack },
+	{ "timers", build_timers, after_timers, verify_timers },
+	{ 0 },
+};
