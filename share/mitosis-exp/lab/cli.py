@@ -47,6 +47,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         raise Problem(f"{message}\nTry '{TOOL} --help' for more information.", USAGE)
 
+    def _print_message(self, message, file=None):
+        """Help and version: a full disk is an error here, not a line at the interpreter's end."""
+        try:
+            file.write(message)
+            file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # What is left in the buffer must not be tried again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+            raise Problem(f"write error: {reason(error)}", 1) from error
+
 
 def build_parser(version):
     parser = Parser(prog=TOOL, allow_abbrev=False,
@@ -56,7 +68,7 @@ def build_parser(version):
                            "Each VALUE may be nodeN=VALUE, for that node only.")
     parser.add_argument("-V", "--version", action="version",
                         version=f"{TOOL} (mitosis-exp {version})")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True,
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB",
                                   parser_class=Parser)
 
     def verb(name, text, usage):
@@ -320,7 +332,10 @@ def main(words, version):
     keep_standard_descriptors()
     try:
         at = words.index("--") if "--" in words else len(words)
-        args = build_parser(version).parse_args(words[:at])
+        parser = build_parser(version)
+        args = parser.parse_args(words[:at])
+        if args.verb is None:
+            parser.error("no VERB given")
         args.version_text = version
         return VERBS[args.verb](args, words[at + 1:])
     except Problem as problem:
