@@ -96,7 +96,7 @@ need_module() { [ -c /dev/mitosis ] || skip "needs the kernel module (/dev/mitos
 need_rdma() { [ -n "$(ls /sys/class/infiniband 2>/dev/null)" ] || skip "needs an RDMA device"; }
 need_lab() {
 	need_command qemu-system-x86_64
-	[ -n "${MITOSIS_LAB:-}" ] || skip "needs the lab (MITOSIS_LAB)"
+	[ -x "$bin_dir/mitosis-lab" ] || broken "no $bin_dir/mitosis-lab"
 }
 
 # ---- waiting ----

@@ -3,7 +3,7 @@
  * cycles.c - prepares, resumes a child and releases, many times over: nothing may accumulate.
  *
  * Compared are the descriptors, the memory and the processes of the parent after a tenth of the
- * cycles and at the end. The number of cycles: MITOSIS_CYCLES, else 200.
+ * cycles and at the end. The number of cycles: MITOSIS_CYCLES, else 1000.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -97,7 +97,7 @@ static const char *cycle(int n, const char *tool)
 int main(void)
 {
 	const char *tool = getenv("MITOSIS_TEST_CHILD"), *text = getenv("MITOSIS_CYCLES");
-	int cycles = text ? atoi(text) : 200;
+	int cycles = text ? atoi(text) : 1000;
 	struct usage early = { 0 }, end;
 
 	mitosis_set_logger(print_log, NULL);
