@@ -10,8 +10,16 @@
 lab_up --no-rdma -n 3
 
 doing="powered off from within"
-expect 125 lab exec node1 'echo before; echo o >/proc/sysrq-trigger; exec tail -f /dev/null'
-said out before
+# What it printed just before might still be inside: it waits until that has arrived.
+mkfifo go
+lab exec node1 'echo before; read -r _; echo o >/proc/sysrq-trigger; exec tail -f /dev/null' <go >out 2>err &
+pids+=("$!")
+exec 8>go
+await 30000 grep -qx before out
+echo >&8
+finish "${pids[-1]}" 30000
+exec 8>&-
+[ "$status" = 125 ] || fail "status $status: $(cat err)"
 said err 'node1: powered off while its command ran'
 expect 125 lab exec node1 -- true
 said err 'node1: powered off'

@@ -30,9 +30,12 @@ for signal in TERM HUP USR1 USR2 ALRM ABRT SEGV KILL; do
 	await 1000 gone "$real"
 done
 
-# Stopped and continued together.
+# Stopped and continued together. In a process group of its own, as a shell does it: the kernel does
+# not let the terminal's signals stop an orphaned group.
 doing=stop
+set -m
 start_child child "$ref"
+set +m
 await_child "$child" '^running'
 kill -TSTP "$child"
 await 2000 stopped "$real"
