@@ -282,7 +282,7 @@ KERNELS = (
     ("version", lambda kernel: kernel.version),
     ("rxe", lambda kernel: yes(kernel.has("rdma_rxe"))),
     ("netem", lambda kernel: yes(kernel.has("sch_netem"))),
-    ("headers", lambda kernel: yes(os.path.exists(os.path.join(kernel.modules, "build/Makefile")))),
+    ("headers", lambda kernel: yes(has_headers(kernel))),
     ("image", lambda kernel: kernel.image),
     ("modules", lambda kernel: kernel.modules),
 )
@@ -292,11 +292,21 @@ def yes(value):
     return "yes" if value else "no"
 
 
+def has_headers(kernel):
+    return os.path.exists(os.path.join(kernel.modules, "build/Makefile"))
+
+
 def do_kernels(args, _):
     import kernels
 
-    rows = [[value(kernel) for _, value in KERNELS] for kernel in kernels.everything()]
+    found = kernels.everything()
+    rows = [[value(kernel) for _, value in KERNELS] for kernel in found]
     table(KERNELS, rows, args.json, args.version_text)
+    for kernel in found:
+        # Only Debian's own are known to have a package of this name; a lab runs without headers.
+        if not has_headers(kernel) and kernel.image.startswith("/boot/"):
+            say(f"{kernel.version}: no headers to build a module with: package "
+                f"linux-headers-{kernel.version}")
     if not rows:
         kernels.find()              # says what is missing
     return 0
