@@ -58,7 +58,7 @@ struct pager {
 	struct pages pages;
 	struct control_message counters;
 	int child_pid, control_fd, uffd, socket_fd, epoll, signal_fd;
-	bool ready, draining, gone, registered, eager;
+	bool ready, draining, gone, registered;
 	uint64_t push_next;		/* page number */
 	uint64_t push_limit;		/* pages that the background may bring */
 	uint32_t pushes;
