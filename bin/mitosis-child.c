@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 		.exit_status = "  the child's own; 125 it could not be resumed, or its memory was lost\n",
 	};
 	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
-	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, ref[MITOSIS_REF_MAX];
+	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, *record = NULL, *replay = NULL, ref[MITOSIS_REF_MAX];
 	int strict = 0, no_push = 0, opt, err;
 	uint64_t value;
 	const char *given;
@@ -87,6 +87,9 @@ int main(int argc, char **argv)
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
 		{ "timeout", 't', POPT_ARG_STRING, &timeout, 0,
 		  "longest silence of the parent's host (default 5s)", "TIME" },
+		{ "record", '\0', POPT_ARG_STRING, &record, 0,
+		  "write the pages that the child fetches, in order of touch, to FILE; window 1, no push", "FILE" },
+		{ "replay", '\0', POPT_ARG_STRING, &replay, 0, "fetch the pages in FILE first", "FILE" },
 		{ "strict", '\0', POPT_ARG_NONE, &strict, 0,
 		  "refuse rather than close a descriptor that cannot be had here", NULL },
 		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "no warnings", NULL },
@@ -130,6 +133,12 @@ int main(int argc, char **argv)
 		}
 		args.timeout_ms = (uint32_t)(value / 1000000);
 	}
+	if (record && (replay || (mode && !strcmp(mode, "eager")))) {
+		tool_usage_error("--record", "not together with %s", replay ? "--replay" : "--mode eager");
+		goto usage;
+	}
+	args.record = record;
+	args.replay = replay;
 	if (strict)
 		args.flags |= MITOSIS_RESUME_STRICT;
 	if (no_push)

@@ -75,12 +75,16 @@ struct plan {
 int plan_make(struct plan *plan, const struct descriptor *d, const char *object, bool on_demand);
 void plan_free(struct plan *plan);
 
+struct workingset;
 /* pager.c: serve a child's memory and supervise it; does not return */
 struct pager_options {
 	const char *object;		/* for messages */
 	uint32_t window, push_percent, timeout_ms;
 	bool push, drain_stdin;
 	uint64_t hot_pages;
+	const char *record_path;	/* NULL: nothing is recorded */
+	struct workingset *record;	/* filled by the pager, written when the child ends */
+	const struct workingset *replay;	/* NULL, or what is fetched first, merged */
 };
 void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 	       const struct descriptor_extent *missing, uint32_t missing_count, const struct map_step *steps,

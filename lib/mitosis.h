@@ -57,6 +57,11 @@ struct mitosis_resume_args {
 	uint32_t window;		/* pages fetched per fault, 1..1024; 0: default (32) */
 	uint32_t push_percent;		/* share of the pages that the background may bring; 0: 100 */
 	uint32_t timeout_ms;		/* longest silence of the parent's host; 0: default (5000) */
+	uint32_t reserved;		/* must be 0 */
+	/* Working sets: at most one of the two. Both need memory that arrives on demand. */
+	const char *record;		/* file for the pages that the child fetches, in order of touch;
+					   window is 1 then and nothing is pushed */
+	const char *replay;		/* file whose pages are fetched first, in its order */
 };
 #define MITOSIS_RESUME_ARGS_INIT { .size = sizeof(struct mitosis_resume_args) }
 

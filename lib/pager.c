@@ -22,6 +22,7 @@
 #include "pages.h"
 #include "pie/restorer.h"
 #include "supervise.h"
+#include "workingset.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,8 @@
 
 #define PUSH_CHUNK	64u		/* pages; also what a fault may have to wait for */
 #define PUSHES		2u		/* under way at a time */
+#define REPLAYS		16u		/* the same while a working set is replayed */
+#define REPLAY_CHUNK	256u
 #define REQUESTS_MAX	64u
 #define RECEIVE_BYTES	(512u << 10)
 #define RETRY_MS	1		/* while an event of the child is announced but not readable */
@@ -62,6 +65,9 @@ struct pager {
 	uint64_t push_next;		/* page number */
 	uint64_t push_limit;		/* pages that the background may bring */
 	uint32_t pushes;
+	uint32_t replay_next;		/* extent of the working set */
+	uint64_t replay_done;		/* pages of it */
+	bool listening;			/* to socket_fd */
 
 	struct request requests[REQUESTS_MAX];
 	uint32_t request_first, request_count;
@@ -382,6 +388,24 @@ static bool answer_zero(struct pager *g, const struct fault *f)
 }
 
 /*
+ * The working set is what had to be fetched: hot pages come by themselves, and a page that the
+ * parent never had costs no transfer.
+ */
+static void record(struct pager *g, uint64_t page)
+{
+	if (g->options.record_path && workingset_add(g->options.record, pages_source(&g->pages, page)))
+		give_up(g, "out of memory");
+}
+
+static void write_record(void *data)
+{
+	struct pager *g = data;
+
+	/* The reason is logged; the child's own end is not changed by it. */
+	workingset_write(g->options.record, g->options.record_path);
+}
+
+/*
  * Answer what can be answered. A fault stays in the list until its page is in place, since the page
  * it waits for may be moved or thrown away by another thread in the meantime.
  */
@@ -399,6 +423,7 @@ static void answer_faults(struct pager *g)
 				continue;
 			g->retry = true;
 		} else if (!pages_is_asked(&g->pages, page) && g->request_count < REQUESTS_MAX) {
+			record(g, page);
 			ask(g, page, run_of(g, page, g->options.window), false);
 		}
 		g->faults[kept++] = f;
@@ -406,8 +431,38 @@ static void answer_faults(struct pager *g)
 	g->fault_count = g->gone ? 0 : kept;
 }
 
+/* Ask for the working set in its order. Pages that are here, or that the snapshot lacks, are passed over. */
+static bool replay(struct pager *g)
+{
+	const struct workingset *w = g->options.replay;
+
+	while (w && g->replay_next < w->count) {
+		const struct descriptor_extent *e = &w->extents[g->replay_next];
+		uint64_t page, left = e->pages - g->replay_done;
+		uint32_t n;
+
+		if (!left) {
+			g->replay_next++;
+			g->replay_done = 0;
+			continue;
+		}
+		if (g->pushes >= REPLAYS || g->request_count >= REQUESTS_MAX)
+			return false;
+		page = pages_find_source(&g->pages, e->start + g->replay_done * PAGE_BYTES);
+		n = page == NO_PAGE ? 0 : run_of(g, page, left < REPLAY_CHUNK ? (uint32_t)left : REPLAY_CHUNK);
+		if (n) {
+			ask(g, page, n, true);
+			g->counters.pushed_pages += n;
+		}
+		g->replay_done += n ? n : 1;
+	}
+	return true;
+}
+
 static void push(struct pager *g)
 {
+	if (!replay(g))
+		return;
 	while (g->pushes < PUSHES && g->request_count < REQUESTS_MAX && g->pages.missing &&
 	       (g->draining || g->counters.pushed_pages < g->push_limit)) {
 		uint32_t n;
@@ -629,7 +684,7 @@ void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 	watch(g, g->control_fd);
 	if (uffd >= 0) {
 		watch(g, g->uffd);
-		watch(g, g->socket_fd);
+		replay(g);
 	}
 	/* A file is always readable and cannot be watched: it needs no draining either. */
 	if (options->drain_stdin) {
@@ -638,6 +693,8 @@ void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 		epoll_ctl(g->epoll, EPOLL_CTL_ADD, 0, &e);
 	}
 
+	if (options->record_path)
+		supervise_at_end(write_record, g);
 	supervise_signals(g->signal_fd, g->child_pid);	/* it may have ended already */
 	for (;;) {
 		struct epoll_event events[8];
@@ -659,6 +716,11 @@ void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 		}
 		if (g->uffd >= 0) {
 			answer_faults(g);
+			/* Not before: a page that comes while its area is not registered would be lost. */
+			if (!g->listening && (g->ready || g->fault_count) && !g->gone) {
+				g->listening = true;
+				watch(g, g->socket_fd);
+			}
 			if (g->ready && !g->gone)
 				push(g);
 			if (g->ready && !g->gone && !g->pages.missing && !g->request_count && !g->fault_count)

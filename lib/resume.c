@@ -11,6 +11,7 @@
 #include "pie/restorer.h"
 #include "supervise.h"
 #include "sys.h"
+#include "workingset.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@ struct resume {
 	struct restorer_args *restorer;
 	void *stack_top;
 	uint8_t *hot_data;
+	struct workingset record, replay;
 };
 
 static uint64_t page_up(uint64_t bytes)
@@ -383,7 +385,7 @@ static int choose_mode(struct resume *r)
 		close(uffd);
 		return 0;
 	}
-	if (r->args->mode == MITOSIS_MODE_DEMAND) {
+	if (r->args->mode == MITOSIS_MODE_DEMAND || r->args->record) {
 		log_error("userfaultfd: %s: memory cannot be fetched on demand (mitosis-check says what to do)",
 			  strerror(-uffd));
 		return uffd;
@@ -400,7 +402,8 @@ static int start(struct resume *r)
 		.object = r->ref->address, .window = r->args->window, .push_percent = r->args->push_percent,
 		.timeout_ms = r->args->timeout_ms, .push = !(r->args->flags & MITOSIS_RESUME_NO_PUSH),
 		.drain_stdin = r->args->flags & MITOSIS_RESUME_DISCARD_STDIN,
-		.hot_pages = r->d->hot_pages,
+		.hot_pages = r->d->hot_pages, .record_path = r->args->record, .record = &r->record,
+		.replay = r->args->replay ? &r->replay : NULL,
 	};
 	int pair[2], supervisor = getpid(), uffd = -1;
 	sigset_t all, old;
@@ -441,6 +444,23 @@ static int start(struct resume *r)
 		  r->plan.step_count, &options);
 }
 
+/* The files of working sets, before anything is started. */
+static int working_sets(struct resume *r)
+{
+	r->record.program = workingset_program(r->d);
+	r->record.layout = workingset_layout(r->d);
+	if (r->args->record)
+		return workingset_can_write(r->args->record);
+	if (r->args->replay) {
+		int err = workingset_read_for(&r->replay, r->args->replay, r->d);
+
+		if (err)
+			return err;
+		workingset_merge(&r->replay);
+	}
+	return 0;
+}
+
 int user_resume(const struct reference *ref, const struct mitosis_resume_args *args);
 
 int user_resume(const struct reference *ref, const struct mitosis_resume_args *args)
@@ -452,6 +472,8 @@ int user_resume(const struct reference *ref, const struct mitosis_resume_args *a
 		err = host_check(r.d, ref->address);
 	if (!err)
 		err = choose_mode(&r);
+	if (!err)
+		err = working_sets(&r);
 	if (!err)
 		err = plan_make(&r.plan, r.d, ref->address, !r.eager);
 	if (!err) {
@@ -466,6 +488,7 @@ int user_resume(const struct reference *ref, const struct mitosis_resume_args *a
 	}
 	if (r.socket_fd >= 0)
 		close(r.socket_fd);
+	workingset_free(&r.replay);
 	free(r.fds);
 	free(r.d);
 	return err;
@@ -492,6 +515,16 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 	if (a.window > WINDOW_MAX || a.push_percent > 100 || a.mode > MITOSIS_MODE_EAGER ||
 	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH | MITOSIS_RESUME_DISCARD_STDIN))
 		return -EINVAL;
+	if (a.reserved || (a.record && a.replay))
+		return -EINVAL;
+	if (a.record) {
+		if (a.mode == MITOSIS_MODE_EAGER) {
+			log_error("%s: nothing can be recorded when all memory is fetched before the start", a.record);
+			return -EINVAL;
+		}
+		a.window = 1;
+		a.flags |= MITOSIS_RESUME_NO_PUSH;
+	}
 	err = reference_parse(&ref, text);
 	if (err) {
 		log_error("not a reference: expected mitosis://HOST:PORT/UUID");

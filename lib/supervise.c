@@ -29,12 +29,23 @@ int supervise_begin(void)
 	return fd < 0 ? -errno : fd;
 }
 
+static void (*at_end)(void *data);
+static void *at_end_data;
+
+void supervise_at_end(void (*fn)(void *data), void *data)
+{
+	at_end = fn;
+	at_end_data = data;
+}
+
 static __attribute__((noreturn)) void end_as(int status)
 {
 	struct rlimit no_core = { 0, 0 };
 	sigset_t one;
 	int signo;
 
+	if (at_end)
+		at_end(at_end_data);
 	if (WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
 	signo = WTERMSIG(status);

@@ -5,6 +5,8 @@
 
 /* Blocks all signals and returns a signalfd for them, or -errno. */
 int supervise_begin(void);
+/* Call this once the child has ended, before this process does; not when it was killed by us. */
+void supervise_at_end(void (*fn)(void *data), void *data);
 /* Handle what the signalfd has; ends this process as the child ended, once it did. */
 void supervise_signals(int signal_fd, int child_pid);
 /* Kill the child and end with status 125: the reason has been logged. */
