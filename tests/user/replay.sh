@@ -82,6 +82,13 @@ for push in --no-push --push=50 --push=100; do
 	[ "$wrong" = 0 ] && [ "$faults" = 0 ] || fail "$(<child.out)"
 done
 
+doing="the Python module"
+"$python" -c 'import sys; sys.path.insert(0, sys.argv[1]); import mitosis
+mitosis.resume(sys.argv[2], record="python-set", push=False)' "$module" "$ref" <<<touch >child.out 2>child.err \
+	|| fail "status $?"
+read -r _ list < <("$python" pages.py python-set "$base")
+[ "$list" = "3000 17 2999 18 19 900 901 4000" ] || fail "recorded: $list"
+
 doing="bad files"
 refused() {
 	child touch --replay "$1" "$ref"

@@ -54,7 +54,8 @@ class _ResumeArgs(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint32), ("flags", ctypes.c_uint32),
                 ("engine", ctypes.c_char_p), ("mode", ctypes.c_int),
                 ("window", ctypes.c_uint32), ("push_percent", ctypes.c_uint32),
-                ("timeout_ms", ctypes.c_uint32)]
+                ("timeout_ms", ctypes.c_uint32), ("reserved", ctypes.c_uint32),
+                ("record", ctypes.c_char_p), ("replay", ctypes.c_char_p)]
 
 
 class _Info(ctypes.Structure):
@@ -213,7 +214,7 @@ def prepare(*, label=None, listen=None, lifetime=0, engine=None):
 
 
 def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=False,
-           discard_stdin=False, engine=None):
+           discard_stdin=False, engine=None, record=None, replay=None):
     """Become the supervisor of a new child of a snapshot; returns only by raising MitosisError.
 
     This process ends as the child ends, and forwards signals to it. What this interpreter had is
@@ -225,6 +226,8 @@ def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=Fal
     timeout   longest silence of the parent's host, in seconds; 0: the default
     strict    refuse rather than close a descriptor that cannot be had here
     discard_stdin  the child reads /dev/null
+    record    file to write the pages to that the child fetches, in order of first touch
+    replay    such a file, whose pages are fetched first
     """
     if mode not in _MODES:
         raise ValueError(f"mode: {mode}: not one of {', '.join(_MODES)}")
@@ -233,7 +236,8 @@ def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=Fal
         (_DISCARD_STDIN if discard_stdin else 0)
     args = _ResumeArgs(size=ctypes.sizeof(_ResumeArgs), flags=flags, mode=_MODES[mode],
                        engine=_to_bytes("engine", engine), window=window, push_percent=percent,
-                       timeout_ms=round(timeout * 1000))
+                       timeout_ms=round(timeout * 1000),
+                       record=_to_bytes("record", record), replay=_to_bytes("replay", replay))
     data = _reference(reference)
     _flush()
     # Once the child runs nobody can raise an error any more: all of them are logged as well.
