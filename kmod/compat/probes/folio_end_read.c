@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Linux 6.7 */
+#include <linux/pagemap.h>
+void probe(struct folio *folio);
+void probe(struct folio *folio) { folio_end_read(folio, true); }
+#include <linux/module.h>
+MODULE_LICENSE("GPL");

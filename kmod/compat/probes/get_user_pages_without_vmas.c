@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Linux 6.5 */
+#include <linux/mm.h>
+long probe(struct page **pages);
+long probe(struct page **pages) { return get_user_pages(0, 1, 0, pages); }
+#include <linux/module.h>
+MODULE_LICENSE("GPL");

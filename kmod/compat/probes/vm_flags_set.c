@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Linux 6.3 */
+#include <linux/mm.h>
+void probe(struct vm_area_struct *vma);
+void probe(struct vm_area_struct *vma) { vm_flags_set(vma, VM_DONTEXPAND); }
+#include <linux/module.h>
+MODULE_LICENSE("GPL");

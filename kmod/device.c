@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* device.c - /dev/mitosis: checks what user space asks for and hands it on. */
+#include <linux/fs.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "child.h"
+#include "device.h"
+#include "mitosis_ioctl.h"
+#include "protocol.h"
+#include "rdma.h"
+#include "remote.h"
+#include "snapshot.h"
+
+/* An open file of the device: the life of at most one snapshot. */
+struct device_file {
+	struct mutex lock;
+	struct mitosis_snapshot *snapshot;
+};
+
+/* The caller's structure into ours: size and flags come first in each of them. */
+static int get_argument(void *to, size_t known, size_t least, void __user *from, u32 flags)
+{
+	u32 size;
+	int error;
+
+	if (get_user(size, (u32 __user *)from))
+		return -EFAULT;
+	if (size < least || size > PAGE_SIZE)
+		return -EINVAL;
+	error = copy_struct_from_user(to, known, from, size);
+	if (error)
+		return error;
+	return ((u32 *)to)[1] & ~flags ? -EINVAL : 0;
+}
+
+static int put_argument(void __user *to, const void *from, size_t known, u32 size)
+{
+	return copy_to_user(to, from, min_t(size_t, known, size)) ? -EFAULT : 0;
+}
+
+static void endpoint_to_user(struct mitosis_ioc_endpoint *to, const struct sockaddr_storage *from)
+{
+	to->length = from->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	memcpy(to->sockaddr, from, to->length);
+}
+
+static int endpoint_from_user(struct sockaddr_storage *to, const struct mitosis_ioc_endpoint *from)
+{
+	memset(to, 0, sizeof(*to));
+	if (from->length > sizeof(from->sockaddr))
+		return -EINVAL;
+	memcpy(to, from->sockaddr, from->length);
+	if (to->ss_family == AF_INET && from->length >= sizeof(struct sockaddr_in) &&
+	    ((struct sockaddr_in *)to)->sin_port)
+		return 0;
+	if (to->ss_family == AF_INET6 && from->length == sizeof(struct sockaddr_in6) &&
+	    ((struct sockaddr_in6 *)to)->sin6_port)
+		return 0;
+	return -EINVAL;
+}
+
+static long device_info(void __user *user)
+{
+	struct mitosis_ioc_info io;
+	struct sockaddr_storage endpoint;
+	struct mitosis_rdma *rdma;
+	int error = get_argument(&io, sizeof(io), sizeof(io), user, 0);
+	u32 size = io.size;
+
+	if (error)
+		return error;
+	memset(&io, 0, sizeof(io));
+	io.size = size;
+	io.abi_version = MITOSIS_ABI_VERSION;
+	io.protocol_version = MITOSIS_PROTOCOL_VERSION;
+	strscpy(io.version, THIS_MODULE->version ? : "", sizeof(io.version));
+	rdma = mitosis_rdma_server();
+	io.error = PTR_ERR_OR_ZERO(rdma);
+	if (!io.error) {
+		io.error = mitosis_rdma_endpoint(rdma, &endpoint);
+		if (!io.error)
+			endpoint_to_user(&io.endpoint, &endpoint);
+		strscpy(io.device, dev_name(&mitosis_rdma_device(rdma)->dev), sizeof(io.device));
+		mitosis_rdma_put(rdma);
+	}
+	return put_argument(user, &io, sizeof(io), size);
+}
+
+static long device_snapshot(struct device_file *file, void __user *user)
+{
+	struct mitosis_ioc_snapshot io;
+	struct mitosis_ioc_range *ranges;
+	struct mitosis_snapshot *snapshot;
+	int error = get_argument(&io, sizeof(io), sizeof(io), user, 0);
+
+	if (error)
+		return error;
+	if (io.reserved || !io.range_count || io.range_count > MITOSIS_RANGES_MAX)
+		return -EINVAL;
+	if (file->snapshot)
+		return -EEXIST;
+	ranges = vmemdup_user(u64_to_user_ptr(io.ranges), array_size(io.range_count, sizeof(*ranges)));
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	snapshot = mitosis_snapshot_make(&io, ranges);
+	kvfree(ranges);
+	if (IS_ERR(snapshot))
+		return PTR_ERR(snapshot);
+	error = put_argument(user, &io, sizeof(io), io.size);
+	if (error) {
+		mitosis_snapshot_release(snapshot);
+		return error;
+	}
+	file->snapshot = snapshot;
+	return 0;
+}
+
+static long device_release_snapshot(struct device_file *file)
+{
+	struct mitosis_snapshot *snapshot = file->snapshot;
+
+	if (!snapshot)
+		return -ENOENT;
+	file->snapshot = NULL;
+	mitosis_snapshot_release(snapshot);
+	return 0;
+}
+
+static long device_open_remote(void __user *user)
+{
+	struct mitosis_ioc_open io;
+	struct sockaddr_storage endpoint;
+	struct mitosis_remote *remote;
+	int error = get_argument(&io, sizeof(io), sizeof(io), user,
+				 MITOSIS_OPEN_PRIVATE | MITOSIS_OPEN_POLL | MITOSIS_OPEN_RECORD);
+	int fd;
+
+	if (error)
+		return error;
+	if ((io.window > MITOSIS_WINDOW_MAX && io.window != MITOSIS_WINDOW_DEFAULT) ||
+	    io.timeout_ms > MITOSIS_TIMEOUT_MAX_MS)
+		return -EINVAL;
+	error = endpoint_from_user(&endpoint, &io.endpoint);
+	if (error)
+		return error;
+	remote = mitosis_remote_open(&endpoint, io.uuid, io.timeout_ms);
+	if (IS_ERR(remote))
+		return PTR_ERR(remote);
+	fd = mitosis_child_open(remote, io.flags, io.window);
+	mitosis_remote_put(remote);
+	return fd;
+}
+
+static long device_ioctl(struct file *filp, unsigned int command, unsigned long argument)
+{
+	struct device_file *file = filp->private_data;
+	void __user *user = (void __user *)argument;
+	long result;
+
+	switch (command) {
+	case MITOSIS_IOC_INFO:
+		return device_info(user);
+	case MITOSIS_IOC_OPEN:
+		return device_open_remote(user);
+	case MITOSIS_IOC_SNAPSHOT:
+	case MITOSIS_IOC_RELEASE:
+		if (mutex_lock_killable(&file->lock))
+			return -EINTR;
+		result = command == MITOSIS_IOC_SNAPSHOT ? device_snapshot(file, user) :
+			device_release_snapshot(file);
+		mutex_unlock(&file->lock);
+		return result;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int device_open(struct inode *inode, struct file *filp)
+{
+	struct device_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+
+	if (!file)
+		return -ENOMEM;
+	mutex_init(&file->lock);
+	filp->private_data = file;
+	return 0;
+}
+
+static int device_close(struct inode *inode, struct file *filp)
+{
+	struct device_file *file = filp->private_data;
+
+	if (file->snapshot)
+		mitosis_snapshot_release(file->snapshot);
+	kfree(file);
+	return 0;
+}
+
+static const struct file_operations device_operations = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_close,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mitosis",
+	.fops = &device_operations,
+	.mode = 0600,
+};
+
+int mitosis_device_init(void)
+{
+	return misc_register(&device);
+}
+
+void mitosis_device_exit(void)
+{
+	misc_deregister(&device);
+}

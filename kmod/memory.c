@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * memory.c - faults in mappings of a remote snapshot.
+ *
+ * A fault finds out whether its address still shows the snapshot (discard.c) and gives a fresh page of
+ * zeros if not. Otherwise the page cache has the page, or it is fetched: that page and the following
+ * ones of the window, as far as they belong to the mapping, are shown by it and exist in the snapshot.
+ * Half-way through the window lies a marker; who faults on it fetches the next window and does not
+ * wait. Then filemap_fault() waits, killable, without the mmap lock where it may drop it, and answers
+ * SIGBUS where the page could not be had.
+ *
+ * The kernel's own read-ahead for faults stays switched off (f_ra.ra_pages is 0). It reads around the
+ * fault and takes neither the end of the mapping nor that of the snapshot for a border.
+ *
+ * Each mapping gets a struct file of its own: since 6.12 mmap() may enlarge a neighbouring mapping of
+ * the same file without calling ->mmap, and addresses that discard.c has not heard of show zeros.
+ *
+ * Who does not fetch: a core dump, which gets what is here and leaves holes for the rest (waiting for
+ * gigabytes that the process never touched helps nobody, and the parent may be what died); and the exit
+ * of a whole process. A debugger does fetch, it asked for it.
+ *
+ * Zeroed pages are kernel memory charged to the process' cgroup, not page cache: nothing can bring
+ * them back once dropped. A write replaces one by an anonymous page at once.
+ */
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include "compat/compat.h"
+#include "counters.h"
+#include "discard.h"
+#include "memory.h"
+#include "mitosis_ioctl.h"
+#include "pagefile.h"
+#include "remote.h"
+#include "trace.h"
+
+#define MITOSIS_SPIN_NS		(10 * NSEC_PER_MSEC)	/* then a polling thread sleeps all the same */
+
+static struct mitosis_child *mitosis_child_of(const struct vm_fault *vmf)
+{
+	return vmf->vma->vm_file->private_data;
+}
+
+static bool mitosis_may_fetch(void)
+{
+	if (current->flags & PF_DUMPCORE)
+		return false;
+	return !(current->flags & PF_EXITING) || !(current->signal->flags & SIGNAL_GROUP_EXIT);
+}
+
+/* Each page once, in the order of the first touch. */
+static void mitosis_record(struct mitosis_child *child, pgoff_t page)
+{
+	long bit = mitosis_pagefile_bit(mitosis_pagefile(child->inode), page);
+
+	if (bit < 0 || !mitosis_remote_has(child->remote, page))
+		return;
+	spin_lock(&child->record_lock);
+	if (!__test_and_set_bit(bit, child->record_seen))
+		child->record[child->recorded++] = bit;
+	spin_unlock(&child->record_lock);
+}
+
+/* Fetch what the snapshot holds of pages first .. end - 1; a hole in it is not fetched. */
+static void mitosis_fetch_range(struct file *file, struct mitosis_child *child, pgoff_t first, pgoff_t end)
+{
+	pgoff_t marker = end - first > 1 ? first + (end - first) / 2 : -1;
+
+	while (first < end) {
+		unsigned long run = mitosis_remote_next(child->remote, &first);
+
+		if (!run || first >= end)
+			break;
+		run = min(run, end - first);
+		mitosis_pagefile_fetch(file, first, run, marker);
+		first += run;
+	}
+}
+
+/* Fetch a window that begins at page first; the mapping shows run pages from the fault on. */
+static void mitosis_fetch_window(struct vm_fault *vmf, struct mitosis_child *child, pgoff_t first,
+				 unsigned long run)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	pgoff_t end = min3(first + child->window, vmf->pgoff + run, vma->vm_pgoff + vma_pages(vma));
+
+	if (first < end)
+		mitosis_fetch_range(vma->vm_file, child, first, end);
+}
+
+/* The marker was reached: fetch what follows the pages that are here, but no more than a window ahead. */
+static void mitosis_fetch_ahead(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	pgoff_t first;
+
+	rcu_read_lock();
+	first = page_cache_next_miss(mapping, vmf->pgoff + 1, child->window);
+	rcu_read_unlock();
+	if (first > vmf->pgoff && first <= vmf->pgoff + child->window)
+		mitosis_fetch_window(vmf, child, first, run);
+}
+
+/* Wait for the page without sleeping: the completion is looked for and not announced. */
+static void mitosis_spin(struct mitosis_child *child, pgoff_t page)
+{
+	u64 deadline = ktime_get_ns() + MITOSIS_SPIN_NS;
+	struct folio *folio = filemap_get_folio(child->inode->i_mapping, page);
+
+	if (IS_ERR_OR_NULL(folio))
+		return;
+	while (folio_test_locked(folio) && !folio_test_uptodate(folio)) {
+		mitosis_remote_poll(child->remote);
+		if (fatal_signal_pending(current) || ktime_get_ns() > deadline)
+			break;
+		cond_resched();
+		cpu_relax();
+	}
+	folio_put(folio);
+}
+
+/*
+ * The page is not here, or not yet. It enters the cache by our own hand even if the snapshot lacks it:
+ * for what is not there filemap_fault() would read around in a mapping with MADV_HUGEPAGE.
+ */
+static vm_fault_t mitosis_fault_missing(struct vm_fault *vmf, struct mitosis_child *child,
+					bool in_cache, unsigned long run)
+{
+	bool present = mitosis_remote_has(child->remote, vmf->pgoff);
+	vm_fault_t result;
+
+	if (!mitosis_may_fetch())
+		return VM_FAULT_SIGBUS;
+	if (!(vmf->flags & FAULT_FLAG_TRIED)) {
+		mitosis_count(faults);
+		atomic64_inc(&child->faults);
+		if (!present) {
+			mitosis_count(zero_faults);
+			atomic64_inc(&child->zero_faults);
+		}
+		trace_mitosis_fault(current->tgid, vmf->address, vmf->pgoff,
+				    present ? MITOSIS_FAULT_REMOTE : MITOSIS_FAULT_ABSENT);
+	}
+	if (present && mitosis_remote_error(child->remote)) {
+		result = VM_FAULT_SIGBUS;
+	} else {
+		if (!present)
+			mitosis_pagefile_fetch(vmf->vma->vm_file, vmf->pgoff, 1, -1);
+		else if (!in_cache)
+			mitosis_fetch_window(vmf, child, vmf->pgoff, run);
+		if (present && child->flags & MITOSIS_OPEN_POLL)
+			mitosis_spin(child, vmf->pgoff);
+		result = filemap_fault(vmf);
+		if (present)
+			result |= VM_FAULT_MAJOR;
+	}
+	if (result & VM_FAULT_SIGBUS && !fatal_signal_pending(current))
+		atomic64_cmpxchg(&child->lost_address, 0, (u64)vmf->pgoff << PAGE_SHIFT);
+	return result;
+}
+
+/* The page of the file; run pages from there on are shown by the mapping. */
+static vm_fault_t mitosis_fault_file(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
+{
+	struct folio *folio = filemap_get_folio(vmf->vma->vm_file->f_mapping, vmf->pgoff);
+	bool in_cache = !IS_ERR_OR_NULL(folio), ready = false, marked = false;
+
+	if (in_cache) {
+		ready = folio_test_uptodate(folio);
+		marked = ready && folio_test_readahead(folio);
+		if (marked)
+			folio_clear_readahead(folio);
+		folio_put(folio);
+	}
+	if (marked && mitosis_may_fetch() && !mitosis_remote_error(child->remote))
+		mitosis_fetch_ahead(vmf, child, run);
+	return ready ? filemap_fault(vmf) : mitosis_fault_missing(vmf, child, in_cache, run);
+}
+
+static vm_fault_t mitosis_fault_zero(struct vm_fault *vmf, struct mitosis_child *child)
+{
+	struct page *page;
+
+	if (current->flags & PF_DUMPCORE)
+		return VM_FAULT_SIGBUS;
+	page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_ACCOUNT);
+	if (!page)
+		return VM_FAULT_OOM;
+	mitosis_count(faults);
+	mitosis_count(zero_faults);
+	atomic64_inc(&child->faults);
+	atomic64_inc(&child->zero_faults);
+	trace_mitosis_fault(current->tgid, vmf->address, vmf->pgoff, MITOSIS_FAULT_DISCARDED);
+	vmf->page = page;
+	return 0;
+}
+
+static vm_fault_t mitosis_fault(struct vm_fault *vmf)
+{
+	struct mitosis_child *child = mitosis_child_of(vmf);
+	struct mitosis_mm *mm = vmf->vma->vm_private_data;
+	unsigned long run;
+	vm_fault_t result;
+
+	if (!mm)
+		return VM_FAULT_SIGBUS;		/* a fork that failed */
+	/* Two windows: one for this fault, one for its marker. */
+	run = mitosis_mm_run(mm, vmf->address, vmf->pgoff, 2UL * child->window);
+	if (!run)
+		return mitosis_fault_zero(vmf, child);
+	if (child->flags & MITOSIS_OPEN_RECORD)
+		mitosis_record(child, vmf->pgoff);
+	result = mitosis_fault_file(vmf, child, run);
+	/* Discarded in the meantime? The lock on the page makes the answer good: see discard.c. */
+	if (!(result & VM_FAULT_LOCKED) || mitosis_mm_run(mm, vmf->address, vmf->pgoff, 1))
+		return result;
+	unlock_page(vmf->page);
+	put_page(vmf->page);
+	vmf->page = NULL;
+	return mitosis_fault_zero(vmf, child) | (result & VM_FAULT_MAJOR);
+}
+
+/* Around a fault: what is in the cache anyway. A record needs to see each first touch. */
+static vm_fault_t mitosis_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+{
+	struct mitosis_mm *mm = vmf->vma->vm_private_data;
+
+	if (!mm || mitosis_child_of(vmf)->flags & MITOSIS_OPEN_RECORD)
+		return 0;
+	return mitosis_mm_map_pages(mm, vmf, first, last);
+}
+
+static const struct vm_operations_struct mitosis_vm_operations = {
+	.open = mitosis_mm_open,
+	.close = mitosis_mm_close,
+	.mremap = mitosis_mm_moved,
+	.fault = mitosis_fault,
+	.map_pages = mitosis_map_pages,
+};
+
+/* A read-only MAP_SHARED mapping is of the file and means it: nothing is ever discarded from it. */
+static vm_fault_t mitosis_shared_fault(struct vm_fault *vmf)
+{
+	struct mitosis_child *child = mitosis_child_of(vmf);
+
+	if (child->flags & MITOSIS_OPEN_RECORD)
+		mitosis_record(child, vmf->pgoff);
+	return mitosis_fault_file(vmf, child, 2UL * child->window);
+}
+
+static vm_fault_t mitosis_shared_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+{
+	if (mitosis_child_of(vmf)->flags & MITOSIS_OPEN_RECORD)
+		return 0;
+	return filemap_map_pages(vmf, first, last);
+}
+
+static const struct vm_operations_struct mitosis_shared_vm_operations = {
+	.fault = mitosis_shared_fault,
+	.map_pages = mitosis_shared_map_pages,
+};
+
+int mitosis_memory_map(struct file *file, struct vm_area_struct *vma)
+{
+	struct mitosis_child *child = file->private_data;
+	struct mitosis_mm *mm;
+	struct file *own;
+
+	if (vma->vm_flags & (VM_SHARED | VM_GROWSDOWN))
+		return -EINVAL;
+	own = mitosis_child_file(child);
+	if (IS_ERR(own))
+		return PTR_ERR(own);
+	vma_set_file(vma, own);
+	fput(own);
+	if (vma->vm_flags & VM_MAYSHARE) {
+		vma->vm_ops = &mitosis_shared_vm_operations;
+		return 0;
+	}
+	mm = mitosis_mm_map(child, vma);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	vma->vm_private_data = mm;
+	vma->vm_ops = &mitosis_vm_operations;
+	return 0;
+}
