@@ -28,7 +28,6 @@ static void print_log(enum mitosis_log_level level, const char *text, void *data
 /* Standard input may carry other lines (the parent's own output): the first reference counts. */
 static int read_reference(char ref[MITOSIS_REF_MAX])
 {
-	static const char scheme[] = "mitosis://";
 	char line[4096];
 	size_t n = 0;
 	char c;
@@ -42,7 +41,7 @@ static int read_reference(char ref[MITOSIS_REF_MAX])
 		}
 		line[n] = '\0';
 		n = 0;
-		if (!strncmp(line, scheme, sizeof(scheme) - 1) && strlen(line) < MITOSIS_REF_MAX) {
+		if ((!strncmp(line, "mitosis://", 10) || !strncmp(line, "mitosis+rdma://", 15)) && strlen(line) < MITOSIS_REF_MAX) {
 			strcpy(ref, line);
 			return 0;
 		}
@@ -74,10 +73,18 @@ int main(int argc, char **argv)
 	};
 	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
 	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, *record = NULL, *replay = NULL, ref[MITOSIS_REF_MAX];
-	int strict = 0, no_push = 0, opt, err;
+	char *engine = NULL;
+	int strict = 0, no_push = 0, private = 0, spin = 0, opt, err;
 	uint64_t value;
 	const char *given;
 	struct poptOption options[] = {
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
+		  "user (TCP and a pager) or kernel (RDMA and the kernel module); default: as the reference says",
+		  "ENGINE" },
+		{ "private", '\0', POPT_ARG_NONE, &private, 0,
+		  "engine kernel: share no page with other children of the snapshot on this host", NULL },
+		{ "poll", '\0', POPT_ARG_NONE, &spin, 0,
+		  "engine kernel: a faulting thread spins instead of sleeping", NULL },
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0,
 		  "fetch pages on 'demand' or all before the start ('eager'); 'auto', the default: demand where this host allows it",
 		  "MODE" },
@@ -137,6 +144,15 @@ int main(int argc, char **argv)
 		tool_usage_error("--record", "not together with %s", replay ? "--replay" : "--mode eager");
 		goto usage;
 	}
+	if (engine && strcmp(engine, "user") && strcmp(engine, "kernel")) {
+		tool_usage_error("--engine", "%s: neither user nor kernel", engine);
+		goto usage;
+	}
+	args.engine = engine;
+	if (private)
+		args.flags |= MITOSIS_RESUME_PRIVATE;
+	if (spin)
+		args.flags |= MITOSIS_RESUME_POLL;
 	args.record = record;
 	args.replay = replay;
 	if (strict)

@@ -91,7 +91,7 @@ static int find_all(struct snapshots *s)
 
 static bool is_reference(const char *name)
 {
-	return !strncmp(name, "mitosis://", 10);
+	return !strncmp(name, "mitosis://", 10) || !strncmp(name, "mitosis+rdma://", 15);
 }
 
 static bool is_named(const struct mitosis_info *info, const char *name)
@@ -162,7 +162,7 @@ static int choose_argument(struct snapshots *s, const char *argument)
 		return -EINVAL;
 	}
 	strcpy(name, argument);
-	uuid = strchr(argument + strlen("mitosis://"), '/');
+	uuid = strchr(strstr(argument, "://") + 3, '/');
 	if (uuid)
 		memset(uuid + 1, '*', strlen(uuid + 1));
 	return choose(s, name);

@@ -163,6 +163,8 @@ static int run_program(char **command, const char *on, const char *reference,
 			setenv(PRELOAD_REFERENCE, reference, 1);
 		if (prepare->listen)
 			setenv(PRELOAD_LISTEN, prepare->listen, 1);
+		if (prepare->engine)
+			setenv(PRELOAD_ENGINE, prepare->engine, 1);
 		if (prepare->label)
 			setenv(PRELOAD_LABEL, prepare->label, 1);
 		if (prepare->lifetime_s) {
@@ -191,7 +193,7 @@ int main(int argc, char **argv)
 	struct mitosis_prepare_args prepare = MITOSIS_PREPARE_ARGS_INIT;
 	struct counter counter = { .interval_ns = 1000000000, .after = 3, .prepare = &prepare };
 	char *interval = NULL, *after = NULL, *count = NULL, *wss = NULL, *lifetime = NULL, *on = NULL;
-	char *reference = NULL, *label = NULL, *listen_at = NULL;
+	char *reference = NULL, *label = NULL, *listen_at = NULL, *engine = NULL;
 	uint64_t value;
 	struct poptOption options[] = {
 		{ "interval", 'i', POPT_ARG_STRING, &interval, 0, "time between ticks (default 1s)", "TIME" },
@@ -202,6 +204,8 @@ int main(int argc, char **argv)
 		{ "on", '\0', POPT_ARG_STRING, &on, 0, "prepare the command when it gets this signal", "SIGNAL" },
 		{ "reference", 'r', POPT_ARG_STRING, &reference, 0,
 		  "append the reference to FILE instead of printing it", "FILE" },
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
+		  "user or kernel (RDMA and the kernel module); default: kernel where it can serve, else user", "ENGINE" },
 		{ "listen", 'l', POPT_ARG_STRING, &listen_at, 0,
 		  "address and port to serve children at (default: loopback)", "ADDRESS[:PORT]" },
 		{ "label", '\0', POPT_ARG_STRING, &label, 0, "name shown by mitosis-ls", "TEXT" },
@@ -228,10 +232,15 @@ int main(int argc, char **argv)
 		goto out;
 	if (lifetime)
 		prepare.lifetime_s = (value + 999999999) / 1000000000;
+	if (engine && strcmp(engine, "user") && strcmp(engine, "kernel")) {
+		tool_usage_error("--engine", "%s: neither user nor kernel", engine);
+		goto out;
+	}
 	if (label && strlen(label) >= MITOSIS_LABEL_MAX) {
 		tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
 		goto out;
 	}
+	prepare.engine = engine;
 	prepare.label = label;
 	prepare.listen = listen_at;
 	counter.reference = reference;

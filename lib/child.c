@@ -135,6 +135,15 @@ int child_make_whole(void)
 	return err;
 }
 
+int child_depend_on_nobody(void)
+{
+	if (child_state.is_child && child_state.is_remote) {
+		log_error("this child's memory comes from the kernel module, and cannot be made independent of it yet");
+		return -EOPNOTSUPP;
+	}
+	return child_make_whole();
+}
+
 static void before_fork(void)
 {
 	static const char text[] = "libmitosis: fork: cannot fetch the missing memory\n";
@@ -170,7 +179,7 @@ EXPORT int mitosis_init(void)
 
 EXPORT int mitosis_drain(void)
 {
-	return child_make_whole();
+	return child_depend_on_nobody();
 }
 
 EXPORT int mitosis_stats(struct mitosis_child_stats *stats)

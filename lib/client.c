@@ -40,7 +40,7 @@ static int read_info(int fd, const char *object, struct mitosis_info *info)
 	all.lifetime_ns = w.lifetime_ns;
 	all.fetched_pages = w.fetched_pages;
 	memcpy(all.label, w.label, sizeof(all.label));
-	err = reference_format(all.reference, w.address, w.uuid);
+	err = reference_format(all.reference, w.address, w.uuid, w.flags & WIRE_INFO_RDMA);
 	if (err)
 		return err;
 	memcpy(info, &all, size);

@@ -127,6 +127,8 @@ static const char *check(const struct descriptor *d, uint64_t length)
 		if (!has_string(d, fds[i].path) || fds[i].fd < 3 || fds[i].fd >= INT32_MAX ||
 		    fds[i].position > INT64_MAX)
 			return "an open file is malformed";
+	if (d->rdma_address_length > sizeof(d->rdma_address))
+		return "its RDMA address is malformed";
 	if (d->vdso_length && (!PAGE_ALIGNED(d->vdso_start) || !is_user(d->vdso_start) ||
 			       d->vdso_length > (1u << 20) || d->vdso_image_length > d->vdso_length))
 		return "its vDSO is malformed";

@@ -18,7 +18,7 @@
 
 #define DESCRIPTOR_MAGIC	0x3143534544544d4dULL	/* "MMTDESC1" */
 #define DESCRIPTOR_MAJOR	1
-#define DESCRIPTOR_MINOR	0
+#define DESCRIPTOR_MINOR	1
 #define DESCRIPTOR_MAX		(256u << 20)		/* longest descriptor a child accepts */
 #define DESCRIPTOR_HOT_MAX	16384u			/* most pages that travel with it */
 
@@ -138,6 +138,10 @@ struct descriptor {
 	uint64_t hot_pages;		/* in all hot extents */
 
 	struct descriptor_table vmas, extents, hot, files, fds, auxv, strings;
+
+	/* Since 1.1: where the kernel module serves the pages, struct sockaddr_in or sockaddr_in6. */
+	uint8_t rdma_address[28];
+	uint32_t rdma_address_length;	/* 0: pages come over this connection only */
 };
 
 /*
@@ -149,6 +153,7 @@ struct child_state {
 	int32_t control_fd;
 	int32_t uffd;			/* kept open so that a lost pager blocks instead of giving zeros */
 	int32_t supervisor;
+	int32_t is_remote;		/* engine kernel: the module fills its memory, no pager does */
 };
 
 /* 0, or -EPROTO with a sentence about the first thing that is wrong. */

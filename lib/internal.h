@@ -22,16 +22,17 @@ void log_text(enum mitosis_log_level level, const char *format, ...) __attribute
 #define log_info(...)    log_text(MITOSIS_LOG_INFO, __VA_ARGS__)
 #define log_debug(...)   log_text(MITOSIS_LOG_DEBUG, __VA_ARGS__)
 
-/* reference.c: mitosis://HOST:PORT/UUID */
+/* reference.c: mitosis://HOST:PORT/UUID, or mitosis+rdma:// where the kernel module serves the pages */
 struct reference {
 	char host[256];			/* without the brackets of IPv6 */
 	uint16_t port;
 	uint8_t uuid[16];
+	bool rdma;
 	char address[272];		/* HOST:PORT: safe to show, the UUID is not */
 };
 int reference_parse(struct reference *ref, const char *text);
 /* Async-signal-safe. 0 or -ENAMETOOLONG. */
-int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint8_t uuid[16]);
+int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint8_t uuid[16], bool rdma);
 
 /* lookup.c, or lookup-getent.c in static programs: addresses of a host name; count or -errno. */
 int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
@@ -62,6 +63,13 @@ int host_check(const struct descriptor *d, const char *object);
 /* uffd.c: a userfaultfd with the events a pager needs, or -errno */
 int uffd_open(void);
 
+/* How a child's memory arrives, as its engine decides. */
+struct child_memory {
+	bool eager;		/* what is missing is read from the connection before the child runs */
+	bool populate;		/* and the pages behind remote_fd too */
+	int remote_fd;		/* the file behind anonymous memory; -1: none */
+};
+
 /* plan.c: what has to be mapped where, and which pages are missing afterwards */
 struct map_step;
 struct plan {
@@ -69,10 +77,12 @@ struct plan {
 	struct descriptor_extent *missing;	/* ascending */
 	uint32_t step_count, missing_count;
 	uint64_t missing_pages;
+	struct descriptor_extent *remote;	/* ascending: what the file behind remote_fd holds */
+	uint32_t remote_count;
 	int fd_base, fd_next;		/* descriptors of mapped files: [fd_base, fd_next) */
 	int exe_fd;
 };
-int plan_make(struct plan *plan, const struct descriptor *d, const char *object, bool on_demand);
+int plan_make(struct plan *plan, const struct descriptor *d, const char *object, const struct child_memory *memory);
 void plan_free(struct plan *plan);
 
 struct workingset;
@@ -85,6 +95,9 @@ struct pager_options {
 	const char *record_path;	/* NULL: nothing is recorded */
 	struct workingset *record;	/* filled by the pager, written when the child ends */
 	const struct workingset *replay;	/* NULL, or what is fetched first, merged */
+	int remote_fd;			/* engine kernel: the file behind the memory; else -1 */
+	const struct descriptor_extent *remote;	/* what it holds */
+	uint32_t remote_count;
 };
 void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 	       const struct descriptor_extent *missing, uint32_t missing_count, const struct map_step *steps,
@@ -95,15 +108,22 @@ struct engine {
 	const char *name;
 	/* Returns the shadow's pid or -errno; job is complete but for what only the engine knows. */
 	int (*prepare)(struct shadow_args *job);
-	int (*resume)(const struct reference *ref, const struct mitosis_resume_args *args);
+	/* Decide how the memory of a child of this snapshot arrives. 0 or -errno, logged. */
+	int (*memory)(struct child_memory *m, const struct reference *ref, const struct descriptor *d,
+		      const struct mitosis_resume_args *args);
+	bool rdma;			/* references to its snapshots say so */
 };
-extern const struct engine engine_user;
+extern const struct engine engine_user, engine_kernel;
+/* engine-user.c: the shadow's pid or -errno. */
+int shadow_start(struct shadow_args *job);
 const struct engine *engine_find(const char *name);
 
 /* child.c */
 extern struct child_state child_state;
 /* Before a copy of this process is made: nothing may be missing in it. */
 int child_make_whole(void);
+/* The same, and for engine kernel too, whose children may be copied while pages are missing. */
+int child_depend_on_nobody(void);
 
 extern const char mitosis_shadow_blob[], mitosis_restorer_blob[], mitosis_restorer_blob_end[];
 

@@ -32,7 +32,7 @@ extern "C" {
 struct mitosis_prepare_args {
 	uint32_t size;
 	uint32_t flags;			/* must be 0 */
-	const char *engine;		/* NULL: "user" */
+	const char *engine;		/* "user", "kernel"; NULL: "kernel" where it can serve, else "user" */
 	const char *listen;		/* "ADDRESS", "ADDRESS:PORT" or "[IPV6]:PORT"; NULL: loopback */
 	const char *label;		/* shown by mitosis-ls; at most MITOSIS_LABEL_MAX - 1 bytes */
 	uint64_t lifetime_s;		/* 0: as long as this process lives; else seconds from now */
@@ -47,6 +47,8 @@ enum mitosis_mode {
 
 #define MITOSIS_RESUME_STRICT	(1u << 0)	/* refuse rather than drop a descriptor */
 #define MITOSIS_RESUME_NO_PUSH	(1u << 1)	/* fetch on faults only, nothing in the background */
+#define MITOSIS_RESUME_PRIVATE	(1u << 3)	/* engine kernel: share no page with siblings here */
+#define MITOSIS_RESUME_POLL	(1u << 4)	/* engine kernel: a faulting thread spins */
 #define MITOSIS_RESUME_DISCARD_STDIN (1u << 2)	/* child reads /dev/null; the supervisor drains fd 0 */
 
 struct mitosis_resume_args {

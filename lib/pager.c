@@ -21,6 +21,7 @@
 #include "control.h"
 #include "pages.h"
 #include "pie/restorer.h"
+#include "remote.h"
 #include "supervise.h"
 #include "workingset.h"
 
@@ -58,6 +59,9 @@ struct fault {
 
 struct pager {
 	struct pager_options options;
+	uint32_t remote_pushed;		/* extents behind the remote file that were asked for */
+	uint64_t remote_done;		/* pages of the next one */
+	bool remote_replayed;
 	struct pages pages;
 	struct control_message counters;
 	int child_pid, control_fd, uffd, socket_fd, epoll, signal_fd;
@@ -593,6 +597,55 @@ static const char *const step_names[] = {
 	[RESTORE_TIMER] = "restoring timers", [RESTORE_RSEQ] = "registering restartable sequences",
 };
 
+/* Told once: the child notices with SIGBUS when it touches a page that is not there. */
+static void remote_died(struct pager *g)
+{
+	epoll_ctl(g->epoll, EPOLL_CTL_DEL, g->options.remote_fd, NULL);
+	g->remote_pushed = g->options.remote_count;
+}
+
+/* After the child's end: was it for want of a page? */
+static void remote_at_end(void *data)
+{
+	struct pager *g = data;
+	uint64_t address;
+	int error = remote_lost(g->options.remote_fd, &address);
+
+	if (error && address)
+		log_error("%s: the page at 0x%llx cannot be had: %s", g->options.object,
+			  (unsigned long long)address, remote_reason(error));
+	if (g->options.record_path && !remote_recorded(g->options.remote_fd, g->options.record))
+		workingset_write(g->options.record, g->options.record_path);
+}
+
+/* A working set first, in one call; then what there is, some at a time, so that signals are heard. */
+static void remote_push(struct pager *g)
+{
+	const struct workingset *set = g->options.replay;
+	struct descriptor_extent next;
+
+	if (set && !g->remote_replayed) {
+		g->remote_replayed = true;
+		remote_prefetch(g->options.remote_fd, set->extents, set->count);
+	}
+	if (!g->options.push || g->remote_pushed == g->options.remote_count)
+		return;
+	next = g->options.remote[g->remote_pushed];
+	next.start += g->remote_done * PAGE_BYTES;
+	next.pages -= g->remote_done;
+	if (next.pages > PUSH_CHUNK)
+		next.pages = PUSH_CHUNK;
+	if (remote_prefetch(g->options.remote_fd, &next, 1)) {
+		g->remote_pushed = g->options.remote_count;
+		return;
+	}
+	g->remote_done += next.pages;
+	if (g->remote_done == g->options.remote[g->remote_pushed].pages) {
+		g->remote_pushed++;
+		g->remote_done = 0;
+	}
+}
+
 static void child_says(struct pager *g)
 {
 	struct control_message m;
@@ -620,6 +673,8 @@ static void child_says(struct pager *g)
 	case CONTROL_STATS:
 		g->counters.type = CONTROL_STATS;
 		g->counters.missing_pages = g->pages.missing;
+		if (g->options.remote_fd >= 0)
+			remote_stats(g->options.remote_fd, &g->counters);
 		send(g->control_fd, &g->counters, sizeof(g->counters), MSG_NOSIGNAL | MSG_DONTWAIT);
 		break;
 	}
@@ -647,6 +702,8 @@ static int timeout_ms(const struct pager *g)
 
 	if (g->retry)
 		return RETRY_MS;
+	if (g->ready && g->options.push && g->remote_pushed < g->options.remote_count)
+		return 0;
 	if (!g->request_count)
 		return -1;
 	silence = (now_ns() - g->heard_ns) / 1000000;
@@ -693,8 +750,14 @@ void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 		epoll_ctl(g->epoll, EPOLL_CTL_ADD, 0, &e);
 	}
 
-	if (options->record_path)
+	if (options->remote_fd >= 0) {
+		struct epoll_event e = { .data.fd = options->remote_fd };	/* errors only */
+
+		epoll_ctl(g->epoll, EPOLL_CTL_ADD, options->remote_fd, &e);
+		supervise_at_end(remote_at_end, g);
+	} else if (options->record_path) {
 		supervise_at_end(write_record, g);
+	}
 	supervise_signals(g->signal_fd, g->child_pid);	/* it may have ended already */
 	for (;;) {
 		struct epoll_event events[8];
@@ -711,9 +774,13 @@ void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 				read_events(g);
 			else if (fd == g->socket_fd && fd >= 0)
 				receive(g);
+			else if (fd == g->options.remote_fd && fd >= 0)
+				remote_died(g);
 			else if (fd == 0)
 				discard_stdin(g);
 		}
+		if (g->ready && g->options.remote_fd >= 0)
+			remote_push(g);
 		if (g->uffd >= 0) {
 			answer_faults(g);
 			/* Not before: a page that comes while its area is not registered would be lost. */

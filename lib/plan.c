@@ -27,6 +27,7 @@ struct maker {
 	uint32_t hot_at;
 	/* Descriptors opened so far: per file, read-only and for shared writing; 0: not tried, -1: no */
 	int *read_fd, *write_fd;
+	int remote_fd;			/* -1: anonymous memory is anonymous memory */
 };
 
 static int keep_fd(struct maker *m, int fd)
@@ -176,6 +177,18 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	}
 	if (m->plan->missing_count == missing_before)
 		return 0;
+	if (m->remote_fd >= 0 && !travels && !(v->flags & VMA_STACK)) {
+		/* The file behind the area has them: offset and address are the same. */
+		for (uint32_t i = missing_before; i < m->plan->missing_count; i++) {
+			m->plan->remote[m->plan->remote_count++] = m->plan->missing[i];
+			m->plan->missing_pages -= m->plan->missing[i].pages;
+		}
+		m->plan->missing_count = missing_before;
+		s->flags |= MAP_STEP_REMOTE;
+		s->fd = m->remote_fd;
+		s->offset = v->start;
+		return 0;
+	}
 	if (v->flags & VMA_STACK && on_demand) {
 		log_error("%s: malformed descriptor: stack pages are missing", m->object);
 		return -EPROTO;
@@ -184,13 +197,13 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	return 0;
 }
 
-int plan_make(struct plan *plan, const struct descriptor *d, const char *object, bool on_demand)
+int plan_make(struct plan *plan, const struct descriptor *d, const char *object, const struct child_memory *memory)
 {
 	const struct descriptor_vma *vmas = descriptor_at(d, d->vmas);
 	const struct descriptor_fd *fds = descriptor_at(d, d->fds);
 	struct maker m = {
 		.plan = plan, .d = d, .object = object, .files = descriptor_at(d, d->files),
-		.extents = descriptor_at(d, d->extents), .hot = descriptor_at(d, d->hot),
+		.extents = descriptor_at(d, d->extents), .hot = descriptor_at(d, d->hot), .remote_fd = -1,
 	};
 	uint64_t below = 0;
 	int err = 0;
@@ -206,10 +219,19 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 			       sizeof(*plan->missing));
 	m.read_fd = calloc(d->files.count + 1, sizeof(int));
 	m.write_fd = calloc(d->files.count + 1, sizeof(int));
-	if (!plan->steps || !plan->missing || !m.read_fd || !m.write_fd)
+	plan->remote = calloc((size_t)d->extents.count + d->hot.count + 1, sizeof(*plan->remote));
+	if (!plan->steps || !plan->missing || !plan->remote || !m.read_fd || !m.write_fd)
 		err = -ENOMEM;
+	if (!err && memory->remote_fd >= 0) {
+		/* One of the child's own; the supervisor keeps the other. */
+		m.remote_fd = fcntl(memory->remote_fd, F_DUPFD_CLOEXEC, plan->fd_next);
+		if (m.remote_fd < 0)
+			err = -errno;
+		else
+			plan->fd_next = m.remote_fd + 1;
+	}
 	for (uint32_t i = 0; i < d->vmas.count && !err; i++) {
-		err = plan_area(&m, &vmas[i], below, on_demand);
+		err = plan_area(&m, &vmas[i], below, !memory->eager);
 		below = vmas[i].end;
 	}
 	for (uint32_t i = 0; i < d->files.count && !err; i++)
@@ -229,5 +251,6 @@ void plan_free(struct plan *plan)
 		close(fd);
 	free(plan->steps);
 	free(plan->missing);
+	free(plan->remote);
 	*plan = (struct plan){ 0 };
 }

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
-static char listen_at[300], label[MITOSIS_LABEL_MAX], file[PATH_MAX];
+static char listen_at[300], engine[16], label[MITOSIS_LABEL_MAX], file[PATH_MAX];
 
 static void write_all(int fd, const char *text)
 {
@@ -81,6 +81,7 @@ static void leave(void)
 	unsetenv(PRELOAD_SIGNAL);
 	unsetenv(PRELOAD_PID);
 	unsetenv(PRELOAD_LISTEN);
+	unsetenv(PRELOAD_ENGINE);
 	unsetenv(PRELOAD_LABEL);
 	unsetenv(PRELOAD_REFERENCE);
 	unsetenv(PRELOAD_LIFETIME);
@@ -107,12 +108,14 @@ __attribute__((constructor)) static void begin(void)
 	sigfillset(&action.sa_mask);
 	sigaction(atoi(text), &action, NULL);
 	take(PRELOAD_LISTEN, listen_at, sizeof(listen_at));
+	take(PRELOAD_ENGINE, engine, sizeof(engine));
 	take(PRELOAD_LABEL, label, sizeof(label));
 	take(PRELOAD_REFERENCE, file, sizeof(file));
 	text[0] = '\0';
 	take(PRELOAD_LIFETIME, text, sizeof(text));
 	args.lifetime_s = strtoull(text, NULL, 10);
 	args.listen = listen_at[0] ? listen_at : NULL;
+	args.engine = engine[0] ? engine : NULL;
 	args.label = label[0] ? label : NULL;
 	if (mitosis_init())
 		write_all(2, "mitosis-parent: cannot initialize\n");

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
+#include "remote.h"
 #include "sys.h"
 
 #ifndef PR_GET_TID_ADDRESS
@@ -68,10 +69,8 @@ static void remember_shadow(int pid)
 
 const struct engine *engine_find(const char *name)
 {
-	static const struct engine *const engines[] = { &engine_user };
+	static const struct engine *const engines[] = { &engine_user, &engine_kernel };
 
-	if (!name)
-		return engines[0];
 	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
 		if (!strcmp(engines[i]->name, name))
 			return engines[i];
@@ -135,14 +134,15 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	}
 	if (a.flags || (a.label && strlen(a.label) >= MITOSIS_LABEL_MAX) || a.lifetime_s > UINT32_MAX)
 		return -EINVAL;
-	engine = engine_find(a.engine);
+	/* By itself where it can: the reference tells children how to reach the pages. */
+	engine = a.engine ? engine_find(a.engine) : remote_can_serve() ? &engine_kernel : &engine_user;
 	if (!engine)
 		return -ENOTSUP;
 	err = mitosis_init();
 	if (!err)
 		err = check_single_threaded();
 	if (!err)
-		err = child_make_whole();
+		err = child_depend_on_nobody();
 	if (err)
 		return err;
 	reap_shadows();
@@ -153,13 +153,18 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	job.lifetime_ns = a.lifetime_s * 1000000000U;
 	job.parent_pid = getpid();
 	job.control_fd = child_state.is_child ? child_state.control_fd : -1;
+	job.device_fd = -1;
 	if (a.label)
 		strcpy(job.label, a.label);
 	uuid_generate_random(job.uuid);
 	job.listen_fd = transport_tcp.listen(a.listen, job.address);
 	if (job.listen_fd < 0)
 		return job.listen_fd;
-	err = reference_format(ref, job.address, job.uuid);
+	err = reference_format(ref, job.address, job.uuid, engine->rdma);
+	if (!err && engine->rdma) {
+		job.device_fd = remote_device();
+		err = job.device_fd < 0 ? job.device_fd : 0;
+	}
 	if (err) {
 		close(job.listen_fd);
 		return err;
@@ -174,6 +179,8 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 		return 1;
 	}
 	close(job.listen_fd);
+	if (job.device_fd >= 0)
+		close(job.device_fd);
 	if (pid < 0)
 		return pid;
 	remember_shadow(pid);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* reference.c - mitosis://HOST:PORT/UUID, the name of a snapshot and the right to use it. */
+/*
+ * reference.c - mitosis://HOST:PORT/UUID, the name of a snapshot and the right to use it. With
+ * mitosis+rdma:// its pages are served by the kernel module of that host.
+ */
 #include "internal.h"
 
 #include <errno.h>
@@ -9,16 +12,21 @@
 #include <uuid/uuid.h>
 
 #define SCHEME "mitosis://"
+#define SCHEME_RDMA "mitosis+rdma://"
 
 int reference_parse(struct reference *ref, const char *text)
 {
-	const char *host = text + strlen(SCHEME), *host_end, *colon, *slash;
+	const char *scheme = SCHEME, *host, *host_end, *colon, *slash;
 	unsigned long port;
 	char uuid[UUID_STR_LEN], *end;
 
 	memset(ref, 0, sizeof(*ref));
-	if (strncmp(text, SCHEME, strlen(SCHEME)))
+	ref->rdma = !strncmp(text, SCHEME_RDMA, strlen(SCHEME_RDMA));
+	if (ref->rdma)
+		scheme = SCHEME_RDMA;
+	if (strncmp(text, scheme, strlen(scheme)))
 		return -EINVAL;
+	host = text + strlen(scheme);
 	slash = strchr(host, '/');
 	if (!slash)
 		return -EINVAL;
@@ -50,15 +58,16 @@ int reference_parse(struct reference *ref, const char *text)
 }
 
 /* No snprintf here: prepare may run in a signal handler. */
-int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint8_t uuid[16])
+int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint8_t uuid[16], bool rdma)
 {
 	static const char digits[] = "0123456789abcdef";
+	const char *scheme = rdma ? SCHEME_RDMA : SCHEME;
 	size_t length = strlen(address);
 	char *at = text;
 
-	if (strlen(SCHEME) + length + 1 + UUID_STR_LEN > MITOSIS_REF_MAX)
+	if (strlen(scheme) + length + 1 + UUID_STR_LEN > MITOSIS_REF_MAX)
 		return -ENAMETOOLONG;
-	at = stpcpy(stpcpy(at, SCHEME), address);
+	at = stpcpy(stpcpy(at, scheme), address);
 	*at++ = '/';
 	for (int i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)

@@ -40,7 +40,7 @@ struct resume {
 	int socket_fd;
 	struct descriptor *d;
 	struct plan plan;
-	bool eager;
+	struct child_memory memory;
 	int *fds;			/* opened for the child, parallel to the descriptor's; -1: dropped */
 	uint64_t arena, arena_length;
 	struct restorer_args *restorer;
@@ -226,7 +226,7 @@ static int build_arena(struct resume *r)
 
 	r->arena_length = page_up(code) + ARENA_STACK +
 		page_up(sizeof(*a) + d->length + r->plan.step_count * sizeof(struct map_step) +
-			r->plan.missing_count * sizeof(struct descriptor_extent) + 1024) + hot;
+			(r->plan.missing_count + r->plan.remote_count) * sizeof(struct descriptor_extent) + 1024) + hot;
 	err = map_arena(r);
 	if (err)
 		return err;
@@ -243,6 +243,11 @@ static int build_arena(struct resume *r)
 	a->descriptor = carve_copy(&at, d, d->length);
 	a->steps = carve_copy(&at, r->plan.steps, r->plan.step_count * sizeof(struct map_step));
 	a->missing = carve_copy(&at, r->plan.missing, r->plan.missing_count * sizeof(struct descriptor_extent));
+	a->is_remote = r->memory.remote_fd >= 0;
+	if (r->memory.populate) {
+		a->populate = carve_copy(&at, r->plan.remote, r->plan.remote_count * sizeof(struct descriptor_extent));
+		a->populate_count = r->plan.remote_count;
+	}
 	a->hot = descriptor_at(a->descriptor, d->hot);
 	a->auxv = descriptor_at(a->descriptor, d->auxv);
 	a->hot_data = (void *)page_up(at);
@@ -312,7 +317,7 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 	if (getppid() != supervisor)
 		_exit(125);
 	a->control_fd = move_up(control_fd, above);
-	if (!r->eager) {
+	if (!r->memory.eager) {
 		int uffd = uffd_open();
 
 		a->uffd = move_up(uffd, above);
@@ -372,30 +377,6 @@ static int receive_uffd(int control_fd)
 	return fd;
 }
 
-static int choose_mode(struct resume *r)
-{
-	int uffd;
-
-	if (r->args->mode == MITOSIS_MODE_EAGER) {
-		r->eager = true;
-		return 0;
-	}
-	uffd = uffd_open();
-	if (uffd >= 0) {
-		close(uffd);
-		return 0;
-	}
-	if (r->args->mode == MITOSIS_MODE_DEMAND || r->args->record) {
-		log_error("userfaultfd: %s: memory cannot be fetched on demand (mitosis-check says what to do)",
-			  strerror(-uffd));
-		return uffd;
-	}
-	log_warning("userfaultfd: %s: all memory is fetched before the child runs (mitosis-check says what to do)",
-		    strerror(-uffd));
-	r->eager = true;
-	return 0;
-}
-
 static int start(struct resume *r)
 {
 	struct pager_options options = {
@@ -403,7 +384,8 @@ static int start(struct resume *r)
 		.timeout_ms = r->args->timeout_ms, .push = !(r->args->flags & MITOSIS_RESUME_NO_PUSH),
 		.drain_stdin = r->args->flags & MITOSIS_RESUME_DISCARD_STDIN,
 		.hot_pages = r->d->hot_pages, .record_path = r->args->record, .record = &r->record,
-		.replay = r->args->replay ? &r->replay : NULL,
+		.replay = r->args->replay ? &r->replay : NULL, .remote_fd = r->memory.remote_fd,
+		.remote = r->plan.remote, .remote_count = r->plan.remote_count,
 	};
 	int pair[2], supervisor = getpid(), uffd = -1;
 	sigset_t all, old;
@@ -430,7 +412,7 @@ static int start(struct resume *r)
 	munmap((void *)r->arena, r->arena_length);
 	for (uint32_t i = 0; i < (uint32_t)(r->plan.fd_next - r->plan.fd_base); i++)
 		close(r->plan.fd_base + (int)i);
-	if (r->eager) {
+	if (r->memory.eager) {
 		close(r->socket_fd);
 		r->socket_fd = -1;
 	} else {
@@ -461,21 +443,21 @@ static int working_sets(struct resume *r)
 	return 0;
 }
 
-int user_resume(const struct reference *ref, const struct mitosis_resume_args *args);
-
-int user_resume(const struct reference *ref, const struct mitosis_resume_args *args)
+static int resume(const struct engine *engine, const struct reference *ref, const struct mitosis_resume_args *args)
 {
-	struct resume r = { .ref = ref, .args = args, .socket_fd = -1 };
+	struct resume r = {
+		.ref = ref, .args = args, .socket_fd = -1, .memory = { .remote_fd = -1 },
+	};
 	int err = fetch_descriptor(&r);
 
 	if (!err)
 		err = host_check(r.d, ref->address);
 	if (!err)
-		err = choose_mode(&r);
-	if (!err)
 		err = working_sets(&r);
 	if (!err)
-		err = plan_make(&r.plan, r.d, ref->address, !r.eager);
+		err = engine->memory(&r.memory, ref, r.d, args);
+	if (!err)
+		err = plan_make(&r.plan, r.d, ref->address, &r.memory);
 	if (!err) {
 		err = reopen_files(&r);
 		if (!err)
@@ -488,6 +470,8 @@ int user_resume(const struct reference *ref, const struct mitosis_resume_args *a
 	}
 	if (r.socket_fd >= 0)
 		close(r.socket_fd);
+	if (r.memory.remote_fd >= 0)
+		close(r.memory.remote_fd);
 	workingset_free(&r.replay);
 	free(r.fds);
 	free(r.d);
@@ -513,7 +497,8 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 	if (!a.timeout_ms)
 		a.timeout_ms = SESSION_TIMEOUT_MS;
 	if (a.window > WINDOW_MAX || a.push_percent > 100 || a.mode > MITOSIS_MODE_EAGER ||
-	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH | MITOSIS_RESUME_DISCARD_STDIN))
+	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH | MITOSIS_RESUME_DISCARD_STDIN |
+				MITOSIS_RESUME_PRIVATE | MITOSIS_RESUME_POLL))
 		return -EINVAL;
 	if (a.reserved || (a.record && a.replay))
 		return -EINVAL;
@@ -530,8 +515,8 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
 		return err;
 	}
-	engine = engine_find(a.engine);
+	engine = a.engine ? engine_find(a.engine) : ref.rdma ? &engine_kernel : &engine_user;
 	if (!engine)
 		return -ENOTSUP;
-	return engine->resume(&ref, &a);
+	return resume(engine, &ref, &a);
 }

@@ -51,10 +51,13 @@ struct wire_hello {
 	uint8_t uuid[16];
 };
 
+#define WIRE_INFO_RDMA		(1u << 0)	/* the kernel module serves the pages */
+
 /* INFO payload. Addresses and labels end in NUL. */
 struct wire_info {
 	uint32_t parent_pid, shadow_pid;
-	uint32_t children, reserved;
+	uint32_t children;
+	uint32_t flags;			/* WIRE_INFO_* */
 	uint64_t pages, fetched_pages;
 	uint64_t created_ns, ready_ns, age_ns, lifetime_ns;
 	uint8_t uuid[16];

@@ -188,15 +188,25 @@ const char *collect_files(struct snapshot *s)
 			uint32_t fd = (uint32_t)text_number(&digits, 10);
 
 			if (fd > 2 && (int)fd != dir && (int)fd != s->args.listen_fd &&
-			    (int)fd != s->args.control_fd)
+			    (int)fd != s->args.control_fd && (int)fd != s->args.device_fd)
 				collect_fd(s, fd);
 		}
 	}
-	/* From here on only the listener is open, as descriptor 0. */
+	/* From here on only the listener is open, as descriptor 0, and /dev/mitosis as 1. */
+	if (!s->args.device_fd) {
+		s->args.device_fd = (int32_t)sys(SYS_fcntl, 0, F_DUPFD_CLOEXEC, 2);
+		if (s->args.device_fd < 0)
+			return "cannot keep /dev/mitosis";
+	}
 	if (s->args.listen_fd && sys(SYS_dup3, s->args.listen_fd, 0, O_CLOEXEC) < 0)
 		return "cannot keep the listening socket";
 	s->args.listen_fd = 0;
-	sys(SYS_close_range, 1, ~0U, 0);
+	if (s->args.device_fd > 1) {
+		if (sys(SYS_dup3, s->args.device_fd, 1, O_CLOEXEC) < 0)
+			return "cannot keep /dev/mitosis";
+		s->args.device_fd = 1;
+	}
+	sys(SYS_close_range, s->args.device_fd < 0 ? 1 : 2, ~0U, 0);
 	return NULL;
 }
 

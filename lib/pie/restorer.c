@@ -43,7 +43,10 @@ static void map_areas(const struct restorer_args *a)
 		long got;
 
 		if (m->fd < 0)
-			flags |= MAP_ANONYMOUS | MAP_NORESERVE;
+			flags |= MAP_ANONYMOUS;
+		/* The parent's memory, whatever this host's promises to other programs are. */
+		if (m->fd < 0 || m->flags & MAP_STEP_REMOTE)
+			flags |= MAP_NORESERVE;
 		got = sys(SYS_mmap, m->start, m->end - m->start, m->prot, flags, m->fd, m->offset);
 		if (got != (long)m->start)
 			fail(a, RESTORE_MMAP, SYS_FAILED(got) ? got : -EEXIST, m->start);
@@ -95,6 +98,28 @@ static void fill_hot(const struct restorer_args *a)
 	}
 	if (open && !is_writable(open))
 		protect(a, open, (int)open->prot);
+}
+
+/* Eager mode with the kernel module: have all pages, and copies of those that may be written. */
+static void populate(const struct restorer_args *a)
+{
+	uint32_t hint = 0;
+
+	for (uint32_t i = 0; i < a->populate_count; i++) {
+		const struct descriptor_extent *e = &a->populate[i];
+		const struct map_step *m = covering(a, &hint, e->start);
+		bool hidden = !(m->prot & PROT_READ);
+		long ret;
+
+		if (hidden)
+			protect(a, m, PROT_READ);
+		ret = sys(SYS_madvise, e->start, e->pages * PAGE_BYTES,
+			  is_writable(m) ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+		if (ret < 0)
+			fail(a, RESTORE_FETCH, ret, e->start);
+		if (hidden)
+			protect(a, m, (int)m->prot);
+	}
 }
 
 /*
@@ -281,6 +306,7 @@ void restorer_entry(const struct restorer_args *a)
 		register_areas(a);
 	else
 		fetch_all(a);
+	populate(a);
 	if (a->socket_fd >= 0)
 		sys(SYS_close, a->socket_fd);
 
@@ -302,6 +328,7 @@ void restorer_entry(const struct restorer_args *a)
 	if (d->child_state) {
 		*(struct child_state *)d->child_state = (struct child_state){
 			.is_child = 1, .control_fd = a->control_fd, .uffd = a->uffd, .supervisor = a->supervisor,
+			.is_remote = a->is_remote,
 		};
 	}
 	if (d->rseq) {

@@ -10,6 +10,7 @@ enum map_flags {
 	MAP_STEP_UFFD	= 1u << 0,	/* pages arrive on demand */
 	MAP_STEP_SHARED	= 1u << 1,	/* MAP_SHARED file mapping */
 	MAP_STEP_GUARD	= 1u << 2,	/* room below the stack: no content */
+	MAP_STEP_REMOTE	= 1u << 3,	/* private, of the file that the kernel module fills */
 };
 
 struct map_step {
@@ -33,16 +34,17 @@ struct restorer_args {
 	const struct descriptor_extent *hot;
 	const uint8_t *hot_data;
 	const struct descriptor_extent *missing;	/* eager: to be read from socket_fd */
+	const struct descriptor_extent *populate;	/* behind the remote file: fetch them now */
 	const uint64_t *auxv;
-	uint32_t step_count, hot_count, missing_count;
+	uint32_t step_count, hot_count, missing_count, populate_count;
 	uint32_t auxv_bytes;
 	int32_t uffd;			/* -1: eager */
 	int32_t control_fd;
 	int32_t socket_fd;		/* eager: connection to the shadow; else -1 */
 	int32_t exe_fd;			/* -1: keep the caller's */
 	int32_t supervisor;
+	int32_t is_remote;		/* see struct child_state */
 	uint32_t close_from, close_to;	/* descriptors of file mappings, closed when mapped */
-	uint32_t reserved;
 };
 
 #endif

@@ -328,7 +328,7 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		p->reply.info = (struct wire_info){
 			.parent_pid = (uint32_t)s->args.parent_pid,
 			.shadow_pid = (uint32_t)sys(SYS_getpid),
-			.children = s->children, .pages = s->header.pages,
+			.flags = s->args.device_fd >= 0 ? WIRE_INFO_RDMA : 0, .children = s->children, .pages = s->header.pages,
 			.fetched_pages = s->fetched_pages, .created_ns = s->args.created_ns,
 			.ready_ns = s->ready_ns, .age_ns = now_ns() - s->args.created_ns,
 			.lifetime_ns = s->args.lifetime_ns,
@@ -340,6 +340,8 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		return;
 	case WIRE_FOR_RELEASE:
 		p->state = PEER_LEAVING;
+		/* When the answer is out, the pages must be unreadable. */
+		unserve_by_rdma(s);
 		p->release = 1;
 		answer_payload(p, WIRE_RELEASED, NULL, 0);
 		p->frame.address = (uint64_t)sys(SYS_getpid);

@@ -24,6 +24,8 @@ static void run(void *arg)
 	s->broken = collect_files(s);
 	if (!s->broken)
 		s->broken = collect(s);
+	if (!s->broken)
+		s->broken = serve_by_rdma(s);
 	s->ready_ns = now_ns();
 	/* Not before: the name is part of the snapshot. */
 	sys(SYS_prctl, PR_SET_NAME, "mitosis-shadow");

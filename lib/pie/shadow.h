@@ -10,7 +10,7 @@ struct shadow_args {
 	int32_t listen_fd;
 	int32_t parent_pid;
 	int32_t control_fd;		/* of a parent that is itself a child: nothing to carry over */
-	uint32_t reserved0;
+	int32_t device_fd;		/* engine kernel: /dev/mitosis, which holds the pages; else -1 */
 	uint8_t uuid[16];
 	char address[256];		/* HOST:PORT as in the reference */
 	char label[64];

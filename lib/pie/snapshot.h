@@ -54,6 +54,11 @@ const char *collect_files(struct snapshot *s);
 /* Registers, maps, pages, signals, limits: the rest of the descriptor. */
 const char *collect(struct snapshot *s);
 
+/* Let the kernel module hold and serve the pages; returns NULL or why it does not. */
+const char *serve_by_rdma(struct snapshot *s);
+/* On return no host can read them any more. */
+void unserve_by_rdma(struct snapshot *s);
+
 /* Serve children until the snapshot's life ends; does not return. */
 void serve(struct snapshot *s) __attribute__((noreturn));
 

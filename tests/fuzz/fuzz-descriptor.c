@@ -89,6 +89,10 @@ static void use_pages(const struct plan *plan)
 
 static int one_input(uint8_t *data, uint64_t length)
 {
+	/* Eager, on demand by a pager, behind a file. */
+	static const struct child_memory memories[] = {
+		{ .eager = true, .remote_fd = -1 }, { .remote_fd = -1 }, { .eager = true, .remote_fd = 0 },
+	};
 	/* Exactly as long as it is, so that one byte too far is noticed; aligned as malloc does it. */
 	uint8_t *copy = malloc(length ? length : 1);
 	struct descriptor *d = (void *)copy;
@@ -104,8 +108,8 @@ static int one_input(uint8_t *data, uint64_t length)
 		files = (void *)(copy + d->files.offset);
 		for (uint32_t i = 0; i < d->files.count; i++)
 			files[i].gone = 1;
-		for (int on_demand = 0; on_demand < 2; on_demand++) {
-			if (plan_make(&plan, d, "fuzz", on_demand))
+		for (size_t i = 0; i < ARRAY_SIZE(memories); i++) {
+			if (plan_make(&plan, d, "fuzz", &memories[i]))
 				continue;
 			use_pages(&plan);
 			plan_free(&plan);
