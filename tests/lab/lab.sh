@@ -31,7 +31,7 @@ expect() {
 	shift
 	status=0
 	"$@" >out 2>err <"${input:-/dev/null}" || status=$?
-	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*"
+	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 3 err)"
 }
 
 # said FILE PATTERN

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# kernel.sh - what the tests of the kernel module share: building it, loading it in a lab's nodes.
+
+# shellcheck source-path=SCRIPTDIR/.. source=../lab/lab.sh
+. "$(dirname "$0")/../lab/lab.sh"
+
+kmod_dir=$tests_dir/../kmod
+
+# Kernels whose headers are installed, or those that $KERNELS names.
+kernels_with_headers() {
+	local dir
+	if [ -n "${KERNELS:-}" ]; then
+		printf '%s\n' $KERNELS
+		return
+	fi
+	for dir in /lib/modules/*/build; do
+		[ -e "$dir/Makefile" ] && basename "$(dirname "$dir")"
+	done
+}
+
+# build_module VERSION: in a directory of its own; its path is left in $module
+build_module() {
+	local dir=$work_dir/kmod-$1
+	mkdir -p "$dir" && cp -r "$kmod_dir/." "$dir" || broken "cannot copy $kmod_dir"
+	"$bin_dir/mitosis-child" --version | sed -n '1s/.*(mitosis-exp \(.*\))/\1/p' >"$dir/VERSION"
+	make -s -C "$dir" KVER="$1" W=1 >"$dir/log" 2>&1 || {
+		tail -n 30 "$dir/log" >&2
+		fail "the module does not compile for $1"
+	}
+	module=$dir/mitosis.ko
+	[ -s "$module" ] || fail "no module for $1"
+}
+
+# load_module: into every node of the lab
+load_module() {
+	expect 0 lab exec --timeout 60 all "modprobe rdma_cm && insmod '$module' $*"
+	expect 0 lab exec all 'test -c /dev/mitosis'
+}
+
+# unload_module: it must go, with counters that are equal in pairs and a clean kernel log
+unload_module() {
+	expect 0 lab exec --timeout 60 all "mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+		cat /sys/kernel/debug/mitosis/counters"
+	cp out counters
+	expect 0 lab exec --timeout 60 all 'rmmod mitosis'
+	expect 0 lab exec all dmesg
+	! grep -E 'BUG|WARNING|KASAN|lockdep|possible recursive|circular locking' out ||
+		fail "the kernel complains"
+}
+
+# counter NODE NAME: from the last unload_module or read_counters
+counter() { awk -v node="$1:" -v name="$2" '$1 == node && $2 == name { print $3 }' counters; }
+
+read_counters() {
+	expect 0 lab exec --timeout 60 all "mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+		cat /sys/kernel/debug/mitosis/counters"
+	cp out counters
+}
+
+# Two counters of all nodes that must be equal.
+equal_pairs() {
+	local node pair a b
+	for node in node1 node2; do
+		for pair in snapshots_made:snapshots_released pages_held:pages_put reads_begun:reads_ended \
+			inodes_made:inodes_freed files_opened:files_closed mms_made:mms_freed \
+			remotes_made:remotes_freed; do
+			a=$(counter $node "${pair%:*}")
+			b=$(counter $node "${pair#*:}")
+			[ -n "$a" ] && [ "$a" = "$b" ] || fail "$node: ${pair%:*} $a, ${pair#*:} $b"
+		done
+	done
+}
+settled() { (read_counters; equal_pairs) >/dev/null 2>&1; }
+
+# remote_parent COMMAND...: on node1, in the background; its reference is left in $ref
+remote_parent() {
+	: >parent.out
+	: >parent.err
+	"$tool" exec --timeout 120 node1 -- "$@" >parent.out 2>parent.err </dev/null &
+	parent=$!
+	pids+=("$parent")
+	await 30000 grep -q '^mitosis+rdma://' parent.out
+	ref=$(grep -m 1 '^mitosis+rdma://' parent.out)
+}
