@@ -45,6 +45,8 @@
  * it after a grace period; by then it has no extents, so a notifier that is still running finds nothing
  * that would lead it to the child, which may be gone.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bitmap.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>

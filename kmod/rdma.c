@@ -162,11 +162,6 @@ struct ib_pd *mitosis_rdma_pd(const struct mitosis_rdma *rdma)
 	return rdma->pd;
 }
 
-struct ib_cq *mitosis_rdma_cq(const struct mitosis_rdma *rdma)
-{
-	return rdma->cq;
-}
-
 int mitosis_rdma_endpoint(const struct mitosis_rdma *rdma, struct sockaddr_storage *to)
 {
 	if (!READ_ONCE(rdma->has_endpoint))
@@ -534,12 +529,19 @@ static struct mitosis_region *region_alloc(struct mitosis_rdma *rdma)
 	return region;
 }
 
-static void region_free(struct mitosis_region *region)
+static void region_deregister(struct mitosis_region *region)
 {
 	int error = ib_dereg_mr(region->mr);
 
 	/* Only a memory window bound to it could keep it, and the module binds none. */
 	WARN_ONCE(error, "mitosis: a memory region cannot be freed: error %d\n", error);
+	region->mr = NULL;
+}
+
+static void region_free(struct mitosis_region *region)
+{
+	if (region->mr)
+		region_deregister(region);
 	kfree(region);
 }
 
@@ -657,7 +659,7 @@ static void region_discard(struct mitosis_rdma *rdma, struct mitosis_region *reg
 {
 	region_unmap(rdma, region);
 	region->count = 0;
-	if (!pool_give(rdma, region))
+	if (!region->mr || !pool_give(rdma, region))
 		region_free(region);
 }
 
@@ -792,13 +794,8 @@ void mitosis_regions_drop(struct mitosis_rdma *rdma, struct mitosis_region **reg
 		mutex_unlock(&rdma->lock);
 		for (k = i; k < i + n; k++) {
 			mitosis_count(regions_freed);
-			if (!confirmed && regions[k]->readable) {
-				int error = ib_dereg_mr(regions[k]->mr);
-
-				WARN_ONCE(error, "mitosis: a memory region cannot be freed: error %d\n",
-					  error);
-				regions[k]->mr = NULL;
-			}
+			if (!confirmed && regions[k]->readable)
+				region_deregister(regions[k]);
 			invalidated |= regions[k]->readable;
 			regions[k]->readable = false;
 		}
@@ -810,14 +807,8 @@ void mitosis_regions_drop(struct mitosis_rdma *rdma, struct mitosis_region **reg
 	 */
 	if (invalidated && ib_uses_virt_dma(rdma->device))
 		synchronize_rcu();
-	for (i = 0; i < count; i++) {
-		if (regions[i]->mr) {
-			region_discard(rdma, regions[i]);
-			continue;
-		}
-		region_unmap(rdma, regions[i]);
-		kfree(regions[i]);
-	}
+	for (i = 0; i < count; i++)
+		region_discard(rdma, regions[i]);
 }
 
 /* ---- Devices that come and go ---- */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rdma.h - an RDMA device as the module uses it: one protection domain, a completion queue for
- * serving, memory regions.
+ * rdma.h - an RDMA device as the module uses it: one protection domain, memory regions.
  *
  * Registering needs a queue pair that is ready to send, so the module is connected to itself.
  */
@@ -27,7 +26,6 @@ bool mitosis_rdma_is_lost(const struct mitosis_rdma *rdma);
 
 struct ib_device *mitosis_rdma_device(const struct mitosis_rdma *rdma);
 struct ib_pd *mitosis_rdma_pd(const struct mitosis_rdma *rdma);
-struct ib_cq *mitosis_rdma_cq(const struct mitosis_rdma *rdma);		/* IB_POLL_SOFTIRQ, for serving */
 /* Where peers reach it. */
 int mitosis_rdma_endpoint(const struct mitosis_rdma *rdma, struct sockaddr_storage *to);
 
