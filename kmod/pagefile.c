@@ -398,7 +398,7 @@ static const struct super_operations mitosis_super_operations = {
 static char *mitosis_dname(struct dentry *dentry, char *buffer, int size)
 {
 	char name[40];
-	int length = snprintf(name, sizeof(name), "/mitosis:%lu", d_inode(dentry)->i_ino) + 1;
+	int length = snprintf(name, sizeof(name), "mitosis:[%lu]", d_inode(dentry)->i_ino) + 1;
 
 	if (length > size)
 		return ERR_PTR(-ENAMETOOLONG);

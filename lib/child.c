@@ -13,7 +13,6 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -55,55 +54,30 @@ static int ask(struct control_message *m)
 	return n == (ssize_t)sizeof(*m) ? m->error : -ECONNRESET;
 }
 
-/* Lift MADV_DONTFORK from every area that has it ("dc" in the VmFlags line of smaps). */
-static int allow_fork(void)
+struct area {
+	uint64_t start, end;
+};
+
+static int allow_fork(const char *line, void *data)
 {
-	static char buffer[16384];
-	size_t have = 0;
-	uint64_t start = 0, end = 0;
-	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	struct area *area = data;
+	uint64_t start, end;
 
-	if (fd < 0)
+	if (areas_range(line, &start, &end))
+		*area = (struct area){ start, end };
+	/* ENOMEM: another thread has unmapped it meanwhile. */
+	else if (!strncmp(line, "VmFlags:", 8) && strstr(line, " dc") &&
+		 madvise((void *)area->start, area->end - area->start, MADV_DOFORK) && errno != ENOMEM)
 		return -errno;
-	for (;;) {
-		ssize_t n = read(fd, buffer + have, sizeof(buffer) - have - 1);
-		char *line = buffer, *newline;
-
-		if (n <= 0)
-			break;
-		have += (size_t)n;
-		buffer[have] = '\0';
-		while ((newline = strchr(line, '\n'))) {
-			uint64_t a = 0, b = 0;
-			const char *p = line;
-
-			*newline = '\0';
-			if (!strncmp(line, "VmFlags:", 8)) {
-				/* ENOMEM: another thread has unmapped it meanwhile. */
-				if (strstr(line, " dc") && madvise((void *)start, end - start, MADV_DOFORK) &&
-				    errno != ENOMEM) {
-					int err = -errno;
-
-					close(fd);
-					return err;
-				}
-			} else {
-				for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
-					a = a * 16 + (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
-				if (p != line && *p == '-') {
-					for (p++; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
-						b = b * 16 + (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
-					start = a;
-					end = b;
-				}
-			}
-			line = newline + 1;
-		}
-		have -= (size_t)(line - buffer);
-		memmove(buffer, line, have);
-	}
-	close(fd);
 	return 0;
+}
+
+/* Lift MADV_DONTFORK from every area that has it ("dc" in the VmFlags line of smaps). */
+static int allow_forks(void)
+{
+	struct area area = { 0 };
+
+	return areas_lines("/proc/self/smaps", allow_fork, &area);
 }
 
 static int make_whole(void)
@@ -115,7 +89,7 @@ static int make_whole(void)
 		return 0;
 	err = ask(&m);
 	if (!err)
-		err = allow_fork();
+		err = allow_forks();
 	if (err)
 		return err;
 	/* Nothing is missing any more, so nothing depends on this descriptor. */
@@ -135,13 +109,34 @@ int child_make_whole(void)
 	return err;
 }
 
+/* Copies of a child of engine kernel have no supervisor, and the same memory. */
+static int make_own(void)
+{
+	int err;
+
+	if (!child_state.is_remote)
+		return 0;
+	err = detach(child_state.remote_fd);
+	if (err)
+		return err;
+	close(child_state.remote_fd);
+	child_state.is_remote = 0;
+	child_state.remote_fd = -1;
+	child_state.is_detached = 1;
+	return 0;
+}
+
 int child_depend_on_nobody(void)
 {
-	if (child_state.is_child && child_state.is_remote) {
-		log_error("this child's memory comes from the kernel module, and cannot be made independent of it yet");
-		return -EOPNOTSUPP;
-	}
-	return child_make_whole();
+	sigset_t old;
+	int err;
+
+	begin(&old);
+	err = make_whole();
+	if (!err)
+		err = make_own();
+	end(&old);
+	return err;
 }
 
 static void before_fork(void)
@@ -162,7 +157,10 @@ static void after_fork_in_child(void)
 	if (!child_state.is_child)
 		return;
 	close(child_state.control_fd);
-	child_state = (struct child_state){ 0 };
+	child_state = (struct child_state){
+		.control_fd = -1, .uffd = -1,
+		.is_remote = child_state.is_remote, .remote_fd = child_state.remote_fd,
+	};
 }
 
 EXPORT int mitosis_init(void)
@@ -205,7 +203,8 @@ EXPORT int mitosis_stats(struct mitosis_child_stats *stats)
 		all.fetched_pages = m.fetched_pages;
 		all.pushed_pages = m.pushed_pages;
 		all.hot_pages = m.hot_pages;
-		all.missing_pages = m.missing_pages;
+		/* The module knows what came, not that the rest was never of use here. */
+		all.missing_pages = child_state.is_detached ? 0 : m.missing_pages;
 	}
 	memcpy(stats, &all, size);
 	return 0;

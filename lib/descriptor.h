@@ -154,6 +154,8 @@ struct child_state {
 	int32_t uffd;			/* kept open so that a lost pager blocks instead of giving zeros */
 	int32_t supervisor;
 	int32_t is_remote;		/* engine kernel: the module fills its memory, no pager does */
+	int32_t remote_fd;		/* then: the file behind it */
+	int32_t is_detached;		/* it was, and is the process's own now */
 };
 
 /* 0, or -EPROTO with a sentence about the first thing that is wrong. */

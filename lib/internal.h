@@ -125,6 +125,17 @@ int child_make_whole(void);
 /* The same, and for engine kernel too, whose children may be copied while pages are missing. */
 int child_depend_on_nobody(void);
 
+/*
+ * areas.c: call fn for each line of a file of /proc/self, without its newline, until it returns not 0,
+ * which is then returned; or -errno. Async-signal-safe; one caller at a time.
+ */
+int areas_lines(const char *path, int (*fn)(const char *line, void *data), void *data);
+/* Parse "START-END" in hexadecimal; what follows, or NULL when the line does not begin so. */
+const char *areas_range(const char *line, uint64_t *start, uint64_t *end);
+
+/* detach.c: fetch what this process still shows of the snapshot behind remote_fd, as pages of its own. */
+int detach(int remote_fd);
+
 extern const char mitosis_shadow_blob[], mitosis_restorer_blob[], mitosis_restorer_blob_end[];
 
 #endif

@@ -124,6 +124,17 @@ int remote_prefetch(int fd, const struct descriptor_extent *extents, uint32_t co
 	return ioctl(fd, MITOSIS_IOC_PREFETCH, &io) ? -errno : 0;
 }
 
+int remote_next(int fd, uint64_t *start, uint64_t *pages)
+{
+	struct mitosis_ioc_next io = { .size = sizeof(io), .start = *start };
+
+	if (ioctl(fd, MITOSIS_IOC_NEXT, &io))
+		return -errno;
+	*start = io.start;
+	*pages = io.pages;
+	return 0;
+}
+
 static int get_state(int fd, struct mitosis_ioc_state *state)
 {
 	*state = (struct mitosis_ioc_state){ .size = sizeof(*state) };

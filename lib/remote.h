@@ -20,6 +20,11 @@ int remote_device(void);
 int remote_open(const struct reference *ref, const struct descriptor *d, const struct mitosis_resume_args *args);
 /* Fetch these pages, in this order; -errno when that ended early. Returns when they are under way. */
 int remote_prefetch(int fd, const struct descriptor_extent *extents, uint32_t count);
+/*
+ * The first run of pages at *start or behind it, in addresses of the parent, that the snapshot holds and
+ * this process has not discarded; *pages 0: none. 0 or -errno.
+ */
+int remote_next(int fd, uint64_t *start, uint64_t *pages);
 /* Fill in the counters of a STATS reply. */
 void remote_stats(int fd, struct control_message *m);
 /* Why it is lost, and where a page was missed first; 0: it is not. */

@@ -238,7 +238,7 @@ static int build_arena(struct resume *r)
 		.arena = r->arena, .arena_length = r->arena_length,
 		.step_count = r->plan.step_count, .hot_count = d->hot.count,
 		.missing_count = r->plan.missing_count, .auxv_bytes = d->auxv.count * 8,
-		.uffd = -1, .socket_fd = -1, .exe_fd = r->plan.exe_fd, .supervisor = getpid(),
+		.uffd = -1, .socket_fd = -1, .remote_fd = -1, .exe_fd = r->plan.exe_fd, .supervisor = getpid(),
 	};
 	a->descriptor = carve_copy(&at, d, d->length);
 	a->steps = carve_copy(&at, r->plan.steps, r->plan.step_count * sizeof(struct map_step));
@@ -317,6 +317,9 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 	if (getppid() != supervisor)
 		_exit(125);
 	a->control_fd = move_up(control_fd, above);
+	a->remote_fd = move_up(r->memory.remote_fd, above);
+	if (a->is_remote && a->remote_fd < 0)
+		child_fail(a->control_fd, -errno);
 	if (!r->memory.eager) {
 		int uffd = uffd_open();
 

@@ -329,6 +329,10 @@ static const char *collect_areas(struct snapshot *s)
 					s->header.vdso_start = v.start;
 				s->header.vdso_length = v.end - s->header.vdso_start;
 			}
+		} else if (text_begins(p, "mitosis:[")) {
+			/* This process is a child of engine kernel: the file stands for anonymous memory. */
+			v.flags |= AREA_REMOTE;
+			v.offset = 0;
 		} else if (p[0]) {
 			const char *why = add_file(s, p, inode, &v.file);
 
@@ -363,10 +367,13 @@ static const char *add_extent(struct snapshot *s, struct descriptor_vma *v, uint
 	return NULL;
 }
 
-/* Of a private file mapping only the pages that were modified are the snapshot's own. */
+/*
+ * Of a private file mapping only the pages that were modified are the snapshot's own. So it is with
+ * memory that the kernel module fills: prepare has made all that mattered the process's own.
+ */
 static const char *scan_area(struct snapshot *s, struct descriptor_vma *v, int pagemap, bool *use_ioctl)
 {
-	bool own_only = v->flags & VMA_FILE;
+	bool own_only = v->flags & (VMA_FILE | AREA_REMOTE);
 	const char *why = NULL;
 
 	for (uint64_t at = v->start; *use_ioctl && at < v->end;) {
@@ -450,6 +457,7 @@ static const char *collect_pages(struct snapshot *s)
 		if (why)
 			return why;
 		s->header.pages += pages_of(s, v);
+		v->flags &= ~AREA_REMOTE;
 	}
 	sys(SYS_close, pagemap);
 	return NULL;

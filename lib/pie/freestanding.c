@@ -37,6 +37,15 @@ size_t text_length(const char *s)
 	return n;
 }
 
+bool text_begins(const char *s, const char *prefix)
+{
+	while (*prefix && *s == *prefix) {
+		s++;
+		prefix++;
+	}
+	return !*prefix;
+}
+
 bool text_is(const char *a, const char *b)
 {
 	while (*a && *a == *b) {

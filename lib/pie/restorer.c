@@ -328,7 +328,7 @@ void restorer_entry(const struct restorer_args *a)
 	if (d->child_state) {
 		*(struct child_state *)d->child_state = (struct child_state){
 			.is_child = 1, .control_fd = a->control_fd, .uffd = a->uffd, .supervisor = a->supervisor,
-			.is_remote = a->is_remote,
+			.is_remote = a->is_remote, .remote_fd = a->remote_fd,
 		};
 	}
 	if (d->rseq) {

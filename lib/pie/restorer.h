@@ -43,7 +43,7 @@ struct restorer_args {
 	int32_t socket_fd;		/* eager: connection to the shadow; else -1 */
 	int32_t exe_fd;			/* -1: keep the caller's */
 	int32_t supervisor;
-	int32_t is_remote;		/* see struct child_state */
+	int32_t is_remote, remote_fd;	/* see struct child_state */
 	uint32_t close_from, close_to;	/* descriptors of file mappings, closed when mapped */
 };
 

@@ -23,6 +23,9 @@
 #define AUXV_MAX	128u		/* words */
 #define SCRATCH_BYTES	(256u << 10)
 
+/* A flag of areas beside those of the descriptor: memory that the kernel module fills. Never sent. */
+#define AREA_REMOTE	(1u << 31)
+
 struct snapshot {
 	struct shadow_args args;	/* a copy: the parent's memory stays as it was */
 	const char *broken;		/* why no child can be served, or NULL */
