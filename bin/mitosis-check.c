@@ -51,7 +51,7 @@ static void probe_engine_kernel(struct item *item)
 {
 	if (item_state("kernel-module") == STATE_NO)
 		item_set(item, STATE_NO, "cannot run: see kernel-module");
-	else if (item_state("rdma") != STATE_OK)
+	else if (item_state("kernel-module") != STATE_OK || item_state("rdma") != STATE_OK)
 		item_set(item, STATE_NO, "cannot run: see rdma");
 	else
 		item_set(item, STATE_OK, "children fetch memory by RDMA READ");

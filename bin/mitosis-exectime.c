@@ -5,7 +5,8 @@
  * A process touches its working set: for the first time (cold), again (warm), in a forked child of
  * it (fork), in the parent after it was prepared (cow), in a resumed child (child) and there once
  * more (child2). Every byte read is compared with what the parent wrote. With --access write the
- * parent writes other values after prepare, so a snapshot that changed would be noticed.
+ * parent writes other values after prepare, so a snapshot that changed would be noticed. The parent can
+ * also be on another host: --serve there, its references as arguments here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "children.h"
 #include "clock.h"
+#include "measure/measure.h"
 #include "mitosis.h"
 #include "progress.h"
 #include "tool.h"
@@ -30,7 +31,7 @@
 enum { C_ENGINE, C_PHASE, C_WSS, C_TOUCH, C_PATTERN, C_ACCESS, C_WINDOW, C_PUSH, C_ITER, C_EXEC, C_FAULTS,
        C_FETCHED_PAGES, C_FETCHED_BYTES };
 static const struct record_column columns[] = {
-	[C_ENGINE]  = { "engine", RECORD_STRING, "user" },
+	[C_ENGINE]  = { "engine", RECORD_STRING, "user, kernel: how the snapshot's pages reach the child" },
 	[C_PHASE]   = { "phase", RECORD_STRING, "cold, warm, fork, cow, child, child2" },
 	[C_WSS]     = { "wss", RECORD_SIZE, "working set, bytes" },
 	[C_TOUCH]   = { "touch", RECORD_UINT, "share of it that is touched, percent" },
@@ -50,10 +51,14 @@ static const char *const phase_names[] = { "cold", "warm", "fork", "cow", "child
 
 struct work {
 	uint64_t wss, touch;
-	bool random, write;
+	uint32_t random, write;
 };
 
+/* What a phase tells; a child's parent may be another build on another host. */
+#define RESULT_MAGIC 0x31656d6974636578ULL
 struct result {
+	uint64_t magic;
+	struct work work;
 	uint64_t phase, exec_ns, faults, fetched_pages;
 	uint64_t wrong;			/* address of a wrong word, or 0 */
 };
@@ -61,44 +66,14 @@ struct result {
 struct plan {
 	uint64_t *wss, *touch;
 	size_t wss_count, touch_count;
-	bool seq, random, read, write, phases[PHASES];
+	bool seq, random, read, write, user, kernel, phases[PHASES];
+	const char *listen;
 	uint64_t count, window;
 	bool push;
 	char *const *child_options;
 	struct record_stream *out;
 	uint64_t done;
 };
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level <= MITOSIS_LOG_WARNING)
-		tool_error(NULL, "%s", text);
-}
-
-/*
- * A pseudo-random permutation of [0, n) without a table, which would itself be memory to fetch:
- * a four-round Feistel network on the next even power of two, walked until it falls inside.
- */
-static uint64_t permute(uint64_t i, uint64_t n)
-{
-	unsigned int half = 1;
-
-	while (1ULL << 2 * half < n)
-		half++;
-	do {
-		uint64_t mask = (1ULL << half) - 1, left = i >> half, right = i & mask;
-
-		for (uint64_t round = 1; round <= 4; round++) {
-			uint64_t mixed = (right + round) * 0x9e3779b97f4a7c15ULL;
-			uint64_t next = left ^ (mixed >> (64 - half));
-
-			left = right;
-			right = next & mask;
-		}
-		i = left << half | right;
-	} while (i >= n);
-	return i;
-}
 
 static uint64_t minor_faults(void)
 {
@@ -112,10 +87,10 @@ static uint64_t minor_faults(void)
 static struct result pass(struct wss *w, const struct work *k, enum phase phase, uint64_t seed)
 {
 	uint64_t n = w->pages * k->touch / 100, faults = minor_faults(), start = clock_now_ns();
-	struct result r = { .phase = phase };
+	struct result r = { .magic = RESULT_MAGIC, .work = *k, .phase = phase };
 
 	for (uint64_t i = 0; i < n; i++) {
-		uint64_t page = k->random ? permute(i, w->pages) : i;
+		uint64_t page = k->random ? wss_permute(i, w->pages) : i;
 
 		if (phase != PHASE_COLD && !r.wrong)
 			r.wrong = (uint64_t)(uintptr_t)wss_check_page(w, page);
@@ -146,16 +121,21 @@ static void tell(int fd, const struct result *r)
 		_exit(STATUS_FAILED);
 }
 
+struct life {
+	struct work work;
+	const char *engine, *listen;
+	bool fork;			/* let a forked child run too */
+};
+
 /* The life of the parent, and of each child from prepare on. */
-static __attribute__((noreturn)) void live(const struct plan *p, const struct work *k, int report, int until)
+static void live(const void *data, int report, int until)
 {
+	const struct life *l = data;
+	const struct work *k = &l->work;
 	char ref[MITOSIS_REF_MAX] = "";
 	struct wss w = { .seed = 42 };
 	struct result r;
-	char c;
-	int ret;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	w.pages = (k->wss + 4095) / 4096;
 	w.bytes = w.pages * 4096;
 	w.base = mmap(NULL, w.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -171,7 +151,7 @@ static __attribute__((noreturn)) void live(const struct plan *p, const struct wo
 	r = pass(&w, k, PHASE_WARM, w.seed);
 	tell(report, &r);
 
-	if (p->phases[PHASE_FORK]) {
+	if (l->fork) {
 		pid_t pid = fork();
 		int status;
 
@@ -186,31 +166,29 @@ static __attribute__((noreturn)) void live(const struct plan *p, const struct wo
 		for (uint64_t page = 0; page < w.pages; page++)
 			wss_fill_page(&w, page, w.seed);
 	}
-	ret = mitosis_prepare(NULL, ref);
-	if (ret == 1) {
+	if (parent_prepare(l->engine, l->listen, ref)) {
 		r = child_pass(&w, k, PHASE_CHILD);
 		tell(1, &r);
 		r = child_pass(&w, k, PHASE_CHILD2);
 		tell(1, &r);
 		_exit(0);
 	}
-	if (ret < 0) {
-		tool_error("prepare", "%s", strerror(-ret));
-		_exit(STATUS_FAILED);
-	}
 	r = pass(&w, k, PHASE_COW, w.seed + 1);
 	tell(report, &r);
-	write_exactly(report, ref, sizeof(ref));
-	(void)!read(until, &c, 1);
-	_exit(0);
+	if (write_exactly(report, ref, sizeof(ref)))
+		_exit(STATUS_FAILED);
+	parent_wait(until);
 }
 
-static int take(struct plan *p, const struct work *k, uint64_t iter, const struct result *r)
+static int take(struct plan *p, const char *engine, uint64_t iter, const struct result *r)
 {
 	bool remote = r->phase == PHASE_CHILD || r->phase == PHASE_CHILD2;
+	const struct work *k = &r->work;
 
-	if (r->phase >= PHASES)
+	if (r->magic != RESULT_MAGIC || r->phase >= PHASES) {
+		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
 		return -1;
+	}
 	if (r->wrong) {
 		tool_error(phase_names[r->phase], "wrong byte at 0x%llx: it is not what the parent wrote",
 			   (unsigned long long)r->wrong);
@@ -219,7 +197,7 @@ static int take(struct plan *p, const struct work *k, uint64_t iter, const struc
 	if (!p->phases[r->phase])
 		return 0;
 	record_begin(p->out);
-	record_string(p->out, C_ENGINE, "user");
+	record_string(p->out, C_ENGINE, engine);
 	record_string(p->out, C_PHASE, phase_names[r->phase]);
 	record_uint(p->out, C_WSS, k->wss);
 	record_uint(p->out, C_TOUCH, k->touch);
@@ -238,112 +216,189 @@ static int take(struct plan *p, const struct work *k, uint64_t iter, const struc
 	return record_error(p->out);
 }
 
-static int run_child(struct plan *p, const struct work *k, uint64_t iter, char *ref)
+/* option: the engine for mitosis-child; NULL: what the reference says */
+static int run_child(struct plan *p, const char *engine, const char *option, uint64_t iter, char *ref)
 {
-	const char *path = sibling_path("mitosis-child");
-	char *argv[16] = { (char *)path, (char *)"--quiet" };
+	char *argv[24] = { (char *)sibling_path("mitosis-child"), (char *)"--quiet" };
 	struct child c;
 	struct result r;
 	int argc = 2, err = 0, status;
 
-	for (char *const *o = p->child_options; *o && argc < 14; o++)
+	if (option) {
+		argv[argc++] = (char *)"--engine";
+		argv[argc++] = (char *)option;
+	}
+	for (char *const *o = p->child_options; *o && argc < 22; o++)
 		argv[argc++] = *o;
 	argv[argc] = ref;
 	if (child_start(&c, argv)) {
-		tool_error(path, "%s", strerror(errno));
+		tool_error(argv[0], "%s", strerror(errno));
 		return -1;
 	}
 	for (int i = 0; i < 2 && !err; i++) {
 		err = child_read(&c, &r, sizeof(r));
 		if (!err)
-			err = take(p, k, iter, &r);
+			err = take(p, engine, iter, &r);
 	}
 	status = child_finish(&c);
 	if (status)
-		tool_error(path, "child ended with status %d", status);
+		tool_error(argv[0], "child ended with status %d", status);
 	return err || status ? -1 : 0;
 }
 
-static int run_one(struct plan *p, const struct work *k, uint64_t iter)
+/* The phases of a parent up to its reference; with records unless p is NULL. */
+static int hear(struct plan *p, const struct life *life, const struct parent *parent, uint64_t iter,
+		char ref[MITOSIS_REF_MAX])
 {
-	int report[2], until[2], err = 0, phases = p->phases[PHASE_FORK] ? 4 : 3;
-	char ref[MITOSIS_REF_MAX];
+	int phases = life->fork ? 4 : 3, err = 0;
 	struct result r;
-	pid_t pid;
 
-	if (pipe2(report, O_CLOEXEC) || pipe2(until, O_CLOEXEC)) {
-		tool_error("pipe", "%s", strerror(errno));
-		return -1;
-	}
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		close(report[0]);
-		close(until[1]);
-		live(p, k, report[1], until[0]);
-	}
-	close(report[1]);
-	close(until[0]);
 	for (int i = 0; i < phases && !err; i++) {
-		err = read_exactly(report[0], &r, sizeof(r));
-		if (!err)
-			err = take(p, k, iter, &r);
+		err = read_exactly(parent->report, &r, sizeof(r));
+		if (!err && p)
+			err = take(p, life->engine, iter, &r);
 	}
-	if (!err && (p->phases[PHASE_CHILD] || p->phases[PHASE_CHILD2])) {
-		err = read_exactly(report[0], ref, sizeof(ref));
-		if (!err)
-			err = run_child(p, k, iter, ref);
-	}
-	close(report[0]);
-	close(until[1]);
-	waitpid(pid, NULL, 0);
+	return err ? err : read_exactly(parent->report, ref, MITOSIS_REF_MAX);
+}
+
+static int run_one(struct plan *p, const struct life *life, uint64_t iter)
+{
+	struct parent parent;
+	char ref[MITOSIS_REF_MAX];
+	int err;
+
+	if (parent_start(&parent, live, life))
+		return -1;
+	err = hear(p, life, &parent, iter, ref);
+	if (!err && (p->phases[PHASE_CHILD] || p->phases[PHASE_CHILD2]))
+		err = run_child(p, life->engine, NULL, iter, ref);
+	parent_end(&parent);
 	progress_update(++p->done);
 	return err;
 }
 
-static int run(struct plan *p)
+/* Number i of all combinations that were asked for; false behind the last. */
+static bool combination(const struct plan *p, size_t i, struct life *life)
 {
-	int err = 0;
-
-	progress_start("exectime", p->count * p->wss_count * p->touch_count * ((p->seq ? 1 : 0) + (p->random ? 1 : 0)) *
-		       ((p->read ? 1 : 0) + (p->write ? 1 : 0)));
 	for (size_t w = 0; w < p->wss_count; w++) {
 		for (size_t t = 0; t < p->touch_count; t++) {
-			for (int variant = 0; variant < 4; variant++) {
-				struct work k = {
-					.wss = p->wss[w], .touch = p->touch[t],
-					.random = variant & 1, .write = variant & 2,
+			for (int variant = 0; variant < 8; variant++) {
+				*life = (struct life){
+					.work = {
+						.wss = p->wss[w], .touch = p->touch[t],
+						.random = variant >> 1 & 1, .write = variant >> 2 & 1,
+					},
+					.engine = variant & 1 ? "kernel" : "user", .listen = p->listen,
+					.fork = p->phases[PHASE_FORK],
 				};
-
-				if (!(k.random ? p->random : p->seq) || !(k.write ? p->write : p->read))
-					continue;
-				for (uint64_t i = 0; i < p->count && !err; i++)
-					err = run_one(p, &k, i);
+				if ((variant & 1 ? p->kernel : p->user) && (variant & 2 ? p->random : p->seq) &&
+				    (variant & 4 ? p->write : p->read) && !i--)
+					return true;
 			}
+		}
+	}
+	return false;
+}
+
+static int run(struct plan *p)
+{
+	struct life life;
+	size_t n = 0;
+	int err = 0;
+
+	while (combination(p, n, &life))
+		n++;
+	progress_start("exectime", p->count * n);
+	for (size_t i = 0; combination(p, i, &life) && !err; i++)
+		for (uint64_t k = 0; k < p->count && !err; k++)
+			err = run_one(p, &life, k);
+	progress_finish();
+	return err;
+}
+
+/* Children of parents on other hosts: by the engines asked for, in turns, or as the reference says. */
+static int run_references(struct plan *p, char **refs)
+{
+	int err = 0, engines = (p->user ? 1 : 0) + (p->kernel ? 1 : 0);
+	size_t n = 0;
+
+	while (refs[n])
+		n++;
+	progress_start("exectime", p->count * n * (engines ? (uint64_t)engines : 1));
+	for (; *refs && !err; refs++) {
+		for (uint64_t k = 0; k < p->count && !err; k++) {
+			if (!engines)
+				err = run_child(p, measure_engine_of(*refs), NULL, k, *refs);
+			if (p->user && !err)
+				err = run_child(p, "user", "user", k, *refs);
+			if (p->kernel && !err)
+				err = run_child(p, "kernel", "kernel", k, *refs);
+			p->done += engines ? (uint64_t)engines : 1;
+			progress_update(p->done);
 		}
 	}
 	progress_finish();
 	return err;
 }
 
+/* Parents for other hosts: one reference a line, until a signal ends it. */
+static int serve(const struct plan *p)
+{
+	struct parent *parents;
+	char ref[MITOSIS_REF_MAX];
+	size_t n = 0, most = 0;
+	struct life life;
+	int err = 0;
+
+	while (combination(p, most, &life))
+		most++;
+	parents = calloc(most, sizeof(*parents));
+	if (!parents)
+		return -1;
+	while (!err && combination(p, n, &life)) {
+		life.fork = false;
+		if (parent_start(&parents[n], live, &life)) {
+			err = -1;
+			break;
+		}
+		n++;
+		err = hear(NULL, &life, &parents[n - 1], 0, ref);
+		if (!err) {
+			printf("%s\n", ref);
+			fflush(stdout);
+		}
+	}
+	if (!err)
+		err = parents_serve(parents, n);
+	while (n)
+		parent_end(&parents[--n]);
+	free(parents);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
-		.synopsis = "[OPTION...]",
+		.synopsis = "[OPTION...] [REF...]",
 		.summary = "Measure execution against the working set, phase by phase. One record per phase and iteration;\n"
 			   "every byte that is read is compared with what the parent wrote.",
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
 		.examples = "  mitosis-exectime --wss 64M | mitosis-stats --columns exec_ns --baseline phase=fork\n"
-			    "  mitosis-exectime --wss 16M --touch 0..100:20 --no-push --pattern random | mitosis-stats\n",
-		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage\n",
+			    "  mitosis-exectime --wss 16M --touch 0..100:20 --no-push --pattern random | mitosis-stats\n"
+			    "  node1$ mitosis-exectime --serve --listen 10.0.0.1 --touch 10,100 >refs\n"
+			    "  node2$ mitosis-exectime --engine user,kernel $(cat refs) | mitosis-stats --columns exec_ns\n",
+		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; 77 the only engine asked for cannot run here\n",
 	};
 	static const char *const pattern_names[] = { "seq", "random", NULL }, *const access_names[] = { "read", "write", NULL };
+	static const char *const engine_names[] = { "user", "kernel", NULL };
 	struct plan p = { .count = 5, .window = 32, .push = true };
 	bool *const pattern_flags[] = { &p.seq, &p.random }, *const access_flags[] = { &p.read, &p.write };
+	bool *const engine_flags[] = { &p.user, &p.kernel };
 	bool *const phase_flags[] = { &p.phases[0], &p.phases[1], &p.phases[2], &p.phases[3], &p.phases[4], &p.phases[5] };
 	char *wss = NULL, *touch = NULL, *pattern = NULL, *access = NULL, *phase = NULL, *count = NULL;
-	char *window = NULL, *mode = NULL, window_text[24], *child_options[8] = { NULL };
-	int push = 0, no_push = 0, json = 0, opt, status = STATUS_USAGE;
+	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, window_text[24], *child_options[12] = { NULL };
+	char **refs;
+	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, json = 0, opt, status = STATUS_USAGE;
 	size_t n = 0;
 	struct poptOption options[] = {
 		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges (default 64M)", "SIZE[,SIZE...]" },
@@ -352,10 +407,15 @@ int main(int argc, char **argv)
 		{ "access", 'a', POPT_ARG_STRING, &access, 0, "read, write (default read)", "ACCESS[,ACCESS]" },
 		{ "phase", '\0', POPT_ARG_STRING, &phase, 0, "cold,warm,fork,cow,child,child2 (default all)", "PHASE[,PHASE...]" },
 		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 5)", "N" },
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel (default user; of a REF: what it says)", "ENGINE[,ENGINE]" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault (default 32)", "PAGES" },
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "how the child's memory comes: demand or eager", "MODE" },
 		{ "push", '\0', POPT_ARG_NONE, &push, 0, "the background fetches too (default)", NULL },
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
+		{ "private", '\0', POPT_ARG_NONE, &private, 0, "engine kernel: siblings share no page", NULL },
+		{ "poll", '\0', POPT_ARG_NONE, &poll, 0, "engine kernel: a thread that waits for a page spins", NULL },
+		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per combination, until a signal", NULL },
+		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
@@ -367,8 +427,10 @@ int main(int argc, char **argv)
 	opt = tool_next(con);
 	if (opt != TOOL_END)
 		goto out;
-	if (poptPeekArg(con)) {
-		tool_usage_error(NULL, "%s: unexpected argument", poptPeekArg(con));
+	refs = (char **)poptGetArgs(con);
+	if (refs && (serving || wss || touch || pattern || access || listen)) {
+		tool_usage_error(refs[0], "a reference goes with children of it only: no --serve, --wss, --touch, --pattern, "
+				 "--access or --listen");
 		goto out;
 	}
 	if (push && no_push) {
@@ -383,10 +445,14 @@ int main(int argc, char **argv)
 	    tool_arg_uints("--touch", touch ? touch : "100", 0, 100, &p.touch, &p.touch_count) ||
 	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
 	    (window && tool_arg_uint("--window", window, 1, 1024, &p.window)) ||
+	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
 	    tool_arg_words("--pattern", pattern ? pattern : "seq", pattern_names, pattern_flags) ||
 	    tool_arg_words("--access", access ? access : "read", access_names, access_flags) ||
 	    tool_arg_words("--phase", phase ? phase : "cold,warm,fork,cow,child,child2", phase_names, phase_flags))
 		goto out;
+	if (!engine && !refs)
+		p.user = true;
+	p.listen = listen;
 	p.push = !no_push;
 	snprintf(window_text, sizeof(window_text), "%llu", (unsigned long long)p.window);
 	child_options[n++] = (char *)"--window";
@@ -397,12 +463,28 @@ int main(int argc, char **argv)
 	}
 	if (no_push)
 		child_options[n++] = (char *)"--no-push";
+	if (private)
+		child_options[n++] = (char *)"--private";
+	if (poll)
+		child_options[n++] = (char *)"--poll";
 	p.child_options = child_options;
-	mitosis_set_logger(print_log, NULL);
+	mitosis_set_logger(measure_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (p.kernel && !measure_has_kernel(p.user)) {
+		p.kernel = false;
+		status = STATUS_SKIP;
+		if (!p.user)
+			goto out;
+	}
 	status = STATUS_FAILED;
-	if (!record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns, "user", argc, argv) &&
-	    !run(&p))
+	if (serving) {
+		if (!serve(&p))
+			status = STATUS_OK;
+		goto out;
+	}
+	if (!record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
+			 engine ? engine : refs ? measure_engine_of(refs[0]) : "user", argc, argv) &&
+	    !(refs ? run_references(&p, refs) : run(&p)))
 		status = STATUS_OK;
 	if (record_close(p.out))
 		status = STATUS_FAILED;

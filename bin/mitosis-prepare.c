@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "measure/measure.h"
 #include "mitosis.h"
 #include "prepare/criu.h"
 #include "progress.h"
@@ -25,7 +26,7 @@
 
 enum { C_ENGINE, C_WSS, C_HUGE, C_ITER, C_PREPARE, C_READY, C_PAGES, C_BYTES, C_COW_FAULTS, C_COW };
 static const struct record_column columns[] = {
-	[C_ENGINE]     = { "engine", RECORD_STRING, "user: a snapshot; local: a bare fork(2), the floor; criu: criu dump" },
+	[C_ENGINE]     = { "engine", RECORD_STRING, "user, kernel: a snapshot; local: a bare fork(2), the floor; criu: criu dump" },
 	[C_WSS]        = { "wss", RECORD_SIZE, "working set, bytes" },
 	[C_HUGE]       = { "huge", RECORD_UINT, "1: transparent huge pages" },
 	[C_ITER]       = { "iter", RECORD_UINT, "iteration, from 0" },
@@ -45,16 +46,10 @@ struct plan {
 	uint64_t *wss;
 	size_t wss_count;
 	uint64_t count, warmup;
-	bool user, local, criu, huge, cow;
+	bool user, kernel, local, criu, huge, cow;
 	struct record_stream *out;
 	uint64_t done;
 };
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level <= MITOSIS_LOG_WARNING)
-		tool_error(NULL, "%s", text);
-}
 
 static uint64_t minor_faults(void)
 {
@@ -75,12 +70,17 @@ static void write_all_pages(struct wss *w, struct sample *s)
 	s->cow_faults = minor_faults() - faults;
 }
 
-static int measure_user(struct wss *w, bool cow, struct sample *s)
+static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct sample *s)
 {
+	struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
 	struct mitosis_info info = { .size = sizeof(info) };
 	char ref[MITOSIS_REF_MAX];
-	uint64_t start = clock_now_ns();
-	int err = mitosis_prepare(NULL, ref);
+	uint64_t start;
+	int err;
+
+	args.engine = engine;
+	start = clock_now_ns();
+	err = mitosis_prepare(&args, ref);
 
 	s->prepare_ns = clock_now_ns() - start;
 	if (err == 1)
@@ -198,6 +198,17 @@ static int renew_working_set(const struct plan *p, struct wss *w, uint64_t bytes
 	return make_working_set(p, w, bytes);
 }
 
+static int run_snapshot(struct plan *p, const char *engine, struct wss *w, uint64_t bytes, uint64_t iter)
+{
+	struct sample s = { 0 };
+	int err = measure_snapshot(engine, w, p->cow, &s);
+
+	if (err)
+		return err;
+	emit(p, engine, bytes, iter, &s);
+	return renew_working_set(p, w, bytes);
+}
+
 static int run_wss(struct plan *p, uint64_t bytes)
 {
 	struct wss w;
@@ -215,15 +226,10 @@ static int run_wss(struct plan *p, uint64_t bytes)
 			if (!err)
 				err = renew_working_set(p, &w, bytes);
 		}
-		if (p->user && !err) {
-			struct sample s = { 0 };
-
-			err = measure_user(&w, p->cow, &s);
-			if (!err)
-				emit(p, "user", bytes, i, &s);
-			if (!err)
-				err = renew_working_set(p, &w, bytes);
-		}
+		if (p->user && !err)
+			err = run_snapshot(p, "user", &w, bytes, i);
+		if (p->kernel && !err)
+			err = run_snapshot(p, "kernel", &w, bytes, i);
 		if (!err)
 			err = record_error(p->out);
 	}
@@ -243,9 +249,9 @@ int main(int argc, char **argv)
 			    "  mitosis-prepare --wss 1M..1G --engine user,local | mitosis-stats --baseline engine=local\n",
 		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
 	};
-	static const char *const engine_names[] = { "user", "local", "criu", NULL };
+	static const char *const engine_names[] = { "user", "kernel", "local", "criu", NULL };
 	struct plan p = { .count = 10, .warmup = 1 };
-	bool *const engine_flags[] = { &p.user, &p.local, &p.criu };
+	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.criu };
 	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL;
 	int huge = 0, no_cow = 0, json = 0, opt, status = STATUS_USAGE;
 	struct poptOption options[] = {
@@ -254,7 +260,7 @@ int main(int argc, char **argv)
 		{ "warmup", '\0', POPT_ARG_STRING, &warmup, 0, "iterations before them that are not recorded (default 1)", "N" },
 		{ "huge", '\0', POPT_ARG_NONE, &huge, 0, "back the working set with transparent huge pages", NULL },
 		{ "no-cow", '\0', POPT_ARG_NONE, &no_cow, 0, "do not write the working set afterwards", NULL },
-		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, local, criu (default user)", "ENGINE[,ENGINE...]" },
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel, local, criu (default user)", "ENGINE[,ENGINE...]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
@@ -278,8 +284,14 @@ int main(int argc, char **argv)
 		goto out;
 	p.huge = huge;
 	p.cow = !no_cow;
-	mitosis_set_logger(print_log, NULL);
+	mitosis_set_logger(measure_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (p.kernel && !measure_has_kernel(p.user || p.local || p.criu)) {
+		p.kernel = false;
+		status = STATUS_SKIP;
+		if (!p.user && !p.local && !p.criu)
+			goto out;
+	}
 	if (p.criu) {
 		const char *why = criu_unusable();
 
@@ -287,7 +299,7 @@ int main(int argc, char **argv)
 			tool_warn("criu", "%s: left out", why);
 			p.criu = false;
 			status = STATUS_SKIP;
-			if (!p.user && !p.local)
+			if (!p.user && !p.kernel && !p.local)
 				goto out;
 		}
 	}
@@ -295,7 +307,7 @@ int main(int argc, char **argv)
 	if (record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
 			engine ? engine : "user", argc, argv))
 		goto out;
-	progress_start("prepare", (p.count + p.warmup) * p.wss_count * ((p.user ? 1 : 0) + (p.local ? 1 : 0) + (p.criu ? 1 : 0)));
+	progress_start("prepare", (p.count + p.warmup) * p.wss_count * ((p.user ? 1 : 0) + (p.kernel ? 1 : 0) + (p.local ? 1 : 0) + (p.criu ? 1 : 0)));
 	for (size_t i = 0; i < p.wss_count && !err; i++)
 		err = run_wss(&p, p.wss[i]);
 	progress_finish();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mitosis-resume - measures how fast children start.
+ * mitosis-resume - measures how fast children start, and how soon they have touched their memory.
  *
  * For each working set a parent process is made and prepared; then children of its snapshot are
- * started, one after the other or several at a time. A child's first instruction after prepare
- * reads the clock, which this host shares with it.
+ * started, one after the other or several at a time. A child's first instruction after prepare reads
+ * the clock, which its host shares with this tool; then it touches a share of its pages and reads the
+ * clock again. The parent can also be on another host: --serve there, its references as arguments here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,116 +14,101 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "children.h"
 #include "clock.h"
+#include "measure/measure.h"
 #include "mitosis.h"
 #include "progress.h"
 #include "tool.h"
 #include "units.h"
 #include "wss.h"
 
-enum { C_ENGINE, C_WSS, C_MODE, C_PARALLEL, C_ITER, C_RESUME, C_LIFE };
+enum { C_ENGINE, C_WSS, C_MODE, C_PARALLEL, C_ITER, C_RESUME, C_LIFE, C_REPLAY, C_TOUCH, C_TOUCHED };
 static const struct record_column columns[] = {
-	[C_ENGINE]   = { "engine", RECORD_STRING, "user: a child of a snapshot; local: a forked child; exec: fork, exec and exit of /bin/true" },
+	[C_ENGINE]   = { "engine", RECORD_STRING, "user, kernel: a child of a snapshot; local: a forked child; exec: fork, exec and exit of /bin/true" },
 	[C_WSS]      = { "wss", RECORD_SIZE, "working set of the parent, bytes" },
 	[C_MODE]     = { "mode", RECORD_STRING, "demand or eager" },
 	[C_PARALLEL] = { "parallel", RECORD_UINT, "children started at a time" },
 	[C_ITER]     = { "iter", RECORD_UINT, "number of the child, from 0" },
 	[C_RESUME]   = { "resume_ns", RECORD_NS, "before exec of the child tool to the first instruction after prepare" },
 	[C_LIFE]     = { "life_ns", RECORD_NS, "before exec to the end of the child, reaped" },
+	[C_REPLAY]   = { "replay", RECORD_UINT, "1: the pages that an earlier child touched were fetched first" },
+	[C_TOUCH]    = { "touch", RECORD_UINT, "share of the working set that the child reads, percent" },
+	[C_TOUCHED]  = { "touched_ns", RECORD_NS, "before exec to the last of these pages" },
 };
 
 struct plan {
 	uint64_t *wss, *parallel;
 	size_t wss_count, parallel_count;
-	uint64_t count, warmup;
-	bool user, local, exec, demand, eager;
+	uint64_t count, warmup, touch;
+	bool user, kernel, local, exec, demand, eager, replay;
+	const char *listen;
 	char *const *child_options;
 	struct record_stream *out;
 	uint64_t done, total;
 };
 
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
+/* What a child says before it ends; the parent may be another build on another host. */
+#define REPORT_MAGIC 0x31656d7573657274ULL
+struct report {
+	uint64_t magic, wss, touch, first_ns, touched_ns;
+	uint64_t wrong;			/* address of a wrong word, or 0 */
+};
+
+struct life {
+	const char *engine, *listen;
+	uint64_t wss, touch;
+};
+
+/* In the child: the same pages in the same order each time. */
+static void touch_pages(const struct wss *w, struct report *r)
 {
-	if (level <= MITOSIS_LOG_WARNING)
-		tool_error(NULL, "%s", text);
+	uint64_t n = w->pages * r->touch / 100;
+
+	for (uint64_t i = 0; i < n && !r->wrong; i++)
+		r->wrong = (uint64_t)(uintptr_t)wss_check_page(w, wss_permute(i, w->pages));
+	r->touched_ns = clock_now_ns();
 }
 
 /* The parent's life, and a child's: it begins where mitosis_prepare() returns 1. */
-static void live(uint64_t bytes, int report, int until)
+static void live(const void *data, int report, int until)
 {
+	const struct life *l = data;
+	struct report r = { .magic = REPORT_MAGIC, .wss = l->wss, .touch = l->touch };
 	char ref[MITOSIS_REF_MAX] = "";
-	struct wss w;
-	uint64_t now;
-	char c;
-	int ret;
+	struct wss w = { 0 };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (bytes && wss_make(&w, bytes, false)) {
+	if (l->wss && wss_make(&w, l->wss, false)) {
 		tool_error("working set", "%s", strerror(errno));
 		_exit(STATUS_FAILED);
 	}
-	ret = mitosis_prepare(NULL, ref);
-	now = clock_now_ns();
-	if (ret == 1) {
-		write_exactly(1, &now, sizeof(now));
-		_exit(0);
+	if (parent_prepare(l->engine, l->listen, ref)) {
+		r.first_ns = clock_now_ns();
+		if (r.touch)
+			touch_pages(&w, &r);
+		_exit(write_exactly(1, &r, sizeof(r)) ? STATUS_FAILED : 0);
 	}
-	if (ret < 0) {
-		tool_error("prepare", "%s", strerror(-ret));
+	if (write_exactly(report, ref, sizeof(ref)))
 		_exit(STATUS_FAILED);
-	}
-	write_exactly(report, ref, sizeof(ref));
-	/* The other end closes when the measurement is over. */
-	(void)!read(until, &c, 1);
-	_exit(0);
+	parent_wait(until);
 }
 
-struct parent {
-	pid_t pid;
-	int until;
-	char ref[MITOSIS_REF_MAX];
-};
-
-static int parent_start(struct parent *p, uint64_t bytes)
+static int make_parent(struct parent *p, const struct life *life, char ref[MITOSIS_REF_MAX])
 {
-	int report[2], until[2];
-
-	if (pipe2(report, O_CLOEXEC) || pipe2(until, O_CLOEXEC))
+	if (parent_start(p, live, life))
 		return -1;
-	fflush(NULL);
-	p->pid = fork();
-	if (!p->pid) {
-		close(report[0]);
-		close(until[1]);
-		live(bytes, report[1], until[0]);
-	}
-	close(report[1]);
-	close(until[0]);
-	p->until = until[1];
-	if (p->pid < 0 || read_exactly(report[0], p->ref, sizeof(p->ref))) {
-		close(report[0]);
-		close(until[1]);
-		if (p->pid > 0)
-			waitpid(p->pid, NULL, 0);
-		return -1;
-	}
-	close(report[0]);
-	return 0;
-}
-
-static void parent_end(struct parent *p)
-{
-	close(p->until);
-	waitpid(p->pid, NULL, 0);
+	if (!read_exactly(p->report, ref, MITOSIS_REF_MAX))
+		return 0;
+	parent_end(p);
+	return -1;
 }
 
 struct sample {
-	uint64_t resume_ns, life_ns;
+	uint64_t resume_ns, life_ns, touched_ns, touch;
+	bool replay;
 };
 
 static void emit(struct plan *p, const char *engine, uint64_t wss, const char *mode, uint64_t parallel,
@@ -138,38 +124,137 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, const char *m
 		if (s->resume_ns)
 			record_uint(p->out, C_RESUME, s->resume_ns);
 		record_uint(p->out, C_LIFE, s->life_ns);
+		record_uint(p->out, C_REPLAY, s->replay);
+		record_uint(p->out, C_TOUCH, s->touch);
+		if (s->touched_ns)
+			record_uint(p->out, C_TOUCHED, s->touched_ns);
 		record_end(p->out);
 	}
 	progress_update(++p->done);
 }
 
-/* Children of one snapshot, `parallel` at a time. */
-static int run_user(struct plan *p, uint64_t wss, const char *mode, uint64_t parallel)
+/* Children of one snapshot: a run of them for each mode and number at a time. */
+struct group {
+	const char *engine;		/* for the records */
+	const char *option;		/* for mitosis-child; NULL: what the reference says */
+	char *ref;
+	const char *file;		/* with a working set */
+	char path[48];
+	int record_fd;
+};
+
+#define ARGV_MAX 24
+
+static void child_argv(const struct plan *p, const struct group *g, const char *mode, const char *option,
+		       char *argv[ARGV_MAX])
+{
+	int argc = 0;
+
+	argv[argc++] = (char *)sibling_path("mitosis-child");
+	argv[argc++] = (char *)"--quiet";
+	argv[argc++] = (char *)"--mode";
+	argv[argc++] = (char *)mode;
+	if (g->option) {
+		argv[argc++] = (char *)"--engine";
+		argv[argc++] = (char *)g->option;
+	}
+	if (option) {
+		argv[argc++] = (char *)option;
+		argv[argc++] = (char *)g->file;
+	}
+	for (char *const *o = p->child_options; *o && argc < ARGV_MAX - 2; o++)
+		argv[argc++] = *o;
+	argv[argc++] = g->ref;
+	argv[argc] = NULL;
+}
+
+/* What a child reported, when it has ended well. */
+static int take(struct child *c, struct report *r)
+{
+	int err = child_read(c, r, sizeof(*r)), ended = child_finish(c);
+
+	if (!err && r->magic != REPORT_MAGIC) {
+		tool_error("mitosis-child", "the parent is no mitosis-resume --serve of this version");
+		return -1;
+	}
+	if (err || ended) {
+		tool_error("mitosis-child", "child ended with status %d", ended);
+		return -1;
+	}
+	if (r->wrong) {
+		tool_error("mitosis-child", "wrong byte at 0x%llx: it is not what the parent wrote",
+			   (unsigned long long)r->wrong);
+		return -1;
+	}
+	return 0;
+}
+
+/* Run one child that writes what it touches to a file. */
+static int run_recording(const struct plan *p, struct group *g)
+{
+	char *argv[ARGV_MAX];
+	struct report r;
+	struct child c;
+
+	child_argv(p, g, "demand", "--record", argv);
+	if (child_start(&c, argv)) {
+		tool_error(argv[0], "%s", strerror(errno));
+		return -1;
+	}
+	return take(&c, &r);
+}
+
+/*
+ * The first child: what it touches is what the later ones fetch first. They find the file by our
+ * descriptor of it, so that nothing is left when this tool is killed.
+ */
+static int record_working_set(const struct plan *p, struct group *g)
+{
+	const char *dir = getenv("TMPDIR");
+	char *path = NULL;
+	int status, fd;
+
+	if (asprintf(&path, "%s/mitosis-resume.XXXXXX", dir && *dir ? dir : "/tmp") < 0)
+		return -1;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0) {
+		tool_error(path, "%s", strerror(errno));
+		free(path);
+		return -1;
+	}
+	close(fd);
+	g->file = path;
+	status = run_recording(p, g);
+	/* The child has put another file in its place. */
+	g->record_fd = open(path, O_RDONLY | O_CLOEXEC);
+	unlink(path);
+	free(path);
+	snprintf(g->path, sizeof(g->path), "/proc/%d/fd/%d", (int)getpid(), g->record_fd);
+	g->file = g->path;
+	return status || g->record_fd < 0 ? -1 : 0;
+}
+
+/* `parallel` at a time. With a working set every other child gets it. */
+static int run_children(struct plan *p, const struct group *g, const char *mode, uint64_t parallel)
 {
 	struct child *running = calloc(parallel, sizeof(*running));
 	struct pollfd *fds = calloc(parallel, sizeof(*fds));
-	const char *path = sibling_path("mitosis-child");
-	uint64_t started = 0, total = p->count + p->warmup, finished = 0;
-	char *argv[16] = { (char *)path, (char *)"--quiet", (char *)"--mode", (char *)mode };
-	struct parent parent;
-	int argc = 4, status = 0;
+	bool *replays = calloc(parallel, sizeof(*replays));
+	uint64_t started = 0, total = (p->count + p->warmup) * (p->replay ? 2 : 1), finished[2] = { 0 };
+	char *plain[ARGV_MAX], *replaying[ARGV_MAX];
+	int status = running && fds && replays ? 0 : -1;
 
-	for (char *const *o = p->child_options; *o && argc < 13; o++)
-		argv[argc++] = *o;
-	if (!running || !fds || parent_start(&parent, wss)) {
-		free(running);
-		free(fds);
-		return -1;
-	}
-	argv[argc] = parent.ref;
-	for (uint64_t i = 0; i < parallel; i++)
+	child_argv(p, g, mode, NULL, plain);
+	child_argv(p, g, mode, "--replay", replaying);
+	for (uint64_t i = 0; i < parallel && !status; i++)
 		fds[i].fd = -1;
-	while (finished < total && !status) {
+	while (finished[0] + finished[1] < total && !status) {
 		for (uint64_t i = 0; i < parallel && started < total; i++) {
 			if (fds[i].fd >= 0)
 				continue;
-			if (child_start(&running[i], argv)) {
-				tool_error(path, "%s", strerror(errno));
+			replays[i] = p->replay && started & 1;
+			if (child_start(&running[i], replays[i] ? replaying : plain)) {
+				tool_error(plain[0], "%s", strerror(errno));
 				status = -1;
 				break;
 			}
@@ -179,35 +264,114 @@ static int run_user(struct plan *p, uint64_t wss, const char *mode, uint64_t par
 		if (status || poll(fds, parallel, -1) < 0)
 			continue;
 		for (uint64_t i = 0; i < parallel && !status; i++) {
-			struct sample s;
-			uint64_t first;
-			int ended;
+			struct sample s = { .replay = replays[i] };
+			struct report r;
 
 			if (fds[i].fd < 0 || !fds[i].revents)
 				continue;
-			status = child_read(&running[i], &first, sizeof(first));
-			ended = child_finish(&running[i]);
 			fds[i].fd = -1;
-			if (status || ended) {
-				tool_error(path, "child ended with status %d", ended);
-				status = -1;
+			status = take(&running[i], &r);
+			if (status)
 				break;
-			}
-			s.resume_ns = first - running[i].started_ns;
+			s.resume_ns = r.first_ns - running[i].started_ns;
+			s.touch = r.touch;
+			if (r.touched_ns)
+				s.touched_ns = r.touched_ns - running[i].started_ns;
 			s.life_ns = clock_now_ns() - running[i].started_ns;
-			emit(p, "user", wss, mode, parallel, finished++, &s);
+			emit(p, g->engine, r.wss, mode, parallel, finished[s.replay]++, &s);
 			status = record_error(p->out);
 		}
 	}
-	for (uint64_t i = 0; i < parallel; i++) {
-		if (fds[i].fd < 0)
+	for (uint64_t i = 0; fds && i < parallel; i++) {
+		if (fds[i].fd <= 0)
 			continue;
 		kill(running[i].pid, SIGKILL);
 		child_finish(&running[i]);
 	}
-	parent_end(&parent);
 	free(running);
 	free(fds);
+	free(replays);
+	return status;
+}
+
+/* Everything that is asked for of one snapshot. */
+static int run_group(struct plan *p, struct group *g)
+{
+	int status = p->replay ? record_working_set(p, g) : 0;
+
+	for (size_t k = 0; k < p->parallel_count && !status; k++) {
+		if (p->demand)
+			status = run_children(p, g, "demand", p->parallel[k]);
+		if (p->eager && !status)
+			status = run_children(p, g, "eager", p->parallel[k]);
+	}
+	if (g->record_fd > 0)
+		close(g->record_fd);
+	return status;
+}
+
+static int run_snapshot(struct plan *p, const char *engine, uint64_t wss)
+{
+	const struct life life = { .engine = engine, .listen = p->listen, .wss = wss, .touch = p->touch };
+	char ref[MITOSIS_REF_MAX];
+	struct group g = { .engine = engine, .ref = ref };
+	struct parent parent;
+	int status;
+
+	if (make_parent(&parent, &life, ref))
+		return -1;
+	status = run_group(p, &g);
+	parent_end(&parent);
+	return status;
+}
+
+/* A snapshot of another mitosis-resume: by the engines asked for, or as its reference says. */
+static int run_reference(struct plan *p, char *ref)
+{
+	const char *const engines[] = { p->user ? "user" : NULL, p->kernel ? "kernel" : NULL };
+	struct group g = { .engine = measure_engine_of(ref), .ref = ref };
+	int status = 0;
+
+	if (!p->user && !p->kernel)
+		return run_group(p, &g);
+	for (int i = 0; i < 2 && !status; i++) {
+		if (!engines[i])
+			continue;
+		g = (struct group){ .engine = engines[i], .option = engines[i], .ref = ref };
+		status = run_group(p, &g);
+	}
+	return status;
+}
+
+/* Parents for other hosts: one reference a line, until a signal ends it. */
+static int serve(const struct plan *p)
+{
+	size_t n = 0, most = 2 * p->wss_count;
+	struct parent *parents = calloc(most, sizeof(*parents));
+	int status = parents ? 0 : -1;
+
+	for (size_t w = 0; w < p->wss_count; w++) {
+		for (int i = 0; i < 2 && !status; i++) {
+			const struct life life = {
+				.engine = i ? "kernel" : "user", .listen = p->listen, .wss = p->wss[w], .touch = p->touch,
+			};
+			char ref[MITOSIS_REF_MAX];
+
+			if (!(i ? p->kernel : p->user))
+				continue;
+			status = make_parent(&parents[n], &life, ref);
+			if (status)
+				break;
+			n++;
+			printf("%s\n", ref);
+			fflush(stdout);
+		}
+	}
+	if (!status)
+		status = parents_serve(parents, n);
+	while (n)
+		parent_end(&parents[--n]);
+	free(parents);
 	return status;
 }
 
@@ -244,7 +408,7 @@ static int run_local(struct plan *p, uint64_t bytes)
 		}
 		close(pipes[0]);
 		waitpid(pid, NULL, 0);
-		s = (struct sample){ first - start, clock_now_ns() - start };
+		s = (struct sample){ .resume_ns = first - start, .life_ns = clock_now_ns() - start };
 		emit(p, "local", bytes, "fork", 1, i, &s);
 	}
 	wss_free(&w);
@@ -276,25 +440,30 @@ static int run_exec(struct plan *p)
 	return 0;
 }
 
-static int run(struct plan *p)
+static int run(struct plan *p, char **refs)
 {
+	uint64_t engines = (p->user ? 1 : 0) + (p->kernel ? 1 : 0), snapshots = 0;
 	int status = 0;
 
+	for (size_t i = 0; refs && refs[i]; i++)
+		snapshots += engines ? engines : 1;
+	if (!refs)
+		snapshots = p->wss_count * engines;
 	p->total = (p->count + p->warmup) *
-		((p->user ? p->wss_count * p->parallel_count * ((p->demand ? 1 : 0) + (p->eager ? 1 : 0)) : 0) +
+		(snapshots * p->parallel_count * ((p->demand ? 1 : 0) + (p->eager ? 1 : 0)) * (p->replay ? 2 : 1) +
 		 (p->local ? p->wss_count : 0) + (p->exec ? 1 : 0));
 	progress_start("resume", p->total);
-	if (p->exec)
+	for (size_t i = 0; refs && refs[i] && !status; i++)
+		status = run_reference(p, refs[i]);
+	if (p->exec && !refs)
 		status = run_exec(p);
-	for (size_t w = 0; w < p->wss_count && !status; w++) {
+	for (size_t w = 0; w < p->wss_count && !refs && !status; w++) {
 		if (p->local)
 			status = run_local(p, p->wss[w]);
-		for (size_t k = 0; k < p->parallel_count && p->user && !status; k++) {
-			if (p->demand)
-				status = run_user(p, p->wss[w], "demand", p->parallel[k]);
-			if (p->eager && !status)
-				status = run_user(p, p->wss[w], "eager", p->parallel[k]);
-		}
+		if (p->user && !status)
+			status = run_snapshot(p, "user", p->wss[w]);
+		if (p->kernel && !status)
+			status = run_snapshot(p, "kernel", p->wss[w]);
 	}
 	progress_finish();
 	return status;
@@ -303,21 +472,24 @@ static int run(struct plan *p)
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
-		.synopsis = "[OPTION...]",
+		.synopsis = "[OPTION...] [REF...]",
 		.summary = "Measure how fast children of a snapshot start. One record per child.",
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
 		.examples = "  mitosis-resume --wss 1M..1G --count 20 | mitosis-stats\n"
-			    "  mitosis-resume --engine exec,user --parallel 1,4 --count 50 | mitosis-stats --baseline engine=exec --columns life_ns\n",
-		.exit_status = "  0; 1 failed; 2 wrong usage\n",
+			    "  mitosis-resume --engine exec,user --parallel 1,4 --count 50 | mitosis-stats --baseline engine=exec --columns life_ns\n"
+			    "  mitosis-resume --touch 5 --replay | mitosis-stats --baseline replay=0 --columns touched_ns\n"
+			    "  node1$ mitosis-resume --serve --listen 10.0.0.1 --wss 64M >ref\n"
+			    "  node2$ mitosis-resume --engine user,kernel $(cat ref) | mitosis-stats\n",
+		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
 	};
-	static const char *const engine_names[] = { "user", "local", "exec", NULL };
+	static const char *const engine_names[] = { "user", "kernel", "local", "exec", NULL };
 	static const char *const mode_names[] = { "demand", "eager", NULL };
 	struct plan p = { .count = 10, .warmup = 1 };
-	bool *const engine_flags[] = { &p.user, &p.local, &p.exec };
+	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.exec };
 	bool *const mode_flags[] = { &p.demand, &p.eager };
 	char *wss = NULL, *count = NULL, *parallel = NULL, *mode = NULL, *engine = NULL, *warmup = NULL;
-	char *window = NULL;
-	int no_push = 0, json = 0, opt, status = STATUS_USAGE;
+	char *window = NULL, *touch = NULL, *listen = NULL, **refs;
+	int no_push = 0, replay = 0, serving = 0, private = 0, poll = 0, json = 0, opt, status = STATUS_USAGE;
 	char *child_options[8] = { NULL };
 	size_t n = 0;
 	struct poptOption options[] = {
@@ -327,9 +499,15 @@ int main(int argc, char **argv)
 		{ "parallel", 'p', POPT_ARG_STRING, &parallel, 0, "children at a time (default 1)", "N[,N...]" },
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "demand, eager, or both (default demand)", "MODE[,MODE]" },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
-		  "user; local: fork(2), the floor; exec: fork, exec and exit of /bin/true (default user)", "ENGINE[,ENGINE...]" },
+		  "user, kernel; local: fork(2), the floor; exec: fork, exec and exit of /bin/true (default user; of a REF: what it says)", "ENGINE[,ENGINE...]" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault (default 32)", "PAGES" },
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "no background fetching", NULL },
+		{ "private", '\0', POPT_ARG_NONE, &private, 0, "engine kernel: siblings share no page", NULL },
+		{ "poll", '\0', POPT_ARG_NONE, &poll, 0, "engine kernel: a thread that waits for a page spins", NULL },
+		{ "touch", 't', POPT_ARG_STRING, &touch, 0, "share of the working set that a child reads, in random order (default 0)", "PERCENT" },
+		{ "replay", 'r', POPT_ARG_NONE, &replay, 0, "a first child records what it touches; of the others every second one has that fetched first", NULL },
+		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per working set and engine, until a signal", NULL },
+		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
@@ -341,17 +519,34 @@ int main(int argc, char **argv)
 	opt = tool_next(con);
 	if (opt != TOOL_END)
 		goto out;
-	if (poptPeekArg(con)) {
-		tool_usage_error(NULL, "%s: unexpected argument", poptPeekArg(con));
-		goto out;
-	}
+	refs = (char **)poptGetArgs(con);
 	if (tool_arg_sizes("--wss", wss ? wss : "64M", &p.wss, &p.wss_count) ||
 	    tool_arg_uints("--parallel", parallel ? parallel : "1", 1, 256, &p.parallel, &p.parallel_count) ||
 	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
 	    (warmup && tool_arg_uint("--warmup", warmup, 0, 1000000, &p.warmup)) ||
-	    tool_arg_words("--engine", engine ? engine : "user", engine_names, engine_flags) ||
+	    (touch && tool_arg_uint("--touch", touch, 0, 100, &p.touch)) ||
+	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
 	    tool_arg_words("--mode", mode ? mode : "demand", mode_names, mode_flags))
 		goto out;
+	if (!engine && !refs)
+		p.user = true;
+	if (refs && (serving || wss || touch || listen || p.local || p.exec)) {
+		tool_usage_error(refs[0], "a reference goes with children of it only: no --serve, --wss, --touch, --listen, "
+				 "engine local or exec");
+		goto out;
+	}
+	if (serving && (p.local || p.exec)) {
+		tool_usage_error("--serve", "goes with the engines user and kernel");
+		goto out;
+	}
+	if (replay && p.eager) {
+		tool_usage_error("--replay", "contradicts --mode eager, which fetches everything anyway");
+		goto out;
+	}
+	if (replay && !refs && !p.touch) {
+		tool_usage_error("--replay", "nothing would be recorded: --touch says how much a child reads");
+		goto out;
+	}
 	if (window) {
 		uint64_t ignored;
 
@@ -362,12 +557,29 @@ int main(int argc, char **argv)
 	}
 	if (no_push)
 		child_options[n++] = (char *)"--no-push";
+	if (private)
+		child_options[n++] = (char *)"--private";
+	if (poll)
+		child_options[n++] = (char *)"--poll";
 	p.child_options = child_options;
-	mitosis_set_logger(print_log, NULL);
+	p.replay = replay;
+	p.listen = listen;
+	mitosis_set_logger(measure_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (p.kernel && !measure_has_kernel(p.user || p.local || p.exec)) {
+		p.kernel = false;
+		status = STATUS_SKIP;
+		if (!p.user && !p.local && !p.exec)
+			goto out;
+	}
 	status = STATUS_FAILED;
+	if (serving) {
+		if (!serve(&p))
+			status = STATUS_OK;
+		goto out;
+	}
 	if (!record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
-			 engine ? engine : "user", argc, argv) && !run(&p))
+			 engine ? engine : refs ? measure_engine_of(refs[0]) : "user", argc, argv) && !run(&p, refs))
 		status = STATUS_OK;
 	if (record_close(p.out))
 		status = STATUS_FAILED;

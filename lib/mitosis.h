@@ -106,6 +106,9 @@ struct mitosis_child_stats {
  */
 int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX]);
 
+/* Can this host take snapshots with that engine? 0, or a negative errno whose reason was logged. */
+int mitosis_engine_check(const char *engine);
+
 /* Do what allocates memory now, so that mitosis_prepare() may be called from a signal handler. */
 int mitosis_init(void);
 

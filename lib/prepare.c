@@ -117,6 +117,24 @@ static int take_snapshot(const struct engine *engine, struct shadow_args *job)
 	return engine->prepare(job);
 }
 
+EXPORT int mitosis_engine_check(const char *name)
+{
+	const struct engine *engine = name ? engine_find(name) : &engine_user;
+	int fd;
+
+	if (!engine) {
+		log_error("%s: no such engine", name);
+		return -ENOTSUP;
+	}
+	if (!engine->rdma)
+		return 0;
+	fd = remote_device();
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX])
 {
 	static struct shadow_args job;

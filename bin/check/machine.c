@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* machine.c - probes of mitosis-check: cgroups, RDMA, the kernel module, KVM, criu. */
 #include "item.h"
+#include "../../kmod/mitosis_ioctl.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -178,17 +180,43 @@ void probe_rdma_rxe(struct item *item)
 	}
 }
 
+/* Where the module's peers find it. */
+static void describe_module(struct item *item, const struct mitosis_ioc_info *io)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)io->endpoint.sockaddr;
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, host, sizeof(host));
+	else if (sa->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, host, sizeof(host));
+	item_set(item, STATE_OK, "mitosis %.31s serves snapshots at %s (RDMA device %.63s)", io->version, host,
+		 io->device);
+}
+
 void probe_module(struct item *item)
 {
-	int fd = open("/dev/mitosis", O_RDWR | O_CLOEXEC), err = errno;
+	struct mitosis_ioc_info io = { .size = sizeof(io) };
+	int fd = open(MITOSIS_DEVICE_PATH, O_RDWR | O_CLOEXEC), err = errno;
 	enum presence module;
 
 	if (fd >= 0) {
+		err = ioctl(fd, MITOSIS_IOC_INFO, &io) ? errno : 0;
 		close(fd);
-		item_set(item, STATE_OK, "/dev/mitosis");
+		if (err) {
+			item_set(item, STATE_NO, MITOSIS_DEVICE_PATH ": %s", strerror(err));
+			item_remedy(item, "a module of this version: %srmmod mitosis && %smodprobe mitosis", item_sudo(),
+				    item_sudo());
+		} else if (io.error) {
+			item_set(item, STATE_LIMITED, "mitosis %.31s: no RDMA device: %s", io.version,
+				 strerror(-io.error));
+			item_remedy(item, "see rdma");
+		} else {
+			describe_module(item, &io);
+		}
 		return;
 	}
-	item_set(item, STATE_NO, "/dev/mitosis: %s", strerror(err));
+	item_set(item, STATE_NO, MITOSIS_DEVICE_PATH ": %s", strerror(err));
 	if (err == EACCES || err == EPERM) {
 		item_remedy(item, "run as root: the device is root's alone");
 		return;

@@ -76,3 +76,25 @@ void wss_free(struct wss *w)
 		munmap(w->base, w->bytes);
 	*w = (struct wss){ 0 };
 }
+
+/* A four-round Feistel network on the next even power of two, walked until it falls inside. */
+uint64_t wss_permute(uint64_t i, uint64_t n)
+{
+	unsigned int half = 1;
+
+	while (1ULL << 2 * half < n)
+		half++;
+	do {
+		uint64_t mask = (1ULL << half) - 1, left = i >> half, right = i & mask;
+
+		for (uint64_t round = 1; round <= 4; round++) {
+			uint64_t mixed = (right + round) * 0x9e3779b97f4a7c15ULL;
+			uint64_t next = left ^ (mixed >> (64 - half));
+
+			left = right;
+			right = next & mask;
+		}
+		i = left << half | right;
+	} while (i >= n);
+	return i;
+}

@@ -28,4 +28,10 @@ const void *wss_check_page(const struct wss *w, uint64_t page);
 /* The same for page number n modulo the size: a cheap spot check. */
 const void *wss_check(const struct wss *w, uint64_t n);
 
+/*
+ * Number i of a pseudo-random permutation of [0, n): without a table, which would itself be memory to
+ * fetch.
+ */
+uint64_t wss_permute(uint64_t i, uint64_t n);
+
 #endif

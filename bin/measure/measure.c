@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* measure.c - parents of a tool's own making: see measure.h. */
+#include "measure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+void measure_log(enum mitosis_log_level level, const char *text, void *data)
+{
+	if (level == MITOSIS_LOG_ERROR)
+		tool_error(NULL, "%s", text);
+	else if (level == MITOSIS_LOG_WARNING)
+		tool_warn(NULL, "%s", text);
+}
+
+bool measure_has_kernel(bool others)
+{
+	if (!mitosis_engine_check("kernel"))
+		return true;
+	if (others)
+		tool_warn("engine kernel", "left out");
+	return false;
+}
+
+const char *measure_engine_of(const char *ref)
+{
+	return strncmp(ref, "mitosis+rdma:", 13) ? "user" : "kernel";
+}
+
+int parent_start(struct parent *p, void (*live)(const void *data, int report, int until), const void *data)
+{
+	pid_t tool = getpid();
+	int report[2], until[2];
+
+	if (pipe2(report, O_CLOEXEC)) {
+		tool_error("pipe", "%s", strerror(errno));
+		return -1;
+	}
+	if (pipe2(until, O_CLOEXEC)) {
+		tool_error("pipe", "%s", strerror(errno));
+		close(report[0]);
+		close(report[1]);
+		return -1;
+	}
+	fflush(NULL);
+	p->pid = fork();
+	if (!p->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != tool)
+			_exit(STATUS_FAILED);
+		close(report[0]);
+		close(until[1]);
+		live(data, report[1], until[0]);
+		_exit(0);
+	}
+	close(report[1]);
+	close(until[0]);
+	p->report = report[0];
+	p->until = until[1];
+	if (p->pid > 0)
+		return 0;
+	tool_error("fork", "%s", strerror(errno));
+	close(p->report);
+	close(p->until);
+	return -1;
+}
+
+void parent_end(struct parent *p)
+{
+	close(p->report);
+	close(p->until);
+	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+int parents_serve(const struct parent *parents, size_t n)
+{
+	sigset_t set, old;
+	int status = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	for (;;) {
+		for (size_t i = 0; i < n && !status; i++) {
+			siginfo_t ended = { 0 };
+
+			/* Not reaped: parent_end() does that. */
+			if (!waitid(P_PID, (id_t)parents[i].pid, &ended, WEXITED | WNOHANG | WNOWAIT) && ended.si_pid) {
+				tool_error("parent", "process %d ended", (int)parents[i].pid);
+				status = -1;
+			}
+		}
+		if (status || sigwaitinfo(&set, NULL) != SIGCHLD)
+			break;
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return status;
+}
+
+int parent_prepare(const char *engine, const char *listen, char ref[MITOSIS_REF_MAX])
+{
+	struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
+	int ret;
+
+	args.engine = engine;
+	args.listen = listen;
+	ret = mitosis_prepare(&args, ref);
+	if (ret >= 0)
+		return ret;
+	tool_error(listen ? listen : "prepare", "%s", strerror(-ret));
+	_exit(STATUS_FAILED);
+}
+
+void parent_wait(int until)
+{
+	char c;
+
+	while (read(until, &c, 1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * measure.h - what the measuring tools share: engines, and parents of their own making.
+ *
+ * A parent is a process of the tool that fills its memory, is prepared, and waits. It tells its reference
+ * and what else it found out through a pipe; when another pipe is closed, or the tool ends, it ends.
+ */
+#ifndef MEASURE_H
+#define MEASURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "mitosis.h"
+
+/* The library's errors and warnings, as the tool's own. */
+void measure_log(enum mitosis_log_level level, const char *text, void *data);
+
+/* Can snapshots be taken with engine kernel here? Says why not; only warns if others are measured. */
+bool measure_has_kernel(bool others);
+
+/* "kernel" or "user": how a reference says that its snapshot is reached. */
+const char *measure_engine_of(const char *ref);
+
+struct parent {
+	pid_t pid;
+	int report;		/* what the parent writes */
+	int until;		/* it lives until this is closed */
+};
+
+/* live() gets its ends of the two pipes; it ends by parent_wait() or _exit(). 0, or -1 after a message. */
+int parent_start(struct parent *p, void (*live)(const void *data, int report, int until), const void *data);
+void parent_end(struct parent *p);
+/* Until a signal asks to end (0), or one of them ends by itself (-1, after a message). */
+int parents_serve(const struct parent *parents, size_t n);
+
+/* In a parent: like mitosis_prepare(), but an error ends the process after a message. */
+int parent_prepare(const char *engine, const char *listen, char ref[MITOSIS_REF_MAX]);
+/* In a parent: to the end. */
+void parent_wait(int until) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The measuring tools: as many records as were asked for, the columns that were promised, parents that
+# serve other hosts, replayed working sets; nothing is left behind.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# Parents of one engine, so that the numbers of records do not depend on the machine.
+tool() { local name=$1; shift; "$bin_dir/mitosis-$name" "$@" >out 2>err; }
+records() { grep -vc '^#' out | awk '{ print $1 - 1 }'; }
+# column NAME: its values, one a line
+column() { awk -F'\t' -v name="$1" '/^#/ { next } !c { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' out; }
+count() { local n; n=$(records); [ "$n" = "$1" ] || fail "$n records, not $1: $(cat out err)"; }
+export TMPDIR=$work_dir/tmp
+mkdir "$TMPDIR" || exit 99
+
+doing=prepare
+tool prepare --engine user,local --wss 1M,2M --count 2 || fail "status $?: $(cat err)"
+count 8
+[ "$(column pages | grep -c '^[1-9]')" = 4 ] || fail "pages of the snapshots: $(cat out)"
+
+doing=resume
+tool resume --wss 1M --count 3 --parallel 1,2 --mode demand,eager || fail "status $?: $(cat err)"
+count 12
+column resume_ns | grep -qvE '^[1-9][0-9]*$' && fail "resume_ns: $(cat out)"
+
+if "$helper_tool" uffd >/dev/null; then
+	doing="replay"
+	tool resume --wss 4M --touch 20 --replay --no-push --count 3 || fail "status $?: $(cat err)"
+	count 6
+	[ "$(column replay | sort | uniq -c | tr -s ' \n' ' ')" = " 3 0 3 1 " ] || fail "replay: $(column replay)"
+	column touched_ns | grep -qvE '^[1-9][0-9]*$' && fail "touched_ns: $(cat out)"
+fi
+[ -z "$(ls -A "$TMPDIR")" ] || fail "left behind: $(ls -A "$TMPDIR")"
+
+doing=exectime
+tool exectime --wss 1M --touch 10,100 --pattern seq,random --access read,write --count 1 || fail "status $?: $(cat err)"
+count 48
+
+# serve TOOL OPTION...: its references in $refs, its pid in $server
+serve() {
+	local name=$1 lines=$2
+	shift 2
+	background refs serve.err "$bin_dir/mitosis-$name" --serve "$@"
+	server=$!
+	pids+=("$server")
+	has_lines() { [ "$(wc -l <refs)" = "$lines" ] || gone "$server"; }
+	await 10000 has_lines
+	mapfile -t refs <refs
+	[ "${#refs[@]}" = "$lines" ] || fail "references: $(cat refs serve.err)"
+}
+end_serve() {
+	kill -INT "$server"
+	finish "$server" 5000
+	[ "$status" = 0 ] || fail "the server's status is $status"
+	"$bin_dir/mitosis-ls" "${refs[0]}" >/dev/null 2>&1 && fail "the snapshot outlived its server"
+	return 0
+}
+
+doing="resume, served"
+serve resume 2 --engine user --wss 1M,2M --touch 10
+tool resume --count 2 "${refs[@]}" || fail "status $?: $(cat err)"
+count 4
+[ "$(column wss | tr '\n' ' ')" = "1048576 1048576 2097152 2097152 " ] || fail "$(cat out)"
+grep -q "${refs[0]##*/}" out && fail "the UUID is in the comment line"
+end_serve
+tool resume --count 1 "${refs[0]}" && fail "a snapshot that is gone is no error"
+
+doing="exectime, served"
+serve exectime 2 --engine user --wss 1M --touch 10,50
+tool exectime --count 2 "${refs[@]}" || fail "status $?: $(cat err)"
+count 8
+[ "$(column touch | sort | uniq -c | tr -s ' \n' ' ')" = " 4 10 4 50 " ] || fail "$(cat out)"
+end_serve
+
+doing="a snapshot of another program"
+start_parent "$parent_tool" --engine user --count 1000 --interval 20ms
+tool resume --count 1 "$ref" && fail "it is no error"
+grep -q 'no mitosis-resume --serve' err || fail "$(cat err)"
+kill "$parent"
+finish "$parent" 5000
+
+doing="engine kernel, where it cannot run"
+if ! [ -e /dev/mitosis ]; then
+	for name in prepare resume exectime; do
+		status=0
+		tool "$name" --engine kernel --wss 1M --count 1 || status=$?
+		[ "$status" = 77 ] || fail "$name: status $status, not 77"
+		grep -q '/dev/mitosis' err || fail "$name: $(cat err)"
+		tool "$name" --engine kernel,user --wss 1M --count 1 || fail "$name, two engines: status $?: $(cat err)"
+		grep -q 'left out' err || fail "$name: $(cat err)"
+	done
+fi
+
+doing="wrong usage"
+for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume --serve --engine local" \
+	"resume --wss 1M mitosis://127.0.0.1:1/x" "exectime --touch 5 mitosis://127.0.0.1:1/x" "exectime --engine criu" \
+	"prepare --engine exec" "prepare extra"; do
+	status=0
+	# shellcheck disable=SC2086
+	tool $wrong || status=$?
+	[ "$status" = 2 ] || fail "$wrong: status $status, not 2"
+done
+exit 0
