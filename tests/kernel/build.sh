@@ -10,7 +10,7 @@ mapfile -t versions < <(kernels_with_headers)
 [ "${#versions[@]}" != 0 ] || skip "no kernel headers are installed (linux-headers-amd64)"
 for version in "${versions[@]}"; do
 	doing=$version
-	build_module "$version"
+	build_module "$version" "$work_dir/kmod-$version"
 	! grep -i 'warning:' "$work_dir/kmod-$version/log" || fail "warnings"
 	modinfo -F vermagic "$module" | grep -q "^$version " || fail "built for another kernel"
 	rm -rf "$work_dir/kmod-$version"

@@ -19,15 +19,21 @@ kernels_with_headers() {
 	done
 }
 
-# build_module VERSION: in a directory of its own; its path is left in $module
+# build_module VERSION [DIRECTORY]: its path is left in $module. The tests share what was built in the
+# build directory, since building it takes longer than most of them.
 build_module() {
-	local dir=$work_dir/kmod-$1
-	mkdir -p "$dir" && cp -r "$kmod_dir/." "$dir" || broken "cannot copy $kmod_dir"
+	local dir=${2:-$build_dir/tests/kernel/kmod-$1} lock
+	need_command flock
+	mkdir -p "$dir" || broken "cannot make $dir"
+	exec {lock}>"$dir/lock"
+	flock -w 600 "$lock" || broken "$dir/lock is held by another test"
+	cp -rfu --preserve=timestamps "$kmod_dir/." "$dir" && chmod -R u+w "$dir" || broken "cannot copy $kmod_dir"
 	"$bin_dir/mitosis-child" --version | sed -n '1s/.*(mitosis-exp \(.*\))/\1/p' >"$dir/VERSION"
 	make -s -C "$dir" KVER="$1" W=1 >"$dir/log" 2>&1 || {
 		tail -n 30 "$dir/log" >&2
 		fail "the module does not compile for $1"
 	}
+	exec {lock}>&-
 	module=$dir/mitosis.ko
 	[ -s "$module" ] || fail "no module for $1"
 }
@@ -82,4 +88,36 @@ remote_parent() {
 	pids+=("$parent")
 	await 30000 grep -q '^mitosis+rdma://' parent.out
 	ref=$(grep -m 1 '^mitosis+rdma://' parent.out)
+}
+
+# remote_state NAME: the parent program of a state (tests/user/state.c) on node1, held by a pipe
+remote_state() {
+	rm -f hold
+	mkfifo hold || broken "mkfifo"
+	: >parent.out
+	: >parent.err
+	MITOSIS_TEST_LISTEN=10.77.0.1 "$tool" exec --timeout 300 node1 -- "$state_tool" "$1" \
+		<hold >parent.out 2>parent.err &
+	parent=$!
+	pids+=("$parent")
+	exec {hold_fd}>hold
+	await 60000 grep -q '^mitosis+rdma://' parent.out
+	ref=$(grep -m 1 '^mitosis+rdma://' parent.out)
+}
+
+end_remote_state() {
+	exec {hold_fd}>&-
+	hold_fd=
+	finish "$parent" 60000
+	[ "$status" = 0 ] || fail "the parent's status is $status: $(cat parent.err)"
+}
+
+# Kernels to test with: a lab can boot them, and the module compiles for them.
+need_kernels() {
+	local version
+	versions=()
+	while read -r version; do
+		! lab kernels 2>/dev/null | cut -f 1 | grep -qx "$version" || versions+=("$version")
+	done < <(kernels_with_headers)
+	[ "${#versions[@]}" != 0 ] || skip "no kernel with installed headers (linux-headers-amd64) that a lab can boot"
 }

@@ -595,6 +595,19 @@ static void verify_wait(void)
 		check_area(i);
 }
 
+/* Reads everything and stays until its standard input ends, so that it can be looked at. */
+static void verify_shared(void)
+{
+	char c;
+
+	for (int i = 0; i < 8; i++)
+		check_area(i);
+	printf("checked %d\n", getpid());
+	fflush(stdout);
+	while (read(0, &c, 1) > 0)
+		;
+}
+
 const struct state trap_states[] = {
 	{ "dontneed", build_areas, NULL, verify_dontneed },
 	{ "mremap", build_areas, NULL, verify_mremap },
@@ -613,5 +626,6 @@ const struct state trap_states[] = {
 	{ "drain", build_areas, NULL, verify_drain },
 	{ "slow", build_areas, NULL, verify_slow },
 	{ "wait", build_areas, NULL, verify_wait },
+	{ "shared", build_areas, NULL, verify_shared },
 	{ 0 },
 };

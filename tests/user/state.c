@@ -120,8 +120,11 @@ int main(int argc, char **argv)
 {
 	static const struct state *const groups[] = { memory_states, process_states, signal_states, trap_states };
 	const struct state *state = NULL;
+	struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
 	char ref[MITOSIS_REF_MAX], c;
 	int ret;
+
+	args.listen = getenv("MITOSIS_TEST_LISTEN");
 
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		for (const struct state *s = groups[i]; s->name; s++) {
@@ -137,7 +140,7 @@ int main(int argc, char **argv)
 	state_argv = argv;
 	mitosis_set_logger(print_log, NULL);
 	state->build();
-	ret = mitosis_prepare(NULL, ref);
+	ret = mitosis_prepare(&args, ref);
 	if (ret < 0)
 		FAIL("mitosis_prepare: %s", strerror(-ret));
 	if (ret) {
