@@ -40,7 +40,7 @@ static const struct record_column columns[] = {
 	[C_WINDOW]  = { "window", RECORD_UINT, "pages fetched per fault in a resumed child" },
 	[C_PUSH]    = { "push", RECORD_UINT, "1: the background fetches too" },
 	[C_ITER]    = { "iter", RECORD_UINT, "iteration, from 0" },
-	[C_EXEC]    = { "exec_ns", RECORD_NS, "time of the phase" },
+	[C_EXEC]    = { "exec_ns", RECORD_NS, "time of the phase; with --each, of one access" },
 	[C_FAULTS]  = { "faults", RECORD_UINT, "page faults in it: of the kernel, in a resumed child those that the pager served" },
 	[C_FETCHED_PAGES] = { "fetched_pages", RECORD_UINT, "pages that came from the parent's host in it" },
 	[C_FETCHED_BYTES] = { "fetched_bytes", RECORD_SIZE, "the same in bytes" },
@@ -52,6 +52,7 @@ static const char *const phase_names[] = { "cold", "warm", "fork", "cow", "child
 struct work {
 	uint64_t wss, touch;
 	uint32_t random, write;
+	uint64_t each;			/* time every page, without comparing it meanwhile */
 };
 
 /* What a phase tells; a child's parent may be another build on another host. */
@@ -60,6 +61,8 @@ struct result {
 	uint64_t magic;
 	struct work work;
 	uint64_t phase, exec_ns, faults, fetched_pages;
+	uint64_t times;			/* of pages, 64 bits each, that follow in nanoseconds */
+	uint64_t *each;			/* they, where they were taken */
 	uint64_t wrong;			/* address of a wrong word, or 0 */
 };
 
@@ -69,7 +72,7 @@ struct plan {
 	bool seq, random, read, write, user, kernel, phases[PHASES];
 	const char *listen;
 	uint64_t count, window;
-	bool push;
+	bool push, each;
 	char *const *child_options;
 	struct record_stream *out;
 	uint64_t done;
@@ -83,12 +86,45 @@ static uint64_t minor_faults(void)
 	return (uint64_t)u.ru_minflt;
 }
 
+/*
+ * One access to each of the pages, timed. The times get memory of their own that is there already, and
+ * the bytes are compared afterwards, so that a fault is all that is measured.
+ */
+static uint64_t *touch_each(const struct wss *w, const struct work *k, uint64_t n)
+{
+	uint64_t *times = mmap(NULL, (n + 1) * sizeof(*times), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	uint64_t before, now;
+
+	if (times == MAP_FAILED)
+		_exit(STATUS_FAILED);
+	before = clock_now_ns();
+	for (uint64_t i = 0; i < n; i++) {
+		volatile uint64_t *word = w->base + (k->random ? wss_permute(i, w->pages) : i) * 512;
+
+		if (k->write)
+			*word = *word;
+		else
+			(void)*word;
+		now = clock_now_ns();
+		times[i] = now - before;
+		before = now;
+	}
+	return times;
+}
+
 /* One pass over the touched pages; written back are the same values, or those of another seed. */
 static struct result pass(struct wss *w, const struct work *k, enum phase phase, uint64_t seed)
 {
 	uint64_t n = w->pages * k->touch / 100, faults = minor_faults(), start = clock_now_ns();
 	struct result r = { .magic = RESULT_MAGIC, .work = *k, .phase = phase };
 
+	if (k->each) {
+		r.each = touch_each(w, k, n);
+		r.times = n;
+		r.exec_ns = clock_now_ns() - start;
+		r.faults = minor_faults() - faults;
+	}
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t page = k->random ? wss_permute(i, w->pages) : i;
 
@@ -97,8 +133,10 @@ static struct result pass(struct wss *w, const struct work *k, enum phase phase,
 		if (phase == PHASE_COLD || k->write)
 			wss_fill_page(w, page, seed);
 	}
-	r.exec_ns = clock_now_ns() - start;
-	r.faults = minor_faults() - faults;
+	if (!k->each) {
+		r.exec_ns = clock_now_ns() - start;
+		r.faults = minor_faults() - faults;
+	}
 	return r;
 }
 
@@ -117,8 +155,10 @@ static struct result child_pass(struct wss *w, const struct work *k, enum phase 
 
 static void tell(int fd, const struct result *r)
 {
-	if (write_exactly(fd, r, sizeof(*r)))
+	if (write_exactly(fd, r, sizeof(*r)) || write_exactly(fd, r->each, r->times * sizeof(*r->each)))
 		_exit(STATUS_FAILED);
+	if (r->each)
+		munmap(r->each, (r->times + 1) * sizeof(*r->each));
 }
 
 struct life {
@@ -180,22 +220,10 @@ static void live(const void *data, int report, int until)
 	parent_wait(until);
 }
 
-static int take(struct plan *p, const char *engine, uint64_t iter, const struct result *r)
+static void emit(struct plan *p, const char *engine, uint64_t iter, const struct result *r, uint64_t exec_ns)
 {
-	bool remote = r->phase == PHASE_CHILD || r->phase == PHASE_CHILD2;
 	const struct work *k = &r->work;
 
-	if (r->magic != RESULT_MAGIC || r->phase >= PHASES) {
-		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
-		return -1;
-	}
-	if (r->wrong) {
-		tool_error(phase_names[r->phase], "wrong byte at 0x%llx: it is not what the parent wrote",
-			   (unsigned long long)r->wrong);
-		return -1;
-	}
-	if (!p->phases[r->phase])
-		return 0;
 	record_begin(p->out);
 	record_string(p->out, C_ENGINE, engine);
 	record_string(p->out, C_PHASE, phase_names[r->phase]);
@@ -206,14 +234,46 @@ static int take(struct plan *p, const char *engine, uint64_t iter, const struct 
 	record_uint(p->out, C_WINDOW, p->window);
 	record_uint(p->out, C_PUSH, p->push);
 	record_uint(p->out, C_ITER, iter);
-	record_uint(p->out, C_EXEC, r->exec_ns);
-	record_uint(p->out, C_FAULTS, r->faults);
-	if (remote) {
-		record_uint(p->out, C_FETCHED_PAGES, r->fetched_pages);
-		record_uint(p->out, C_FETCHED_BYTES, r->fetched_pages * 4096);
+	record_uint(p->out, C_EXEC, exec_ns);
+	if (!r->times) {
+		record_uint(p->out, C_FAULTS, r->faults);
+		if (r->phase == PHASE_CHILD || r->phase == PHASE_CHILD2) {
+			record_uint(p->out, C_FETCHED_PAGES, r->fetched_pages);
+			record_uint(p->out, C_FETCHED_BYTES, r->fetched_pages * 4096);
+		}
 	}
 	record_end(p->out);
-	return record_error(p->out);
+}
+
+/* Read the next result; its records, unless p is NULL. */
+static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
+{
+	struct result r;
+	bool wanted;
+
+	if (read_exactly(fd, &r, sizeof(r)))
+		return -1;
+	if (r.magic != RESULT_MAGIC || r.phase >= PHASES) {
+		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
+		return -1;
+	}
+	if (r.wrong) {
+		tool_error(phase_names[r.phase], "wrong byte at 0x%llx: it is not what the parent wrote",
+			   (unsigned long long)r.wrong);
+		return -1;
+	}
+	wanted = p && p->phases[r.phase];
+	for (uint64_t i = 0; i < r.times; i++) {
+		uint64_t ns;
+
+		if (read_exactly(fd, &ns, sizeof(ns)))
+			return -1;
+		if (wanted)
+			emit(p, engine, iter, &r, ns);
+	}
+	if (wanted && !r.work.each)
+		emit(p, engine, iter, &r, r.exec_ns);
+	return wanted ? record_error(p->out) : 0;
 }
 
 /* option: the engine for mitosis-child; NULL: what the reference says */
@@ -221,7 +281,6 @@ static int run_child(struct plan *p, const char *engine, const char *option, uin
 {
 	char *argv[24] = { (char *)sibling_path("mitosis-child"), (char *)"--quiet" };
 	struct child c;
-	struct result r;
 	int argc = 2, err = 0, status;
 
 	if (option) {
@@ -235,11 +294,8 @@ static int run_child(struct plan *p, const char *engine, const char *option, uin
 		tool_error(argv[0], "%s", strerror(errno));
 		return -1;
 	}
-	for (int i = 0; i < 2 && !err; i++) {
-		err = child_read(&c, &r, sizeof(r));
-		if (!err)
-			err = take(p, engine, iter, &r);
-	}
+	for (int i = 0; i < 2 && !err; i++)
+		err = take(p, engine, iter, c.out);
 	status = child_finish(&c);
 	if (status)
 		tool_error(argv[0], "child ended with status %d", status);
@@ -251,13 +307,9 @@ static int hear(struct plan *p, const struct life *life, const struct parent *pa
 		char ref[MITOSIS_REF_MAX])
 {
 	int phases = life->fork ? 4 : 3, err = 0;
-	struct result r;
 
-	for (int i = 0; i < phases && !err; i++) {
-		err = read_exactly(parent->report, &r, sizeof(r));
-		if (!err && p)
-			err = take(p, life->engine, iter, &r);
-	}
+	for (int i = 0; i < phases && !err; i++)
+		err = take(p, life->engine, iter, parent->report);
 	return err ? err : read_exactly(parent->report, ref, MITOSIS_REF_MAX);
 }
 
@@ -286,7 +338,7 @@ static bool combination(const struct plan *p, size_t i, struct life *life)
 				*life = (struct life){
 					.work = {
 						.wss = p->wss[w], .touch = p->touch[t],
-						.random = variant >> 1 & 1, .write = variant >> 2 & 1,
+						.random = variant >> 1 & 1, .write = variant >> 2 & 1, .each = p->each,
 					},
 					.engine = variant & 1 ? "kernel" : "user", .listen = p->listen,
 					.fork = p->phases[PHASE_FORK],
@@ -385,6 +437,7 @@ int main(int argc, char **argv)
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
 		.examples = "  mitosis-exectime --wss 64M | mitosis-stats --columns exec_ns --baseline phase=fork\n"
 			    "  mitosis-exectime --wss 16M --touch 0..100:20 --no-push --pattern random | mitosis-stats\n"
+			    "  mitosis-exectime --each --pattern random --phase fork,child --no-push | mitosis-stats --columns exec_ns\n"
 			    "  node1$ mitosis-exectime --serve --listen 10.0.0.1 --touch 10,100 >refs\n"
 			    "  node2$ mitosis-exectime --engine user,kernel $(cat refs) | mitosis-stats --columns exec_ns\n",
 		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; 77 the only engine asked for cannot run here\n",
@@ -398,13 +451,14 @@ int main(int argc, char **argv)
 	char *wss = NULL, *touch = NULL, *pattern = NULL, *access = NULL, *phase = NULL, *count = NULL;
 	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, window_text[24], *child_options[12] = { NULL };
 	char **refs;
-	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, json = 0, opt, status = STATUS_USAGE;
+	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, each = 0, json = 0, opt, status = STATUS_USAGE;
 	size_t n = 0;
 	struct poptOption options[] = {
 		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges (default 64M)", "SIZE[,SIZE...]" },
 		{ "touch", 't', POPT_ARG_STRING, &touch, 0, "share that is touched, 0 to 100 (default 100; 0..100:10 steps by ten)", "PERCENT[,PERCENT...]" },
 		{ "pattern", '\0', POPT_ARG_STRING, &pattern, 0, "seq, random (default seq)", "PATTERN[,PATTERN]" },
 		{ "access", 'a', POPT_ARG_STRING, &access, 0, "read, write (default read)", "ACCESS[,ACCESS]" },
+		{ "each", '\0', POPT_ARG_NONE, &each, 0, "a record for every page, with the time of one access to it: what a fault costs", NULL },
 		{ "phase", '\0', POPT_ARG_STRING, &phase, 0, "cold,warm,fork,cow,child,child2 (default all)", "PHASE[,PHASE...]" },
 		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 5)", "N" },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel (default user; of a REF: what it says)", "ENGINE[,ENGINE]" },
@@ -428,9 +482,9 @@ int main(int argc, char **argv)
 	if (opt != TOOL_END)
 		goto out;
 	refs = (char **)poptGetArgs(con);
-	if (refs && (serving || wss || touch || pattern || access || listen)) {
+	if (refs && (serving || wss || touch || pattern || access || each || listen)) {
 		tool_usage_error(refs[0], "a reference goes with children of it only: no --serve, --wss, --touch, --pattern, "
-				 "--access or --listen");
+				 "--access, --each or --listen");
 		goto out;
 	}
 	if (push && no_push) {
@@ -453,6 +507,7 @@ int main(int argc, char **argv)
 	if (!engine && !refs)
 		p.user = true;
 	p.listen = listen;
+	p.each = each;
 	p.push = !no_push;
 	snprintf(window_text, sizeof(window_text), "%llu", (unsigned long long)p.window);
 	child_options[n++] = (char *)"--window";

@@ -13,6 +13,7 @@
 #include <linux/pagemap.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "child.h"
@@ -28,6 +29,9 @@
 #define MITOSIS_BATCHES		16	/* … and so many times that under way: 4 MiB */
 #define MITOSIS_RANGES_AT_ONCE	32	/* copied from user space */
 #define MITOSIS_READ_RA_PAGES	64	/* read(2) reads ahead like that of any file */
+
+static LIST_HEAD(children);
+static DEFINE_SPINLOCK(children_lock);
 
 /* Arguments. */
 
@@ -354,6 +358,9 @@ static void mitosis_child_free(struct kref *kref)
 	struct mitosis_child *child = container_of(kref, struct mitosis_child, kref);
 
 	WARN_ON(!list_empty(&child->mms));
+	spin_lock(&children_lock);
+	list_del(&child->node);
+	spin_unlock(&children_lock);
 	mitosis_pagefile_unpin();
 	kvfree(child->record_seen);
 	kvfree(child->record);
@@ -391,6 +398,24 @@ struct file *mitosis_child_file(struct mitosis_child *child)
 	return file;
 }
 
+/* Those whose first file exists, which holds the inode and that the remote. */
+void mitosis_children_show(struct seq_file *file)
+{
+	struct mitosis_child *child;
+
+	seq_puts(file, "snapshot opener flags window faults zero_faults read_pages read_requests discarded_pages "
+		 "cached_pages pages error\n");
+	spin_lock(&children_lock);
+	list_for_each_entry(child, &children, node)
+		seq_printf(file, "%4phN %d %u %u %lld %lld %lld %lld %lld %lu %llu %d\n",
+			   mitosis_remote_uuid(child->remote), child->opener, child->flags, child->window,
+			   atomic64_read(&child->faults), atomic64_read(&child->zero_faults),
+			   atomic64_read(&child->read_pages), atomic64_read(&child->read_requests),
+			   atomic64_read(&child->discarded_pages), child->inode->i_mapping->nrpages,
+			   mitosis_remote_pages(child->remote), mitosis_remote_error(child->remote));
+	spin_unlock(&children_lock);
+}
+
 /* Making one. */
 
 static int mitosis_record_init(struct mitosis_child *child)
@@ -422,6 +447,8 @@ static struct mitosis_child *mitosis_child_make(struct mitosis_remote *remote, u
 	kref_init(&child->kref);
 	mutex_init(&child->lock);
 	INIT_LIST_HEAD(&child->mms);
+	INIT_LIST_HEAD(&child->node);
+	child->opener = task_tgid_nr(current);
 	spin_lock_init(&child->record_lock);
 	child->remote = remote;
 	child->flags = flags;
@@ -442,8 +469,12 @@ static struct file *mitosis_child_first_file(struct mitosis_child *child)
 		error = mitosis_record_init(child);
 	file = error ? ERR_PTR(error) : mitosis_child_file(child);
 	iput(child->inode);
-	if (!IS_ERR(file))
-		file->f_ra.ra_pages = MITOSIS_READ_RA_PAGES;
+	if (IS_ERR(file))
+		return file;
+	file->f_ra.ra_pages = MITOSIS_READ_RA_PAGES;
+	spin_lock(&children_lock);
+	list_add_tail(&child->node, &children);
+	spin_unlock(&children_lock);
 	return file;
 }
 

@@ -14,6 +14,10 @@ struct mitosis_remote;
  */
 int mitosis_child_open(struct mitosis_remote *remote, u32 flags, u32 window);
 
+/* For people: a line for each. */
+struct seq_file;
+void mitosis_children_show(struct seq_file *file);
+
 int mitosis_child_init(void);
 void mitosis_child_exit(void);
 

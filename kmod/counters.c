@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* counters.c - shows what the module did in /sys/kernel/debug/mitosis/counters. */
+/* counters.c - shows in /sys/kernel/debug/mitosis what the module did and what it holds. */
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
+#include "child.h"
 #include "counters.h"
+#include "snapshot.h"
 
 atomic64_t mitosis_counters[MITOSIS_COUNTER_MAX];
-struct dentry *mitosis_debugfs;
+static struct dentry *mitosis_debugfs;		/* or an error pointer */
 
 static const char *const names[] = {
 #define X(name) #name,
@@ -23,11 +25,27 @@ static int counters_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(counters);
 
+static int snapshots_show(struct seq_file *file, void *unused)
+{
+	mitosis_snapshots_show(file);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(snapshots);
+
+static int children_show(struct seq_file *file, void *unused)
+{
+	mitosis_children_show(file);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(children);
+
 int mitosis_counters_init(void)
 {
 	/* Debugging aids: their absence is no error, as debugfs itself sees it. */
 	mitosis_debugfs = debugfs_create_dir("mitosis", NULL);
 	debugfs_create_file("counters", 0400, mitosis_debugfs, NULL, &counters_fops);
+	debugfs_create_file("snapshots", 0400, mitosis_debugfs, NULL, &snapshots_fops);
+	debugfs_create_file("children", 0400, mitosis_debugfs, NULL, &children_fops);
 	return 0;
 }
 

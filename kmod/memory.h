@@ -18,6 +18,8 @@ struct mitosis_remote;
  */
 struct mitosis_child {
 	struct kref kref;			/* one per struct file */
+	struct list_head node;			/* child.c's list */
+	pid_t opener;
 	struct inode *inode;			/* for comparison: the files hold it */
 	struct mitosis_remote *remote;		/* the inode holds it */
 	u32 flags;				/* MITOSIS_OPEN_* */

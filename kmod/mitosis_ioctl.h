@@ -23,7 +23,7 @@
 
 #define MITOSIS_DEVICE_PATH	"/dev/mitosis"
 #define MITOSIS_ABI_VERSION	1
-#define MITOSIS_WINDOW_MAX	512		/* pages fetched ahead of a fault */
+#define MITOSIS_WINDOW_MAX	512		/* pages fetched at a fault; 0 and 1: that one alone */
 #define MITOSIS_WINDOW_DEFAULT	0xffffffffU	/* the module parameter decides */
 #define MITOSIS_TIMEOUT_MAX_MS	3600000U
 #define MITOSIS_RANGES_MAX	(1U << 20)	/* in one call */

@@ -386,6 +386,11 @@ int mitosis_remote_error(const struct mitosis_remote *remote)
 	return READ_ONCE(remote->error);
 }
 
+const u8 *mitosis_remote_uuid(const struct mitosis_remote *remote)
+{
+	return remote->uuid;
+}
+
 u64 mitosis_remote_pages(const struct mitosis_remote *remote)
 {
 	return remote->table->pages;

@@ -28,6 +28,8 @@ void mitosis_remote_put(struct mitosis_remote *remote);		/* may sleep */
 
 /* 0, or why it is lost for good. */
 int mitosis_remote_error(const struct mitosis_remote *remote);
+/* 16 bytes. */
+const u8 *mitosis_remote_uuid(const struct mitosis_remote *remote);
 u64 mitosis_remote_pages(const struct mitosis_remote *remote);
 /* Is the page part of the snapshot? Any context. */
 bool mitosis_remote_has(const struct mitosis_remote *remote, pgoff_t page);

@@ -26,6 +26,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "compat/compat.h"
@@ -57,6 +58,7 @@ struct mitosis_snapshot {
 	struct kref ref;		/* the owner's, and while its device is being lost */
 	struct list_head node;
 	u8 uuid[16];
+	pid_t owner;
 	bool ready;
 	struct mutex lock;
 	struct mitosis_rdma *rdma;	/* NULL: it has ended */
@@ -87,6 +89,20 @@ static struct mitosis_snapshot *snapshot_find(const u8 uuid[16], bool reserved_t
 			found = snapshot;
 	}
 	return found;
+}
+
+/* Of a UUID, which is a capability, a quarter tells two snapshots apart. */
+void mitosis_snapshots_show(struct seq_file *file)
+{
+	const struct mitosis_snapshot *snapshot;
+
+	seq_puts(file, "snapshot owner pages chunks\n");
+	spin_lock(&snapshots_lock);
+	list_for_each_entry(snapshot, &snapshots, node)
+		if (snapshot->ready)
+			seq_printf(file, "%4phN %d %llu %u\n", snapshot->uuid, snapshot->owner,
+				   snapshot->pages, snapshot->chunk_count);
+	spin_unlock(&snapshots_lock);
 }
 
 bool mitosis_snapshot_is_there(const u8 uuid[16])
@@ -579,6 +595,7 @@ struct mitosis_snapshot *mitosis_snapshot_make(struct mitosis_ioc_snapshot *io,
 	INIT_LIST_HEAD(&snapshot->chunks);
 	mutex_init(&snapshot->lock);
 	memcpy(snapshot->uuid, io->uuid, sizeof(snapshot->uuid));
+	snapshot->owner = task_tgid_nr(current);
 	snapshot->rdma = mitosis_rdma_server();
 	if (IS_ERR(snapshot->rdma)) {
 		error = PTR_ERR(snapshot->rdma);

@@ -26,6 +26,10 @@ bool mitosis_snapshot_is_there(const u8 uuid[16]);
 struct ib_device;
 void mitosis_snapshot_describe(const u8 uuid[16], const struct ib_device *dev, struct mitosis_message *m);
 
+/* For people: a line for each. */
+struct seq_file;
+void mitosis_snapshots_show(struct seq_file *file);
+
 /* The device is going away: release all that it serves. */
 struct mitosis_rdma;
 void mitosis_snapshots_lost(struct mitosis_rdma *rdma);

@@ -85,7 +85,7 @@ const char *remote_reason(int error)
 int remote_open(const struct reference *ref, const struct descriptor *d, const struct mitosis_resume_args *args)
 {
 	struct mitosis_ioc_open io = {
-		.size = sizeof(io), .window = args->window - 1, .timeout_ms = args->timeout_ms,
+		.size = sizeof(io), .window = args->window, .timeout_ms = args->timeout_ms,
 		.flags = (args->flags & MITOSIS_RESUME_PRIVATE ? MITOSIS_OPEN_PRIVATE : 0) |
 			 (args->flags & MITOSIS_RESUME_POLL ? MITOSIS_OPEN_POLL : 0) |
 			 (args->record ? MITOSIS_OPEN_RECORD : 0),

@@ -65,6 +65,10 @@ grep -q "${refs[0]##*/}" out && fail "the UUID is in the comment line"
 end_serve
 tool resume --count 1 "${refs[0]}" && fail "a snapshot that is gone is no error"
 
+doing="exectime, every page"
+tool exectime --each --wss 1M --touch 50 --phase fork,child --count 1 || fail "status $?: $(cat err)"
+count 256
+
 doing="exectime, served"
 serve exectime 2 --engine user --wss 1M --touch 10,50
 tool exectime --count 2 "${refs[@]}" || fail "status $?: $(cat err)"
