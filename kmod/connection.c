@@ -514,6 +514,13 @@ int mitosis_connection_start(struct mitosis_connection *c, const struct sockaddr
 
 /* ---- Its end ---- */
 
+int mitosis_connection_fail(struct mitosis_connection *c)
+{
+	struct ib_qp_attr attr = { .qp_state = IB_QPS_ERR };
+
+	return ib_modify_qp(c->id->qp, &attr, IB_QP_STATE);
+}
+
 void mitosis_connection_free(struct mitosis_connection *c)
 {
 	if (c->id) {

@@ -45,6 +45,8 @@ struct mitosis_connection {
 };
 
 /* connection.c. All but the last two sleep. */
+/* As if the device had met an error: what is posted comes back flushed. */
+int mitosis_connection_fail(struct mitosis_connection *c);
 struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer, const u8 uuid[16]);
 int mitosis_connection_start(struct mitosis_connection *c, const struct sockaddr_storage *to,
 			     unsigned int limit_ms);

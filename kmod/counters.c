@@ -6,6 +6,7 @@
 
 #include "child.h"
 #include "counters.h"
+#include "remote.h"
 #include "snapshot.h"
 
 atomic64_t mitosis_counters[MITOSIS_COUNTER_MAX];
@@ -39,6 +40,14 @@ static int children_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(children);
 
+/* The value does not matter. */
+static int fail_connections_set(void *unused, u64 value)
+{
+	mitosis_peers_fail();
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(fail_connections_fops, NULL, fail_connections_set, "%llu\n");
+
 int mitosis_counters_init(void)
 {
 	/* Debugging aids: their absence is no error, as debugfs itself sees it. */
@@ -46,6 +55,7 @@ int mitosis_counters_init(void)
 	debugfs_create_file("counters", 0400, mitosis_debugfs, NULL, &counters_fops);
 	debugfs_create_file("snapshots", 0400, mitosis_debugfs, NULL, &snapshots_fops);
 	debugfs_create_file("children", 0400, mitosis_debugfs, NULL, &children_fops);
+	debugfs_create_file_unsafe("fail_connections", 0200, mitosis_debugfs, NULL, &fail_connections_fops);
 	return 0;
 }
 

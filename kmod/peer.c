@@ -1263,6 +1263,41 @@ void mitosis_connections_lost(struct mitosis_rdma *rdma)
 	}
 }
 
+/* ---- Errors on request, for tests ---- */
+
+static void peer_fail(struct mitosis_peer *peer)
+{
+	struct mitosis_connection *connections[MITOSIS_CONNECTIONS_MAX];
+	unsigned int i, count = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&peer->lock, flags);
+	if (peer->session && peer->session->up && !peer->session->broken) {
+		for (; count < peer->session->count; count++) {
+			connections[count] = peer->session->connections[count];
+			connections[count]->busy++;
+		}
+	}
+	spin_unlock_irqrestore(&peer->lock, flags);
+	for (i = 0; i < count; i++)
+		mitosis_connection_fail(connections[i]);
+	spin_lock_irqsave(&peer->lock, flags);
+	for (i = 0; i < count; i++)
+		connections[i]->busy--;
+	wake_up_all(&peer->wait);
+	spin_unlock_irqrestore(&peer->lock, flags);
+}
+
+void mitosis_peers_fail(void)
+{
+	struct mitosis_peer *peer;
+
+	mutex_lock(&peers_lock);
+	list_for_each_entry(peer, &peers, node)
+		peer_fail(peer);
+	mutex_unlock(&peers_lock);
+}
+
 int mitosis_peer_init(void)
 {
 	read_cache = KMEM_CACHE(mitosis_read, 0);

@@ -86,6 +86,8 @@ void mitosis_remote_poll(struct mitosis_remote *remote);
 /* The device is going away: close connections through it and wait until they are. */
 struct mitosis_rdma;
 void mitosis_connections_lost(struct mitosis_rdma *rdma);
+/* For tests: errors on all queue pairs to other hosts. */
+void mitosis_peers_fail(void);
 
 int mitosis_remote_init(void);
 void mitosis_remote_exit(void);

@@ -38,7 +38,9 @@ build_module() {
 	[ -s "$module" ] || fail "no module for $1"
 }
 
-# load_module: into every node of the lab
+nodes="node1 node2"	# that are up
+
+# load_module PARAMETER...: into every node of the lab
 load_module() {
 	expect 0 lab exec --timeout 60 all "modprobe rdma_cm && insmod '$module' $*"
 	expect 0 lab exec all 'test -c /dev/mitosis'
@@ -46,11 +48,11 @@ load_module() {
 
 # unload_module: it must go, with counters that are equal in pairs and a clean kernel log
 unload_module() {
-	expect 0 lab exec --timeout 60 all "mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
-		cat /sys/kernel/debug/mitosis/counters"
-	cp out counters
-	expect 0 lab exec --timeout 60 all 'rmmod mitosis'
-	expect 0 lab exec all dmesg
+	local up=${nodes// /,}
+	read_counters
+	equal_pairs
+	expect 0 lab exec --timeout 60 "$up" 'rmmod mitosis'
+	expect 0 lab exec "$up" dmesg
 	! grep -E 'BUG|WARNING|KASAN|lockdep|possible recursive|circular locking' out ||
 		fail "the kernel complains"
 }
@@ -59,20 +61,23 @@ unload_module() {
 counter() { awk -v node="$1:" -v name="$2" '$1 == node && $2 == name { print $3 }' counters; }
 
 read_counters() {
-	expect 0 lab exec --timeout 60 all "mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+	expect 0 lab exec --timeout 60 "${nodes// /,}" "mountpoint -q /sys/kernel/debug ||
+			mount -t debugfs none /sys/kernel/debug
 		cat /sys/kernel/debug/mitosis/counters"
-	cp out counters
+	# A single node's output bears no name.
+	sed "/^node/!s/^/$nodes: /" out >counters
 }
 
-# Two counters of all nodes that must be equal.
+# What was made has ended, on all nodes. Connections are kept for a while (parameter idle_ms).
 equal_pairs() {
 	local node pair a b
-	for node in node1 node2; do
-		for pair in snapshots_made:snapshots_released pages_held:pages_put reads_begun:reads_ended \
-			inodes_made:inodes_freed files_opened:files_closed mms_made:mms_freed \
-			remotes_made:remotes_freed; do
-			a=$(counter $node "${pair%:*}")
-			b=$(counter $node "${pair#*:}")
+	for node in $nodes; do
+		for pair in snapshots_made:snapshots_released pages_held:pages_put regions_made:regions_freed \
+			reads_begun:reads_ended inodes_made:inodes_freed files_opened:files_closed \
+			mms_made:mms_freed remotes_made:remotes_freed connections_made:connections_closed \
+			served_made:served_closed; do
+			a=$(counter "$node" "${pair%:*}")
+			b=$(counter "$node" "${pair#*:}")
 			[ -n "$a" ] && [ "$a" = "$b" ] || fail "$node: ${pair%:*} $a, ${pair#*:} $b"
 		done
 	done

@@ -1,0 +1,246 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What can go wrong while a child depends on another host: its parent or the snapshot ends, the module
+# is to go, queue pairs fail, the wire is cut, RDMA devices vanish, memory is short, a host loses its
+# power. The child goes on with the right bytes, or ends by SIGBUS in time and its supervisor names
+# the reason; afterwards the nodes are as before.
+#
+#	FAULTS="cut devices" tests/kernel/faults.sh	# these only
+
+# shellcheck disable=SC2317 # await calls functions
+# shellcheck source-path=SCRIPTDIR source=kernel.sh
+. "$(dirname "$0")/kernel.sh"
+
+need_kernels
+timeout=3		# s, of each child
+margin=5		# s, that a busy host may add
+gone="the snapshot is gone: released, or its parent ended"
+
+# on_node NODE COMMAND: it must succeed
+on_node() { expect 0 lab exec --timeout 60 "$1" "$2"; }
+
+# remote_child NODE OPTION...: in the background; the process is left in $real
+remote_child() {
+	local node=$1
+	shift
+	background child.out child.err "$tool" exec --timeout 120 "$node" -- \
+		"$child_tool" --timeout ${timeout}s "$@" "$ref"
+	child=$!
+	pids+=("$child")
+	await 30000 has_line child.out '^running'
+	real=$(sed -n 's/^running //p' child.out)
+}
+
+# A child that has nearly everything to fetch, and begins when it is told to.
+waiting_child() {
+	remote_state wait
+	remote_child node2 --no-push --window 1 "$@"
+}
+go() { on_node node2 "kill -USR1 $real"; }
+
+# It goes on, with the right bytes.
+child_is_well() {
+	finish "$child" 30000
+	[ "$status" = 0 ] || fail "the child's status is $status: $(cat child.out child.err)"
+	grep -qx 'ok wait' child.out || fail "$(cat child.out)"
+}
+
+# child_is_lost REASON: SIGBUS, in time
+child_is_lost() {
+	finish "$child" $(((timeout + margin) * 1000))
+	[ "$status" = 135 ] || fail "the child's status is $status, not 135: $(cat child.out child.err)"
+	expect_message "the page at 0x"
+	expect_message " cannot be had: $1"
+	[ "$(grep -c 'cannot be had' child.err)" = 1 ] || fail "more than one message"
+	! grep -q '^ok' child.out || fail "the child went on without its memory"
+}
+
+# A new parent and a new child.
+all_is_well() {
+	waiting_child
+	go
+	child_is_well
+	end_remote_state
+}
+
+snapshot_ends() {
+	doing="$version, parent killed"
+	waiting_child
+	on_node node1 'kill -KILL $(pidof state)'
+	finish "$parent" 10000
+	exec {hold_fd}>&-
+	hold_fd=
+	go
+	child_is_lost "$gone"
+
+	doing="$version, snapshot released"
+	waiting_child
+	on_node node1 "'$bin_dir/mitosis-ls' --release '$ref'"
+	go
+	child_is_lost "$gone"
+	end_remote_state
+
+	doing="$version, released when all is here"
+	remote_state wait
+	remote_child node2 --mode eager
+	on_node node1 "'$bin_dir/mitosis-ls' --release '$ref'"
+	go
+	child_is_well
+	end_remote_state
+}
+
+module_in_use() {
+	doing="$version, module in use"
+	waiting_child
+	for node in node1 node2; do
+		expect 1 lab exec "$node" 'rmmod mitosis'
+		said err 'Module mitosis is in use'
+	done
+	go
+	child_is_well
+	end_remote_state
+}
+
+# The state "slow" reads page by page: there is always a READ, or soon one.
+queue_pair() {
+	doing="$version, queue pairs fail"
+	waiting_child
+	read_counters
+	before=$(counter node2 reconnects)
+	on_node node2 "kill -USR1 $real
+		for i in 1 2 3 4 5 6; do
+			sleep 0.1
+			echo 1 >/sys/kernel/debug/mitosis/fail_connections || exit
+		done"
+	child_is_well
+	read_counters
+	(($(counter node2 reconnects) > before)) || fail "no queue pair was replaced"
+	end_remote_state
+}
+
+cut() {
+	doing="$version, wire cut for 2 s"
+	timeout=10 waiting_child
+	expect 0 lab link node1 loss=100%
+	go
+	sleep 2		# the length of the cut itself
+	expect 0 lab link node1 up
+	child_is_well
+	end_remote_state
+
+	doing="$version, wire cut for ever"
+	waiting_child
+	expect 0 lab link node1 loss=100%
+	go
+	child_is_lost "no answer from the parent's host in time"
+	# Whoever comes now is told, too, and not kept waiting.
+	expect 125 lab exec --timeout 60 node2 -- "$child_tool" --timeout ${timeout}s "$ref"
+	said err 'cannot connect'
+	expect 0 lab link node1 up
+	end_remote_state
+	all_is_well
+}
+
+device_again() { on_node "$1" 'rdma link add rxe0 type rxe netdev eth0'; }
+
+devices() {
+	doing="$version, child's device gone"
+	waiting_child
+	on_node node2 'rdma link del rxe0'
+	go
+	child_is_lost "the RDMA device is gone, or there is none"
+	expect 125 lab exec --timeout 60 node2 -- "$child_tool" --timeout ${timeout}s "$ref"
+	said err 'cannot reach its memory by RDMA: the RDMA device is gone, or there is none'
+
+	doing="$version, child's device back in time"
+	device_again node2
+	remote_child node2 --no-push --window 1
+	on_node node2 "rdma link del rxe0; kill -USR1 $real; sleep 1; rdma link add rxe0 type rxe netdev eth0"
+	child_is_well
+	end_remote_state
+
+	doing="$version, parent's device gone"
+	waiting_child
+	on_node node1 'rdma link del rxe0'
+	go
+	child_is_lost "$gone"
+	device_again node1
+	end_remote_state
+	all_is_well
+}
+
+# in_cgroup BYTES: the next child's; the kernel ends only what is in it
+memory() {
+	doing="$version, little memory, pages read"
+	on_node node2 'echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/small &&
+		echo 4M >/sys/fs/cgroup/small/memory.max'
+	remote_state wait
+	background child.out child.err "$tool" exec --timeout 120 node2 \
+		"echo \$\$ >/sys/fs/cgroup/small/cgroup.procs && exec '$child_tool' --timeout 20s '$ref'"
+	child=$!
+	pids+=("$child")
+	await 30000 has_line child.out '^running'
+	real=$(sed -n 's/^running //p' child.out)
+	# 8 MiB go through 4 MiB, and come again.
+	go
+	finish "$child" 60000
+	[ "$status" = 0 ] || fail "the child's status is $status: $(cat child.out child.err)"
+	grep -qx 'ok wait' child.out || fail "$(cat child.out)"
+	end_remote_state
+
+	doing="$version, little memory, pages written"
+	remote_state threads-same
+	expect 137 lab exec --timeout 60 node2 \
+		"echo \$\$ >/sys/fs/cgroup/small/cgroup.procs && echo 2M >/sys/fs/cgroup/small/memory.max &&
+			exec '$child_tool' '$ref'"
+	on_node node2 'grep oom_kill /sys/fs/cgroup/small/memory.events; rmdir /sys/fs/cgroup/small'
+	said out '^oom_kill [1-9]'
+	end_remote_state
+	all_is_well
+}
+
+# The child's host, of which nobody hears any more; then the parent's.
+power() {
+	doing="$version, child's host without power"
+	remote_state wait
+	remote_child node3 --no-push --window 1
+	expect 0 lab kill node3
+	nodes="node1 node2"
+	finish "$child" 20000
+	await 30000 served_closed
+	on_node node1 "'$bin_dir/mitosis-ls' --release '$ref'"
+	end_remote_state
+	await 30000 settled
+
+	doing="$version, parent's host without power"
+	waiting_child
+	expect 0 lab kill node1
+	nodes=node2
+	go
+	child_is_lost "no answer from the parent's host in time"
+	finish "$parent" 10000
+	exec {hold_fd}>&-
+	hold_fd=
+}
+served_closed() {
+	read_counters
+	[ "$(counter node1 served_made)" = "$(counter node1 served_closed)" ]
+}
+
+for version in "${versions[@]}"; do
+	build_module "$version"
+	doing=$version
+	lab_up -n 3 --memory 512M --kernel "$version"
+	nodes="node1 node2 node3"
+	load_module timeout_ms=10000 idle_ms=1000
+	for fault in ${FAULTS:-snapshot_ends module_in_use queue_pair cut devices memory power}; do
+		$fault
+	done
+	doing="$version, put back"
+	await 30000 settled
+	unload_module
+	status=0
+	lab down >down.out 2>down.err || status=$?
+	[ "$status" = 0 ] || [ "$fault" = power ] || fail "mitosis-lab down: $(cat down.err)"
+done
+exit 0
