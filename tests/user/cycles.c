@@ -68,13 +68,15 @@ static void print_log(enum mitosis_log_level level, const char *text, void *data
 /* Returns 0, or what is wrong with this cycle. */
 static const char *cycle(int n, const char *tool)
 {
+	struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
 	char ref[MITOSIS_REF_MAX], *argv[] = { (char *)tool, ref, NULL };
 	extern char **environ;
 	int status, ret;
 	pid_t pid;
 
 	memset(content, n, sizeof(content));
-	ret = mitosis_prepare(NULL, ref);
+	args.listen = getenv("MITOSIS_TEST_LISTEN");
+	ret = mitosis_prepare(&args, ref);
 	if (ret == 1) {
 		for (size_t i = 0; i < sizeof(content); i++)
 			if (content[i] != (char)n)
