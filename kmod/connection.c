@@ -278,7 +278,13 @@ int mitosis_connection_post(struct mitosis_connection *c, struct mitosis_read *r
 	read->wr.wr.sg_list = read->sge;
 	read->wr.wr.opcode = IB_WR_RDMA_READ;
 	read->wr.wr.send_flags = IB_SEND_SIGNALED;
+	/*
+	 * soft-RoCE sends from a tasklet. Raised with bottom halves off it runs when they are on again,
+	 * here and not in a thread that has to be woken.
+	 */
+	local_bh_disable();
 	error = ib_post_send(c->id->qp, &read->wr.wr, NULL);
+	local_bh_enable();
 	if (error)
 		read_unmap(c, read, read->count);
 	return error;

@@ -5,9 +5,12 @@
  * A fault finds out whether its address still shows the snapshot (discard.c) and gives a fresh page of
  * zeros if not. Otherwise the page cache has the page, or it is fetched: that page and the following
  * ones of the window, as far as they belong to the mapping, are shown by it and exist in the snapshot.
- * Half-way through the window lies a marker; who faults on it fetches the next window and does not
- * wait. Then filemap_fault() waits, killable, without the mmap lock where it may drop it, and answers
- * SIGBUS where the page could not be had.
+ * Half-way through the window lies a marker. Who faults on it goes through memory in order, most
+ * likely, and fetches twice as much without waiting; the marker of that is its first page, so that
+ * from then on one fetch is under way while the one before is used. Each is twice as large as the last
+ * up to MITOSIS_AHEAD windows; a fault on a page that nobody asked for begins anew. Then
+ * filemap_fault() waits, killable, without the mmap lock where it may drop it, and answers SIGBUS where
+ * the page could not be had.
  *
  * The kernel's own read-ahead for faults stays switched off (f_ra.ra_pages is 0). It reads around the
  * fault and takes neither the end of the mapping nor that of the snapshot for a border.
@@ -35,6 +38,7 @@
 #include "remote.h"
 #include "trace.h"
 
+#define MITOSIS_AHEAD		8U
 #define MITOSIS_SPIN_NS		(10 * NSEC_PER_MSEC)	/* then a polling thread sleeps all the same */
 
 static struct mitosis_child *mitosis_child_of(const struct vm_fault *vmf)
@@ -62,44 +66,67 @@ static void mitosis_record(struct mitosis_child *child, pgoff_t page)
 	spin_unlock(&child->record_lock);
 }
 
-/* Fetch what the snapshot holds of pages first .. end - 1; a hole in it is not fetched. */
-static void mitosis_fetch_range(struct file *file, struct mitosis_child *child, pgoff_t first, pgoff_t end)
+/*
+ * Fetch what the snapshot holds of pages first .. end - 1; a hole in it is not fetched. Page marker, or
+ * the first behind it that is fetched, becomes the marker.
+ */
+static void mitosis_fetch_range(struct file *file, struct mitosis_child *child, pgoff_t first, pgoff_t end,
+				pgoff_t marker)
 {
-	pgoff_t marker = end - first > 1 ? first + (end - first) / 2 : -1;
-
 	while (first < end) {
 		unsigned long run = mitosis_remote_next(child->remote, &first);
 
 		if (!run || first >= end)
 			break;
 		run = min(run, end - first);
+		if (marker < first)
+			marker = first;		/* it fell into a hole */
 		mitosis_pagefile_fetch(file, first, run, marker);
 		first += run;
+		if (marker < first)
+			marker = -1;
 	}
 }
 
-/* Fetch a window that begins at page first; the mapping shows run pages from the fault on. */
-static void mitosis_fetch_window(struct vm_fault *vmf, struct mitosis_child *child, pgoff_t first,
-				 unsigned long run)
+/* How many pages have been fetched ahead at a time: of each mapping, since that has its own file. */
+static unsigned int *mitosis_ahead(struct vm_fault *vmf)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	pgoff_t end = min3(first + child->window, vmf->pgoff + run, vma->vm_pgoff + vma_pages(vma));
-
-	if (first < end)
-		mitosis_fetch_range(vma->vm_file, child, first, end);
+	return &vmf->vma->vm_file->f_ra.size;
 }
 
-/* The marker was reached: fetch what follows the pages that are here, but no more than a window ahead. */
-static void mitosis_fetch_ahead(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
+/* Fetch a window that begins with the fault; the mapping shows run pages from there on. */
+static void mitosis_fetch_window(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
 {
-	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
-	pgoff_t first;
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long most = min3((unsigned long)child->window, run, vma->vm_pgoff + vma_pages(vma) - vmf->pgoff);
+
+	WRITE_ONCE(*mitosis_ahead(vmf), child->window);
+	mitosis_fetch_range(vma->vm_file, child, vmf->pgoff, vmf->pgoff + most,
+			    most > 1 ? vmf->pgoff + most / 2 : -1);
+}
+
+/* The marker was reached: fetch what follows the pages that are here or on their way. */
+static void mitosis_fetch_ahead(struct vm_fault *vmf, struct mitosis_child *child)
+{
+	unsigned int most = min(MITOSIS_AHEAD * child->window, (unsigned int)MITOSIS_WINDOW_MAX);
+	unsigned int count = min(2 * max(READ_ONCE(*mitosis_ahead(vmf)), child->window), most);
+	struct vm_area_struct *vma = vmf->vma;
+	struct mitosis_mm *mm = vma->vm_private_data;
+	unsigned long run = 2UL * count;
+	pgoff_t first, end;
 
 	rcu_read_lock();
-	first = page_cache_next_miss(mapping, vmf->pgoff + 1, child->window);
+	first = page_cache_next_miss(vma->vm_file->f_mapping, vmf->pgoff + 1, count);
 	rcu_read_unlock();
-	if (first > vmf->pgoff && first <= vmf->pgoff + child->window)
-		mitosis_fetch_window(vmf, child, first, run);
+	if (first <= vmf->pgoff || first > vmf->pgoff + count)
+		return;
+	if (mm)
+		run = mitosis_mm_run(mm, vmf->address, vmf->pgoff, run);
+	end = min3(first + count, vmf->pgoff + run, vma->vm_pgoff + vma_pages(vma));
+	if (first >= end)
+		return;
+	WRITE_ONCE(*mitosis_ahead(vmf), count);
+	mitosis_fetch_range(vma->vm_file, child, first, end, first);
 }
 
 /* Wait for the page without sleeping: the completion is looked for and not announced. */
@@ -148,7 +175,7 @@ static vm_fault_t mitosis_fault_missing(struct vm_fault *vmf, struct mitosis_chi
 		if (!present)
 			mitosis_pagefile_fetch(vmf->vma->vm_file, vmf->pgoff, 1, -1);
 		else if (!in_cache)
-			mitosis_fetch_window(vmf, child, vmf->pgoff, run);
+			mitosis_fetch_window(vmf, child, run);
 		if (present && child->flags & MITOSIS_OPEN_POLL)
 			mitosis_spin(child, vmf->pgoff);
 		result = filemap_fault(vmf);
@@ -168,13 +195,14 @@ static vm_fault_t mitosis_fault_file(struct vm_fault *vmf, struct mitosis_child 
 
 	if (in_cache) {
 		ready = folio_test_uptodate(folio);
-		marked = ready && folio_test_readahead(folio);
+		marked = folio_test_readahead(folio);
 		if (marked)
 			folio_clear_readahead(folio);
 		folio_put(folio);
 	}
-	if (marked && mitosis_may_fetch() && !mitosis_remote_error(child->remote))
-		mitosis_fetch_ahead(vmf, child, run);
+	/* It may be there for a sibling with a window. */
+	if (marked && child->window > 1 && mitosis_may_fetch() && !mitosis_remote_error(child->remote))
+		mitosis_fetch_ahead(vmf, child);
 	return ready ? filemap_fault(vmf) : mitosis_fault_missing(vmf, child, in_cache, run);
 }
 
@@ -205,8 +233,7 @@ static vm_fault_t mitosis_fault(struct vm_fault *vmf)
 
 	if (!mm)
 		return VM_FAULT_SIGBUS;		/* a fork that failed */
-	/* Two windows: one for this fault, one for its marker. */
-	run = mitosis_mm_run(mm, vmf->address, vmf->pgoff, 2UL * child->window);
+	run = mitosis_mm_run(mm, vmf->address, vmf->pgoff, child->window);
 	if (!run)
 		return mitosis_fault_zero(vmf, child);
 	if (child->flags & MITOSIS_OPEN_RECORD)
@@ -246,7 +273,7 @@ static vm_fault_t mitosis_shared_fault(struct vm_fault *vmf)
 
 	if (child->flags & MITOSIS_OPEN_RECORD)
 		mitosis_record(child, vmf->pgoff);
-	return mitosis_fault_file(vmf, child, 2UL * child->window);
+	return mitosis_fault_file(vmf, child, child->window);
 }
 
 static vm_fault_t mitosis_shared_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
