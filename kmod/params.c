@@ -14,7 +14,7 @@ typedef char *charp;
 PARAM(charp, device, NULL, 0444, "RDMA device that serves snapshots (default: the first active one)");
 PARAM(charp, address, NULL, 0444, "IP address at which peers reach it (default: the first in its GID table)");
 PARAM(ushort, port, 7471, 0444, "port of the RDMA connection manager (default: 7471)");
-PARAM(uint, window, 32, 0644, "pages fetched ahead of a fault, 0 to 512 (default: 32)");
+PARAM(uint, window, 32, 0644, "pages fetched at a fault, up to 512; 0 and 1: that one alone (default: 32)");
 PARAM(bool, poll, false, 0644, "faulting threads spin instead of sleeping (default: N)");
 PARAM(uint, timeout_ms, 10000, 0644, "longest wait for a page in ms (default: 10000)");
 PARAM(uint, retry_count, 5, 0644, "retransmissions of the device, 0 to 6; 7 is for ever on some (default: 5)");
