@@ -4,7 +4,7 @@
 # parents' memory and opens it for the children, through soft-RoCE's way to itself.
 #
 #	SAME="data malloc" tests/kernel/same.sh		# these only
-#	SAME=all tests/kernel/same.sh			# all, with each kernel; else a selection
+#	SAME=all tests/kernel/same.sh			# all, with each way of fetching; else a selection
 #
 # Not here: what looks at the TCP protocol or puts itself between (garbage, peer, refusals), at the pager
 # (dead-pager, dead-shadow, leftovers, measure: faults.sh is about such ends), at users without
@@ -23,9 +23,10 @@ everything="data malloc brk mmap zeros stack protect reserve thp sparse stripes 
 	threads threads-resize threads-wander threads-same push-race drain
 	counter variants supervisor many cycles python python-ctypes python-module replay"
 selection="data malloc brk mmap protect files dontneed mremap munmap fork threads drain python"
+quick=yes		# two ways of fetching
 case ${SAME:-} in
-all) selection=$everything ;;
-?*) selection=$SAME ;;
+all) selection=$everything quick= ;;
+?*) selection=$SAME quick= ;;
 esac
 
 for version in "${versions[@]}"; do
@@ -38,7 +39,8 @@ for version in "${versions[@]}"; do
 		doing="$version, $test"
 		begin=$(now_ms)
 		status=0
-		MITOSIS_TEST_ENGINE=kernel MITOSIS_BUILDDIR=$build_dir MITOSIS_CYCLES=20 lab exec --timeout 240 node1 -- \
+		MITOSIS_TEST_ENGINE=kernel MITOSIS_BUILDDIR=$build_dir MITOSIS_CYCLES=20 \
+			lab exec --timeout 240 --env quick="$quick" node1 -- \
 			bash "$tests_dir/user/$test.sh" >test.out 2>test.err || status=$?
 		if [ "${SAME_KEEP_GOING:-}" ]; then
 			echo "$version $test $status $(($(now_ms) - begin)) ms: $(tail -n 1 test.err)"
