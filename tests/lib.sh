@@ -23,6 +23,12 @@ child_tool=$bin_dir/mitosis-child
 export MITOSIS_TEST_CHILD=$child_tool	# for states that have children of their own
 state_tool=$build_dir/tests/user/state
 helper_tool=$build_dir/tests/user/helper
+# MITOSIS_TEST_ENGINE: what the parents of the tests are prepared with, instead of what they find.
+case ${MITOSIS_TEST_ENGINE:-} in
+kernel) reference='^mitosis\+rdma://' ;;
+user) reference='^mitosis://' ;;
+*) reference='^mitosis(\+rdma)?://' ;;
+esac
 # Not a version manager's wrapper: the interpreter itself is what becomes a parent.
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3 || true)
@@ -166,12 +172,12 @@ forget_parent() {
 
 await_reference() {
 	await 10000 reference_or_end "$1"
-	ref=$(grep -m 1 '^mitosis://' "$1") || fail "the parent ended without a reference"
-	port=${ref#mitosis://}
+	ref=$(grep -m 1 -E "$reference" "$1") || fail "the parent ended without a reference"
+	port=${ref#*://}
 	port=${port%/*}
 	port=${port##*:}
 }
-reference_or_end() { grep -q '^mitosis://' "$1" || gone "$parent"; }
+reference_or_end() { grep -Eq "$reference" "$1" || gone "$parent"; }
 
 # Let a parent that start_parent started go; its status is left in $status.
 end_parent() {
@@ -262,7 +268,14 @@ expect_output() { [ "$(<child.out)" = "$1" ] || fail "output is '$(<child.out)',
 
 # Options of mitosis-child, one way of fetching memory per line.
 all_modes() {
-	if "$helper_tool" uffd >/dev/null; then
+	if [ "${MITOSIS_TEST_ENGINE:-}" = kernel ]; then
+		cat <<-END
+			--mode demand --window 1 --private --no-push
+			--mode demand --window 8 --poll
+			--mode demand --window 32 --no-push
+			--mode demand
+		END
+	elif "$helper_tool" uffd >/dev/null; then
 		cat <<-END
 			--mode demand --window 1 --no-push
 			--mode demand --window 8

@@ -55,8 +55,8 @@ measure() {
 }
 
 run_cycles() {
-	expect 0 lab exec --timeout 1500 node1 --env MITOSIS_TEST_LISTEN=10.77.0.1 --env MITOSIS_CYCLES="$1" \
-		--env MITOSIS_TEST_CHILD="$work_dir/there" -- "$build_dir/tests/user/cycles"
+	expect 0 lab exec --timeout 1500 --env MITOSIS_TEST_LISTEN=10.77.0.1 --env MITOSIS_CYCLES="$1" \
+		--env MITOSIS_TEST_CHILD="$work_dir/there" node1 "'$build_dir/tests/user/cycles' >&2"
 }
 
 # A leak in each cycle shows as so many more objects or pages. Other activity is less than that.

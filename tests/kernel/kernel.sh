@@ -40,9 +40,9 @@ build_module() {
 
 nodes="node1 node2"	# that are up
 
-# load_module PARAMETER...: into every node of the lab
+# load_module PARAMETER...: into every node of the lab, each gets that of its kernel
 load_module() {
-	expect 0 lab exec --timeout 60 all "modprobe rdma_cm && insmod '$module' $*"
+	expect 0 lab exec --timeout 60 all "modprobe rdma_cm && insmod '$build_dir/tests/kernel/kmod-'\$(uname -r)/mitosis.ko $*"
 	expect 0 lab exec all 'test -c /dev/mitosis'
 }
 
@@ -95,13 +95,14 @@ remote_parent() {
 	ref=$(grep -m 1 '^mitosis+rdma://' parent.out)
 }
 
-# remote_state NAME: the parent program of a state (tests/user/state.c) on node1, held by a pipe
+# remote_state NAME [NODE]: the parent program of a state (tests/user/state.c) on node1, held by a pipe
 remote_state() {
+	local node=${2:-node1}
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
 	: >parent.out
 	: >parent.err
-	MITOSIS_TEST_LISTEN=10.77.0.1 "$tool" exec --timeout 300 node1 -- "$state_tool" "$1" \
+	MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout 300 "$node" -- "$state_tool" "$1" \
 		<hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")

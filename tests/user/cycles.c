@@ -76,6 +76,7 @@ static const char *cycle(int n, const char *tool)
 
 	memset(content, n, sizeof(content));
 	args.listen = getenv("MITOSIS_TEST_LISTEN");
+	args.engine = getenv("MITOSIS_TEST_ENGINE");
 	ret = mitosis_prepare(&args, ref);
 	if (ret == 1) {
 		for (size_t i = 0; i < sizeof(content); i++)

@@ -40,6 +40,13 @@ void skipped(const char *why)
 	_exit(77);
 }
 
+bool state_engine_is(const char *name)
+{
+	const char *asked = getenv("MITOSIS_TEST_ENGINE");
+
+	return asked && !strcmp(asked, name);
+}
+
 void *map_pages(uint64_t pages)
 {
 	void *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -125,6 +132,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	args.listen = getenv("MITOSIS_TEST_LISTEN");
+	args.engine = getenv("MITOSIS_TEST_ENGINE");
 
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		for (const struct state *s = groups[i]; s->name; s++) {

@@ -43,6 +43,9 @@ void check_equal(const char *file, int line, const char *what, uint64_t got, uin
 /* This machine cannot do it: status 77. */
 void skipped(const char *why) __attribute__((noreturn));
 
+/* Was this engine asked for, by MITOSIS_TEST_ENGINE? */
+bool state_engine_is(const char *name);
+
 /* Private anonymous memory, read and write, or the end. */
 void *map_pages(uint64_t pages);
 /* Every byte of [p, p + bytes) follows from the seed and its distance from p. */
