@@ -229,6 +229,22 @@ void probe_module(struct item *item)
 			    item_sudo());
 }
 
+/* Without it /dev/kvm may still be there: a KVM that runs only kernels that were made for it. */
+static bool cpu_virtualizes(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[8192];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = ' ';
+		found = !strncmp(line, "flags", 5) && (strstr(line, " vmx ") || strstr(line, " svm "));
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
 void probe_kvm(struct item *item)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), err = errno, version, vm;
@@ -246,6 +262,10 @@ void probe_kvm(struct item *item)
 	vm = ioctl(fd, KVM_CREATE_VM, 0);
 	if (vm < 0) {
 		item_set(item, STATE_NO, "/dev/kvm: no virtual machine can be made: %s", strerror(errno));
+	} else if (!cpu_virtualizes()) {
+		item_set(item, STATE_NO, "/dev/kvm, but the processor shows neither vmx nor svm: the lab's machines are "
+			 "emulated");
+		close(vm);
 	} else {
 		item_set(item, STATE_OK, "/dev/kvm, interface version %d", version);
 		close(vm);

@@ -45,7 +45,13 @@ def static_busybox():
 
 
 def has_kvm():
-    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+    """Whether KVM runs any guest: /dev/kvm alone may be a KVM without hardware support, which runs
+    only kernels that were made for it and leaves others spinning."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        flags = next((line.split() for line in file if line.startswith("flags")), [])
+    return "vmx" in flags or "svm" in flags
 
 
 def _call(function, *args):
