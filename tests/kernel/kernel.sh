@@ -102,7 +102,7 @@ remote_state() {
 	mkfifo hold || broken "mkfifo"
 	: >parent.out
 	: >parent.err
-	MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout 300 "$node" -- "$state_tool" "$1" \
+	MITOSIS_TEST_ENGINE=kernel MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout 300 "$node" -- "$state_tool" "$1" \
 		<hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")
