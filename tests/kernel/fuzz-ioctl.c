@@ -8,7 +8,8 @@
  * UUID, ADDRESS and PORT are those of a snapshot of another host, so that what is opened can be mapped
  * and read, too. The seed is printed first; with one thread's luck excepted, it repeats a run. At the end
  * it prints how often each kind of request was made and granted. It fails if a kind was never granted:
- * then it did not get behind the checks that it is meant to get behind.
+ * then it did not get behind the checks that it is meant to get behind. With FUZZ_MAKE_IT_FAIL in the
+ * environment its allocations fail as /sys/kernel/debug/failslab says (task-filter).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -410,6 +411,15 @@ static int find_base(void)
 	return close(fd);
 }
 
+static int make_it_fail(void)
+{
+	int fd = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC), failed = fd < 0 || write(fd, "1", 1) != 1;
+
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
@@ -437,6 +447,10 @@ int main(int argc, char **argv)
 	own = mmap(NULL, 128 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (own == MAP_FAILED || find_base()) {
 		perror("fuzz-ioctl: the snapshot");
+		return 1;
+	}
+	if (getenv("FUZZ_MAKE_IT_FAIL") && make_it_fail()) {
+		perror("fuzz-ioctl: /proc/self/make-it-fail");
 		return 1;
 	}
 	for (int i = 0; i < FILES / 2; i++)
