@@ -583,15 +583,21 @@ static bool session_is_unused(struct mitosis_peer *peer)
 static void session_reap(struct mitosis_peer *peer)
 {
 	struct mitosis_session *session = peer->session;
+	struct mitosis_connection *c;
 	unsigned long flags;
 	unsigned int i;
 
 	if (!session || !session->broken)
 		return;
 	wait_event(peer->wait, session_is_unused(peer));
-	/* Handlers find their connection in the session until the last one is freed. */
-	for (i = 0; i < session->count; i++)
-		mitosis_connection_free(session->connections[i]);
+	/* Handlers find the session until the last connection is freed, others no connection in it. */
+	for (i = 0; i < session->count; i++) {
+		spin_lock_irqsave(&peer->lock, flags);
+		c = session->connections[i];
+		session->connections[i] = NULL;
+		spin_unlock_irqrestore(&peer->lock, flags);
+		mitosis_connection_free(c);
+	}
 	spin_lock_irqsave(&peer->lock, flags);
 	WARN_ON_ONCE(peer->inflight);
 	peer->session = NULL;
@@ -1221,15 +1227,19 @@ int mitosis_peer_last_error(struct mitosis_peer *peer)
 	return loss_reason(peer);
 }
 
+/* What is being freed does not count: rdma.c waits for the references. */
 static bool peer_uses(struct mitosis_peer *peer, const struct mitosis_rdma *rdma)
 {
+	const struct mitosis_connection *c;
 	unsigned long flags;
 	bool uses = false;
 	unsigned int i;
 
 	spin_lock_irqsave(&peer->lock, flags);
-	for (i = 0; peer->session && i < peer->session->count; i++)
-		uses |= peer->session->connections[i]->rdma == rdma;
+	for (i = 0; peer->session && i < peer->session->count; i++) {
+		c = peer->session->connections[i];
+		uses |= c && c->rdma == rdma;
+	}
 	spin_unlock_irqrestore(&peer->lock, flags);
 	return uses;
 }
