@@ -264,6 +264,18 @@ void mitosis_peer_distrust(struct mitosis_peer *peer)
 	peer_break(peer, -EPROTO);
 }
 
+/* Not those that session_finish() has sorted out. */
+static bool session_has(const struct mitosis_session *session, const struct mitosis_connection *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < session->count; i++) {
+		if (session->connections[i] == c)
+			return true;
+	}
+	return false;
+}
+
 /* Any context: a step to connect is done, or c has failed. */
 void mitosis_peer_connection_is(struct mitosis_connection *c, int status)
 {
@@ -277,7 +289,7 @@ void mitosis_peer_connection_is(struct mitosis_connection *c, int status)
 	if (c->status == -EINPROGRESS || !c->status)
 		c->status = status;
 	/* While it is being made one connection may fail without the others. */
-	if (status && session && session->up)
+	if (status && session && session->up && session_has(session, c))
 		session_break(peer, status, &failed);
 	wake_up_all(&peer->wait);
 	spin_unlock_irqrestore(&peer->lock, flags);
