@@ -118,8 +118,11 @@ static int inbox_make(struct mitosis_connection *c)
 	unsigned int i;
 
 	c->slots = kcalloc(INBOX, sizeof(*c->slots), GFP_KERNEL);
+	if (!c->slots)
+		return -ENOMEM;
+	/* Where there is one it is mapped. */
 	c->inbox = kcalloc(INBOX, sizeof(*c->inbox), GFP_KERNEL);
-	if (!c->slots || !c->inbox)
+	if (!c->inbox)
 		return -ENOMEM;
 	for (i = 0; i < INBOX; i++) {
 		c->slots[i].c = c;
