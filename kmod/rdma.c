@@ -16,6 +16,10 @@
  * a key whose low byte is random and not the one before; the global rkey of a protection domain is
  * never asked for, since it would show peers all memory of this host for ever.
  *
+ * A key is good for the queue pairs of its protection domain. Those that children use to read from
+ * other hosts have a domain of their own, without any region: the host at the other end could read as
+ * well, and it is its answer that decides, whatever the request says.
+ *
  * Work requests that register or invalidate need a queue pair that is ready to send: the module has
  * a connection to itself (struct self), made when it is first needed and remade when it has died. It
  * goes through server.c's listener like any other, with a secret in place of a UUID. .lock of the
@@ -76,7 +80,7 @@ struct mitosis_rdma {
 	struct kref ref;
 	struct list_head node;
 	struct ib_device *device;
-	struct ib_pd *pd;
+	struct ib_pd *pd, *client_pd;
 	struct ib_cq *cq;
 	u64 zero_dma;
 	bool lost;
@@ -160,6 +164,11 @@ struct ib_device *mitosis_rdma_device(const struct mitosis_rdma *rdma)
 struct ib_pd *mitosis_rdma_pd(const struct mitosis_rdma *rdma)
 {
 	return rdma->pd;
+}
+
+struct ib_pd *mitosis_rdma_client_pd(const struct mitosis_rdma *rdma)
+{
+	return rdma->client_pd;
 }
 
 int mitosis_rdma_endpoint(const struct mitosis_rdma *rdma, struct sockaddr_storage *to)
@@ -839,6 +848,11 @@ static int rdma_add(struct ib_device *dev)
 		error = PTR_ERR(rdma->pd);
 		goto err_pd;
 	}
+	rdma->client_pd = ib_alloc_pd(dev, 0);
+	if (IS_ERR(rdma->client_pd)) {
+		error = PTR_ERR(rdma->client_pd);
+		goto err_client_pd;
+	}
 	rdma->cq = ib_alloc_cq(dev, NULL, BATCH + 2, 0, IB_POLL_SOFTIRQ);
 	if (IS_ERR(rdma->cq)) {
 		error = PTR_ERR(rdma->cq);
@@ -858,6 +872,8 @@ static int rdma_add(struct ib_device *dev)
 err_zero:
 	ib_free_cq(rdma->cq);
 err_cq:
+	ib_dealloc_pd(rdma->client_pd);
+err_client_pd:
 	ib_dealloc_pd(rdma->pd);
 err_pd:
 	kfree(rdma);
@@ -888,6 +904,7 @@ static void rdma_remove(struct ib_device *dev, void *data)
 	pool_empty(rdma);
 	ib_dma_unmap_page(dev, rdma->zero_dma, PAGE_SIZE, DMA_TO_DEVICE);
 	ib_free_cq(rdma->cq);
+	ib_dealloc_pd(rdma->client_pd);
 	ib_dealloc_pd(rdma->pd);
 	kfree(rdma);
 }
