@@ -283,7 +283,7 @@ static unsigned long mitosis_chunks_list(struct mitosis_remote *remote, u64 *chu
 	unsigned long count = 0;
 	pgoff_t page = 0;
 
-	while (mitosis_remote_next(remote, &page)) {
+	while (mitosis_remote_next(remote, &page, 1)) {
 		u64 chunk = page >> MITOSIS_CHUNK_SHIFT;
 
 		if (chunks)

@@ -33,8 +33,11 @@ const u8 *mitosis_remote_uuid(const struct mitosis_remote *remote);
 u64 mitosis_remote_pages(const struct mitosis_remote *remote);
 /* Is the page part of the snapshot? Any context. */
 bool mitosis_remote_has(const struct mitosis_remote *remote, pgoff_t page);
-/* The first run of pages at or behind *page: its start in *page, its length returned; 0: none. */
-unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page);
+/*
+ * The first run of pages at or behind *page: its start in *page, its length returned, most if it is
+ * longer; 0: none. What it costs grows with most.
+ */
+unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page, unsigned long most);
 /* Most pages of one read: the device's scatter list bounds it. */
 unsigned int mitosis_remote_read_max(const struct mitosis_remote *remote);
 
