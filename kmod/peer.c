@@ -42,6 +42,7 @@
 #include <linux/ktime.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -341,6 +342,11 @@ static void peer_unreserve(struct mitosis_connection *c)
 		wake_up_all(&c->peer->wait);
 }
 
+static bool read_is_abandoned(const struct mitosis_read *read)
+{
+	return read->mapping && mapping_exiting(read->mapping);
+}
+
 /* A read that no device has, to where it waits; or into failed. */
 static void read_requeue(struct mitosis_peer *peer, struct mitosis_read *read,
 			 struct list_head *failed)
@@ -348,7 +354,7 @@ static void read_requeue(struct mitosis_peer *peer, struct mitosis_read *read,
 	struct mitosis_remote *remote = read->remote;
 
 	lockdep_assert_held(&peer->lock);
-	if (!remote || remote->error) {
+	if (!remote || remote->error || read_is_abandoned(read)) {
 		list_add_tail(&read->node, failed);
 	} else if (remote->open) {
 		list_add(&read->node, &peer->ready);
@@ -372,6 +378,29 @@ static void failed_end(struct list_head *failed)
 		list_del(&read->node);
 		read_end(read, error_of(read));
 	}
+}
+
+static void reads_abandon(struct list_head *reads, struct list_head *failed)
+{
+	struct mitosis_read *read, *next;
+
+	list_for_each_entry_safe(read, next, reads, node) {
+		if (read_is_abandoned(read))
+			list_move_tail(&read->node, failed);
+	}
+}
+
+void mitosis_remote_abandon(struct mitosis_remote *remote)
+{
+	struct mitosis_peer *peer = remote->peer;
+	unsigned long flags;
+	LIST_HEAD(failed);
+
+	spin_lock_irqsave(&peer->lock, flags);
+	reads_abandon(&remote->parked, &failed);
+	reads_abandon(&peer->ready, &failed);
+	spin_unlock_irqrestore(&peer->lock, flags);
+	failed_end(&failed);
 }
 
 /* Anew each time: keys change from session to session, but not while a connection is busy. */

@@ -61,6 +61,7 @@ struct mitosis_read {
 	 */
 	void (*done)(struct mitosis_read *read, int error);
 	void *private;
+	struct address_space *mapping;		/* of the pages, or NULL */
 
 	/* peer.c's and connection.c's. */
 	struct mitosis_connection *connection;
@@ -83,6 +84,11 @@ void mitosis_read_free(struct mitosis_read *read);
  * anew and the read repeated until the remote's timeout has passed since the submission.
  */
 void mitosis_read_submit(struct mitosis_read *read);
+/*
+ * Nobody waits any more for the pages of a mapping that is exiting: its reads that no device has end at
+ * once, others when the device has let go of them. They are not repeated.
+ */
+void mitosis_remote_abandon(struct mitosis_remote *remote);
 /* A thread that spins for a page calls this in its loop. */
 void mitosis_remote_poll(struct mitosis_remote *remote);
 

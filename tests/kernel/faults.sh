@@ -140,7 +140,23 @@ cut() {
 	said err 'cannot connect'
 	expect 0 lab link node1 up
 	end_remote_state
+
+	# Its end does not wait for the pages that it waited for.
+	doing="$version, killed while the wire is cut"
+	timeout=600 waiting_child
+	expect 0 lab link node1 loss=100%
+	go
+	await 30000 reads_wait
+	on_node node2 "kill -KILL $real"
+	finish "$child" 60000
+	[ "$status" = 137 ] || fail "the child's status is $status, not 137: $(cat child.out child.err)"
+	expect 0 lab link node1 up
+	end_remote_state
 	all_is_well
+}
+reads_wait() {
+	read_counters
+	[ "$(counter node2 reads_begun)" != "$(counter node2 reads_ended)" ]
 }
 
 device_again() { on_node "$1" 'rdma link add rxe0 type rxe netdev eth0'; }
