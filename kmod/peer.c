@@ -411,8 +411,8 @@ static void read_address(struct mitosis_read *read)
 	mitosis_remote_key(read->remote, read->first, read->count, &read->wr.rkey);
 }
 
-/* c is reserved. */
-static void read_post(struct mitosis_connection *c, struct mitosis_read *read)
+/* c is reserved. False: mappings are short just now, and the read is back in its place. */
+static bool read_post(struct mitosis_connection *c, struct mitosis_read *read)
 {
 	struct mitosis_peer *peer = c->peer;
 	unsigned long flags;
@@ -430,16 +430,21 @@ static void read_post(struct mitosis_connection *c, struct mitosis_read *read)
 	spin_lock_irqsave(&peer->lock, flags);
 	if (error) {
 		peer_unreserve(c);
-		/* Mappings are short at times: the next completion or the tick tries again. */
+		/* Without a mapping the next completion or the tick tries again. */
 		if (mapped)
 			session_break(peer, error, &failed);
-		read_requeue(peer, read, &failed);
+		/* Trying does not count as getting on, but looks like it: see peer_reserve(). */
+		if (!mapped && read->remote && time_after(jiffies, read->deadline))
+			list_add_tail(&read->node, &failed);
+		else
+			read_requeue(peer, read, &failed);
 	}
 	c->busy--;
 	if (!c->busy && peer->session && peer->session->broken)
 		wake_up_all(&peer->wait);
 	spin_unlock_irqrestore(&peer->lock, flags);
 	failed_end(&failed);
+	return mapped;
 }
 
 /* Post what is ready; once is enough at a completion. */
@@ -458,9 +463,8 @@ static void peer_pump(struct mitosis_peer *peer, unsigned int most)
 		if (c)
 			list_del(&read->node);
 		spin_unlock_irqrestore(&peer->lock, flags);
-		if (!c)
+		if (!c || !read_post(c, read))
 			return;
-		read_post(c, read);
 	}
 }
 
