@@ -835,8 +835,9 @@ static void fetch_done(struct mitosis_read *read, int error)
 	struct fetch *fetch = read->private;
 	struct mitosis_peer *peer = fetch->peer;
 
+	/* The first tells why; those behind it were flushed. */
 	if (error)
-		WRITE_ONCE(fetch->error, error);
+		cmpxchg(&fetch->error, 0, error);
 	/* The last one's end is the end of fetch, and of all reads. */
 	if (atomic_dec_and_test(&fetch->pending))
 		wake_up_all(&peer->wait);
