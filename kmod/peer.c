@@ -23,8 +23,8 @@
  * drain.
  *
  * Time. A remote is lost when a parked read has waited for its timeout, counted from the submission
- * or from when reads of it last got on, whichever is later: a long queue is no fault. A session in
- * which nothing has got on for half of the shortest timeout is broken by us, so that half is left to
+ * or from when reads of it last got on, whichever is later: a long queue is no fault. A session with a
+ * connection on which nothing has got on for half of the shortest timeout is broken by us, so that half is left to
  * repeat it. Between failures the keeper pauses, longer each time; who opens a remote anew need not
  * wait for that. Both is seen to by the tick, which runs only while there are reads.
  *
@@ -325,7 +325,8 @@ static struct mitosis_connection *peer_reserve(struct mitosis_peer *peer)
 	}
 	if (!best)
 		return NULL;
-	best->inflight++;
+	if (!best->inflight++)
+		best->progress = jiffies;
 	best->busy++;
 	if (!peer->inflight++)
 		peer->progress = jiffies;
@@ -506,6 +507,7 @@ void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *r
 		session_break(peer, error == -EIO ? -EREMOTEIO : error, &failed);
 	} else {
 		peer->progress = jiffies;
+		c->progress = jiffies;
 		if (remote)
 			peer->got_on = true;
 	}
@@ -1093,18 +1095,25 @@ static bool remote_is_overdue(const struct mitosis_remote *remote)
 	return false;
 }
 
+/* A connection that is silent may not hide behind the others. */
 static bool session_is_stuck(const struct mitosis_peer *peer)
 {
 	const struct mitosis_session *session = peer->session;
 	unsigned long limit = MAX_JIFFY_OFFSET;
+	const struct mitosis_connection *c;
 	const struct mitosis_remote *remote;
+	unsigned int i;
 
-	if (!session || !session->up || session->broken ||
-	    (!peer->inflight && list_empty(&peer->ready)))
+	if (!session || !session->up || session->broken)
 		return false;
 	list_for_each_entry(remote, &peer->remotes, peer_node)
 		limit = min(limit, remote->timeout / 2);
-	return time_after(jiffies, peer->progress + limit);
+	for (i = 0; i < session->count; i++) {
+		c = session->connections[i];
+		if (c->inflight && time_after(jiffies, c->progress + limit))
+			return true;
+	}
+	return !list_empty(&peer->ready) && time_after(jiffies, peer->progress + limit);
 }
 
 static bool peer_check(struct mitosis_peer *peer, struct list_head *failed)
