@@ -482,6 +482,6 @@ int mitosis_remote_init(void)
 
 void mitosis_remote_exit(void)
 {
-	WARN_ON(!list_empty(&remotes));
 	mitosis_peer_exit();
+	WARN_ON(!list_empty(&remotes));
 }
