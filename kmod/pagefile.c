@@ -362,13 +362,18 @@ static struct inode *mitosis_inode_make(struct mitosis_remote *remote)
 	return inode;
 }
 
-/* An inode in eviction is not grabbed; it leaves the cookie alone once another is there. */
+/*
+ * An inode in eviction is not grabbed; it leaves the cookie alone once another is there. Nor is one of a
+ * file system that is being unmounted, since its last child has let go of it: that waits for nobody.
+ */
 static struct inode *mitosis_inode_shared(void **cookie, struct inode *fresh)
 {
 	struct inode *inode;
 
 	mutex_lock(&mitosis_inode_lock);
-	inode = *cookie ? igrab(*cookie) : NULL;
+	inode = *cookie;
+	if (inode)
+		inode = inode->i_sb == mitosis_mount->mnt_sb ? igrab(inode) : NULL;
 	if (!inode && fresh) {
 		*cookie = fresh;
 		inode = fresh;
