@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0,
 		  "fetch pages on 'demand' or all before the start ('eager'); 'auto', the default: demand where this host allows it",
 		  "MODE" },
-		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault, 1 to 1024 (default 32)", "PAGES" },
+		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault, 0 to 1024; 0 and 1: that one alone (default 32)", "PAGES" },
 		{ "push", '\0', POPT_ARG_STRING, &share, 0,
 		  "share of the memory that the background fetches (default 100)", "PERCENT" },
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
@@ -120,9 +120,9 @@ int main(int argc, char **argv)
 		goto usage;
 	}
 	if (window) {
-		if (tool_arg_uint("--window", window, 1, 1024, &value))
+		if (tool_arg_uint("--window", window, 0, 1024, &value))
 			goto usage;
-		args.window = (uint32_t)value;
+		args.window = value ? (uint32_t)value : 1;	/* 0 is the library's default */
 	}
 	if (share) {
 		share[strcspn(share, "%")] = '\0';

@@ -498,7 +498,7 @@ int main(int argc, char **argv)
 	if (tool_arg_sizes("--wss", wss ? wss : "64M", &p.wss, &p.wss_count) ||
 	    tool_arg_uints("--touch", touch ? touch : "100", 0, 100, &p.touch, &p.touch_count) ||
 	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
-	    (window && tool_arg_uint("--window", window, 1, 1024, &p.window)) ||
+	    (window && tool_arg_uint("--window", window, 0, 1024, &p.window)) ||
 	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
 	    tool_arg_words("--pattern", pattern ? pattern : "seq", pattern_names, pattern_flags) ||
 	    tool_arg_words("--access", access ? access : "read", access_names, access_flags) ||

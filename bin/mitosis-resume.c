@@ -550,7 +550,7 @@ int main(int argc, char **argv)
 	if (window) {
 		uint64_t ignored;
 
-		if (tool_arg_uint("--window", window, 1, 1024, &ignored))
+		if (tool_arg_uint("--window", window, 0, 1024, &ignored))
 			goto out;
 		child_options[n++] = (char *)"--window";
 		child_options[n++] = window;
