@@ -214,10 +214,11 @@ memory() {
 	grep -qx 'ok wait' child.out || fail "$(cat child.out)"
 	end_remote_state
 
+	# 1 MiB of them, which nothing can make room for, beside what else the child needs.
 	doing="$version, little memory, pages written"
 	remote_state threads-same
 	expect 137 lab exec --timeout 60 node2 \
-		"echo \$\$ >/sys/fs/cgroup/small/cgroup.procs && echo 2M >/sys/fs/cgroup/small/memory.max &&
+		"echo \$\$ >/sys/fs/cgroup/small/cgroup.procs && echo 1M >/sys/fs/cgroup/small/memory.max &&
 			exec '$child_tool' '$ref'"
 	on_node node2 'grep oom_kill /sys/fs/cgroup/small/memory.events; rmdir /sys/fs/cgroup/small'
 	said out '^oom_kill [1-9]'
