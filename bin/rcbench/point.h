@@ -53,6 +53,7 @@ struct worker {
 	/* Since when it waits in the kernel: whoever watches wakes it by a signal now and then. */
 	_Atomic uint64_t waiting_since;
 	_Atomic uint64_t done;
+	_Atomic uint64_t told_ns;		/* kernel: when .done was brought up to date */
 	struct samples samples;			/* struct sample: connections that were made */
 	struct samples shorts;			/* struct short_sample: taken from a pool, operations */
 	_Atomic uint64_t outcomes[OUTCOMES];

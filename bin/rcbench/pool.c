@@ -27,9 +27,14 @@ static void fill(struct driver *d)
 static void empty(struct driver *d)
 {
 	for (unsigned int i = 0; i < d->count; i++) {
-		if (d->connections[i].state != CONNECTION_READY)
+		struct connection *c = &d->connections[i];
+
+		if (c->state != CONNECTION_READY)
 			continue;
-		connection_teardown(&d->connections[i]);
+		if (atomic_load(&c->dead))
+			connection_drop(c, c->sample.outcome);
+		else
+			connection_teardown(c);
 		while (d->under_way > d->ready)
 			driver_wait(d);
 	}

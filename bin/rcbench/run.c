@@ -114,27 +114,39 @@ static void sleep_until(uint64_t ns, struct point *p)
 	struct timespec until;
 	uint64_t now = clock_now_ns();
 
-	if (ns > now + WAKE_NS)
-		ns = now + WAKE_NS;
+	if (ns > now + WAKE_NS || ns <= now)
+		ns = now + (ns <= now ? WAKE_NS / 100 : WAKE_NS);
 	until = (struct timespec){ (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
 	sem_clockwait(&p->ended, CLOCK_MONOTONIC, &until);
+}
+
+/* What a kernel thread has done is known when its call has returned, shortly after the interval. */
+static bool is_told(struct point *p, struct worker *workers, uint64_t due)
+{
+	for (unsigned int i = 0; i < p->threads && p->kernel; i++) {
+		if (!atomic_load(&workers[i].ended) && atomic_load(&workers[i].told_ns) < due)
+			return false;
+	}
+	return true;
 }
 
 static void watch(struct point *p, struct worker *workers, struct record_stream *out)
 {
 	struct seen *seen = calloc(p->threads, sizeof(*seen));
-	uint64_t last = p->begun_ns, now;
+	uint64_t last = p->begun_ns, due = p->begun_ns + p->interval_ns, now;
 
 	progress_start(operation_names[p->operation], p->count ? p->count : p->duration_ns / 1000000);
 	while (!all_ended(p, workers)) {
-		sleep_until(p->interval_ns ? last + p->interval_ns : UINT64_MAX, p);
+		sleep_until(p->interval_ns ? due : UINT64_MAX, p);
 		now = clock_now_ns();
 		if (run_signal || (out && record_error(out)))
 			atomic_store(&p->stop, true);
 		wake_sleepers(p, workers, now);
-		if (p->interval_ns && seen && now >= last + p->interval_ns) {
+		if (p->interval_ns && seen && now >= due && is_told(p, workers, due)) {
 			report_all(out, p, workers, seen, now - last);
 			last = now;
+			while (due <= now)
+				due += p->interval_ns;
 		}
 		progress_update(p->count ? done_of(p, workers) : (now - p->begun_ns) / 1000000);
 	}
