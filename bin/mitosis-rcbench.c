@@ -343,6 +343,10 @@ static int check_client(const struct options *o, const struct plan *plan)
 	if (o->once || o->listen || o->max_connections)
 		return tool_usage_error(o->once ? "--once" : o->listen ? "--listen" : "--max-connections",
 					"goes with --server only");
+	for (enum operation op = OPERATION_READ; op < OPERATIONS; op++) {
+		if (plan->kernel && plan->operations[op])
+			return tool_usage_error("--space", "kernel goes with --op connect only");
+	}
 	if (o->reuse && o->mode)
 		return tool_usage_error("--reuse", "contradicts --mode: what is in a pool is not made while it is measured");
 	if (o->reuse && !plan->operations[OPERATION_CONNECT])

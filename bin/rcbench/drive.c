@@ -13,12 +13,17 @@
 #include "clock.h"
 #include "connection.h"
 
+static bool is_over(struct point *p)
+{
+	return atomic_load_explicit(&p->stop, memory_order_relaxed) || (p->end_ns && clock_now_ns() >= p->end_ns);
+}
+
 bool point_ticket(struct point *p, uint64_t *intended_ns)
 {
 	uint64_t n;
 
 	*intended_ns = 0;
-	if (atomic_load_explicit(&p->stop, memory_order_relaxed) || (p->end_ns && clock_now_ns() >= p->end_ns))
+	if (is_over(p))
 		return false;
 	n = atomic_fetch_add_explicit(&p->tickets, 1, memory_order_relaxed);
 	if (p->count && n >= p->count)
@@ -100,6 +105,11 @@ static void poll_both(struct driver *d, uint64_t until_ns)
 	driver_check(d, clock_now_ns());
 }
 
+static bool is_due(struct point *p, uint64_t intended)
+{
+	return !is_over(p) && (!intended || intended <= clock_now_ns());
+}
+
 void *drive_connections(void *data)
 {
 	struct worker *w = data;
@@ -116,12 +126,12 @@ void *drive_connections(void *data)
 	both = p->rate || d.completions;
 	more = point_ticket(p, &intended);
 	while (more || d.under_way) {
-		while (more && d.under_way < d.count && (!intended || intended <= clock_now_ns())) {
+		while (more && d.under_way < d.count && is_due(p, intended)) {
 			connection_begin(driver_idle(&d), intended);
 			more = point_ticket(p, &intended);
 		}
-		if (more && d.under_way < d.count && atomic_load(&p->stop))
-			more = false;
+		/* A ticket is taken ahead; much may have happened since. */
+		more = more && !is_over(p);
 		if (!more && !d.under_way)
 			break;
 		if (both)

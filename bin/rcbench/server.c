@@ -41,6 +41,7 @@
 #include "tool.h"
 
 #define TICK_NS		500000000u
+#define GRACE_NS	1000000000u	/* for the connections of a run that has ended */
 #define PROBE_NS	5000000000u	/* a connection that is older is probed so often */
 #define RUNS_MAX	1024u
 #define BACKLOG		1024
@@ -71,7 +72,8 @@ struct run {
 	uint8_t id[16];
 	char client[64];
 	uint64_t begun_ns;
-	struct served *control;		/* NULL: it has ended */
+	struct served *control;		/* NULL: it has ended, and when */
+	uint64_t ended_ns;
 	_Atomic bool goodbye;
 	unsigned int references;	/* connections, under server.lock */
 	_Atomic uint64_t tally[TALLIES];
@@ -200,10 +202,9 @@ static void served_free(struct served *s)
 		s->next->previous = s->previous;
 	server.connections--;
 	if (s->run->control == s) {
+		/* Its other connections end by themselves, or the janitor does it. */
 		s->run->control = NULL;
-		/* Its other connections are the janitor's. */
-		if (s->run->references > 1)
-			sem_post(&server.poke);
+		s->run->ended_ns = clock_now_ns();
 	}
 	run_put(s->run);
 	pthread_mutex_unlock(&server.lock);
@@ -448,8 +449,8 @@ static unsigned int verdict(const struct served *s, uint64_t now)
 		return TALLY_LOST;
 	if (!(flags & SERVED_ESTABLISHED) && now - s->begun_ns > server.options->timeout_ns)
 		return TALLY_HALF_OPEN;
-	/* What the client did not end itself before its goodbye, or its death. */
-	if (!s->control && !s->run->control)
+	/* What the client has not ended itself when it left. */
+	if (!s->control && !s->run->control && now - s->run->ended_ns > GRACE_NS)
 		return flags & SERVED_ESTABLISHED ? TALLY_LOST : TALLY_HALF_OPEN;
 	return TALLIES + 1;
 }
