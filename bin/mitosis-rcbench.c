@@ -35,7 +35,7 @@ struct plan {
 	size_t thread_count, depth_count, rate_count, size_count, outstanding_count;
 	bool user, kernel, serial, pipelined, operations[OPERATIONS];
 	bool reuse, verify;
-	uint64_t count, duration_ns, interval_ns, timeout_ns, max_failures, port;
+	uint64_t count, duration_ns, interval_ns, timeout_ns, wait_ns, max_failures, port;
 	uint8_t run[16];
 	struct record_stream *out;
 
@@ -76,6 +76,7 @@ static int names_arguments(struct names *to, const char **arguments)
 
 static struct target *target_get(struct plan *plan, const char *server, const char *device)
 {
+	const struct approach how = { plan->run, (uint16_t)plan->port, plan->timeout_ns, plan->wait_ns };
 	struct target **grown, *t;
 
 	for (size_t i = 0; i < plan->target_count; i++) {
@@ -93,7 +94,7 @@ static struct target *target_get(struct plan *plan, const char *server, const ch
 	t = calloc(1, sizeof(*t));
 	server = strdup(server);
 	device = device ? strdup(device) : NULL;
-	if (!t || !server || target_open(t, server, device, plan->run, (uint16_t)plan->port, plan->timeout_ns)) {
+	if (!t || !server || target_open(t, server, device, &how)) {
 		free((char *)server);
 		free((char *)device);
 		free(t);
@@ -256,7 +257,7 @@ static int run_sweep(struct plan *plan)
 struct options {
 	int server, once, reuse, verify, json;
 	char *listen, *port, *threads, *depth, *mode, *space, *device, *count, *duration, *rate, *interval;
-	char *op, *size, *outstanding, *timeout, *max_failures, *max_connections;
+	char *op, *size, *outstanding, *timeout, *wait, *max_failures, *max_connections;
 };
 
 static int run_server(const struct options *o, int argc, char **argv)
@@ -324,6 +325,7 @@ static int parse_limits(struct plan *plan, const struct options *o)
 	    (o->duration && tool_arg_duration("--duration", o->duration, &plan->duration_ns)) ||
 	    (o->interval && tool_arg_duration("--interval", o->interval, &plan->interval_ns)) ||
 	    (o->timeout && tool_arg_duration("--timeout", o->timeout, &plan->timeout_ns)) ||
+	    (o->wait && tool_arg_duration("--wait", o->wait, &plan->wait_ns)) ||
 	    (o->max_failures && tool_arg_uint("--max-failures", o->max_failures, 0, UINT64_MAX, &plan->max_failures)) ||
 	    (o->port && tool_arg_uint("--port", o->port, 1, 65535, &plan->port)))
 		return STATUS_USAGE;
@@ -414,7 +416,7 @@ int main(int argc, char **argv)
 	struct options o = { 0 };
 	struct poptOption options[] = {
 		{ "server", 's', POPT_ARG_NONE, &o.server, 0, "be the server, until a signal", NULL },
-		{ "once", '\0', POPT_ARG_NONE, &o.once, 0, "server: end with the first client's run", NULL },
+		{ "once", '\0', POPT_ARG_NONE, &o.once, 0, "server: end with a client's run, if no other is under way", NULL },
 		{ "listen", 'l', POPT_ARG_STRING, &o.listen, 0, "server: address (default: all)", "ADDRESS" },
 		{ "max-connections", '\0', POPT_ARG_STRING, &o.max_connections, 0, "server: at once; more are rejected (default 4096)", "N" },
 		{ "port", 'p', POPT_ARG_STRING, &o.port, 0, "port of the connection manager (default 7472)", "PORT" },
@@ -433,6 +435,7 @@ int main(int argc, char **argv)
 		{ "rate", '\0', POPT_ARG_STRING, &o.rate, 0, "begin so many per second, and measure from that time", "N[,N...]" },
 		{ "interval", 'i', POPT_ARG_STRING, &o.interval, 0, "throughput each so often, instead of each connection", "TIME" },
 		{ "timeout", '\0', POPT_ARG_STRING, &o.timeout, 0, "longest wait in a step (default 10s)", "TIME" },
+		{ "wait", 'w', POPT_ARG_STRING, &o.wait, 0, "try so long until the server listens (default: once)", "TIME" },
 		{ "max-failures", '\0', POPT_ARG_STRING, &o.max_failures, 0, "end with status 1 after more than these (default 0)", "N" },
 		{ "json", 'j', POPT_ARG_NONE, &o.json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,

@@ -171,7 +171,7 @@ static void run_put(struct run *run)
 	server.run_count--;
 	run_report(run, atomic_load(&run->goodbye) ? "done" : atomic_load(&server.stop) ? "stopped" : "vanished");
 	free(run);
-	if (server.options->once) {
+	if (server.options->once && !server.runs) {
 		server.once_done = true;
 		sem_post(&server.poke);
 	}

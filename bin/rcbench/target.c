@@ -176,7 +176,9 @@ static int await_event(struct target *t, enum rdma_cm_event_type wanted, uint64_
 	}
 	if (event.type == wanted)
 		return 0;
-	tool_error(t->server, "%s", cm_event_text(&event));
+	t->refused = outcome_of_event(&event) == OUTCOME_REFUSED && clock_now_ns() < t->patience_ns;
+	if (!t->refused)
+		tool_error(t->server, "%s", cm_event_text(&event));
 	return -1;
 }
 
@@ -240,13 +242,48 @@ static int control_connect(struct target *t, const uint8_t run[16], uint64_t tim
 	return await_event(t, RDMA_CM_EVENT_ESTABLISHED, timeout_ns);
 }
 
-int target_open(struct target *t, const char *server, const char *device, const uint8_t run[16],
-		uint16_t port, uint64_t timeout_ns)
+static void target_release(struct target *t)
+{
+	if (t->control && t->control->qp)
+		rdma_destroy_qp(t->control);
+	if (t->control)
+		rdma_destroy_id(t->control);
+	if (t->mr)
+		ibv_dereg_mr(t->mr);
+	if (t->cq)
+		ibv_destroy_cq(t->cq);
+	if (t->pd)
+		ibv_dealloc_pd(t->pd);
+	if (t->channel)
+		rdma_destroy_event_channel(t->channel);
+	t->control = NULL;
+	t->mr = NULL;
+	t->cq = NULL;
+	t->pd = NULL;
+	t->channel = NULL;
+}
+
+static int target_try(struct target *t, const struct approach *how)
+{
+	t->refused = false;
+	t->channel = rdma_create_event_channel();
+	if (!t->channel) {
+		tool_error("event channel", "%s", strerror(errno));
+		return -1;
+	}
+	if (!control_connect(t, how->run, how->timeout_ns))
+		return 0;
+	target_release(t);
+	return -1;
+}
+
+int target_open(struct target *t, const char *server, const char *device, const struct approach *how)
 {
 	struct ibv_context *verbs;
 
-	*t = (struct target){ .server = server, .wanted = device };
-	if (address_resolve(server, port, false, &t->to))
+	*t = (struct target){ .server = server, .wanted = device,
+			      .patience_ns = how->wait_ns ? clock_now_ns() + how->wait_ns : 0 };
+	if (address_resolve(server, how->port, false, &t->to))
 		return -1;
 	if (device) {
 		verbs = device_find(device);
@@ -254,13 +291,12 @@ int target_open(struct target *t, const char *server, const char *device, const 
 			return -1;
 		t->has_from = true;
 	}
-	t->channel = rdma_create_event_channel();
-	if (t->channel && !control_connect(t, run, timeout_ns))
-		return 0;
-	if (!t->channel)
-		tool_error("event channel", "%s", strerror(errno));
-	target_close(t, false);
-	return -1;
+	while (target_try(t, how)) {
+		if (!t->refused)
+			return -1;
+		poll(NULL, 0, 100);
+	}
+	return 0;
 }
 
 /* The server knows what it got only when this was acknowledged. */
@@ -287,17 +323,5 @@ void target_close(struct target *t, bool goodbye)
 		if (!rdma_disconnect(t->control))
 			event_within(t->channel, 5000000000u, &event);
 	}
-	if (t->control && t->control->qp)
-		rdma_destroy_qp(t->control);
-	if (t->control)
-		rdma_destroy_id(t->control);
-	if (t->mr)
-		ibv_dereg_mr(t->mr);
-	if (t->cq)
-		ibv_destroy_cq(t->cq);
-	if (t->pd)
-		ibv_dealloc_pd(t->pd);
-	if (t->channel)
-		rdma_destroy_event_channel(t->channel);
-	*t = (struct target){ 0 };
+	target_release(t);
 }

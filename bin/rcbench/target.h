@@ -22,6 +22,8 @@ struct target {
 	bool has_from;
 	struct ibv_context *verbs;
 	struct ibv_pd *pd;
+	uint64_t patience_ns;			/* until then, that nobody listens is no error yet */
+	bool refused;				/* nobody did */
 	unsigned int depth;			/* READs under way on one connection, by the device */
 
 	struct rdma_event_channel *channel;
@@ -36,9 +38,15 @@ int devices_open(void);
 /* NULL after a message. */
 struct ibv_context *device_find(const char *name);
 
+/* How a target is reached. */
+struct approach {
+	const uint8_t *run;
+	uint16_t port;
+	uint64_t timeout_ns, wait_ns;		/* of a step; until the server listens */
+};
+
 /* Resolve and connect; -1 after a message. */
-int target_open(struct target *t, const char *server, const char *device, const uint8_t run[16],
-		uint16_t port, uint64_t timeout_ns);
+int target_open(struct target *t, const char *server, const char *device, const struct approach *how);
 /* Says goodbye, so that the server knows that this was not an accident. */
 void target_close(struct target *t, bool goodbye);
 

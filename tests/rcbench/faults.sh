@@ -142,9 +142,11 @@ said dead.err '^mitosis-rcbench: node1: 5 failed: [0-9]* \(refused\|rejected\|di
 finish "$server" 30000
 
 doing="two devices and two addresses at once"
+# A tunnel is a network interface of its own, and no upper one of eth0, whose device would take its address, too.
 for node in 1 2; do
-	expect 0 lab exec --timeout 60 node$node "modprobe macvlan && ip link add link eth0 name eth1 type macvlan mode bridge &&
-		ip link set eth1 up && ip address add 10.78.0.$node/24 dev eth1 && rdma link add rxe1 type rxe netdev eth1"
+	expect 0 lab exec --timeout 60 node$node "modprobe vxlan && ip link add eth1 mtu 8000 type vxlan id 5 \
+		local 10.77.0.$node remote 10.77.0.$((3 - node)) dstport 4789 && ip link set eth1 up &&
+		ip address add 10.78.0.$node/24 dev eth1 && rdma link add rxe1 type rxe netdev eth1"
 done
 start_server --once
 expect 0 lab exec --timeout 120 node2 -- "$rcbench" node1+10.78.0.1 --device rxe0+rxe1 --threads 1,2 --count 20
