@@ -16,7 +16,8 @@
  * and a step that takes longer than .timeout_ms fails, so that the end is never far.
  *
  * A queue pair on which something was posted is drained before it is destroyed: its connection's work
- * requests are used again by the next one. The server's answer to a message is the message with each bit
+ * requests are used again by the next one. A run has a protection domain of its own, so that the server can
+ * reach nothing of this host, snapshots least of all. The server's answer to a message is the message with each bit
  * inverted.
  *
  * Lock: bench->lock (spinlock, interrupts off) guards what handlers and the thread share: the list of
@@ -78,6 +79,7 @@ struct bench {
 	bool stop, abort;
 
 	struct mitosis_rdma *rdma;		/* once an address was resolved */
+	struct ib_pd *pd;
 	struct ib_cq *cq;
 	u64 *messages;				/* two for each connection: out, in */
 	u64 messages_dma;
@@ -220,7 +222,7 @@ static struct ib_sge message_sge(const struct bench_connection *c, const u64 *me
 	return (struct ib_sge){
 		.addr = c->bench->messages_dma + (message - c->bench->messages) * sizeof(u64),
 		.length = MESSAGE,
-		.lkey = mitosis_rdma_pd(c->bench->rdma)->local_dma_lkey,
+		.lkey = c->bench->pd->local_dma_lkey,
 	};
 }
 
@@ -344,9 +346,14 @@ static int bench_make_queues(struct bench *bench)
 {
 	unsigned int entries = verifies(bench) ? 4 * bench->io->depth : 1;
 	size_t bytes = (size_t)bench->io->depth * 2 * MESSAGE;
+	struct ib_pd *pd;
 	struct ib_cq *cq;
 	u64 dma;
 
+	pd = ib_alloc_pd(device_of(bench), 0);
+	if (IS_ERR(pd))
+		return PTR_ERR(pd);
+	bench->pd = pd;
 	cq = ib_alloc_cq_any(device_of(bench), NULL, entries, IB_POLL_SOFTIRQ);
 	if (IS_ERR(cq))
 		return PTR_ERR(cq);
@@ -405,15 +412,13 @@ static int connection_connect(struct bench_connection *c)
 	struct rdma_conn_param param = {
 		.private_data = bench->io->private_data,
 		.private_data_len = bench->io->private_data_length,
-		.responder_resources = 1,
-		.initiator_depth = 1,
 		.retry_count = 5,		/* 7 means for ever on some devices */
 		.rnr_retry_count = 6,
 	};
 	int error;
 
 	step_end(c, MITOSIS_BENCH_RESOLVE_ROUTE);
-	error = rdma_create_qp(c->id, mitosis_rdma_pd(bench->rdma), &attr);
+	error = rdma_create_qp(c->id, bench->pd, &attr);
 	if (error)
 		return error;
 	step_end(c, MITOSIS_BENCH_CREATE_QP);
@@ -807,6 +812,8 @@ int mitosis_bench(struct mitosis_ioc_bench *io, const struct sockaddr_storage *t
 	}
 	if (bench->cq)
 		ib_free_cq(bench->cq);
+	if (bench->pd)
+		ib_dealloc_pd(bench->pd);
 	if (bench->rdma)
 		mitosis_rdma_put(bench->rdma);
 out:
