@@ -78,7 +78,8 @@ struct bench {
 	struct completion ended;
 	bool stop, abort;
 
-	struct mitosis_rdma *rdma;		/* once an address was resolved */
+	struct mitosis_rdma *rdma;		/* once an address was resolved; then the rest is made, too */
+	int queues_error;
 	struct ib_pd *pd;
 	struct ib_cq *cq;
 	u64 *messages;				/* two for each connection: out, in */
@@ -378,13 +379,16 @@ static int bench_take_device(struct bench *bench, struct ib_device *device)
 {
 	struct mitosis_rdma *rdma;
 
-	if (bench->rdma)
-		return device_of(bench) == device ? 0 : -ENODEV;
-	rdma = mitosis_rdma_get(device);
-	if (IS_ERR(rdma))
-		return PTR_ERR(rdma);
-	bench->rdma = rdma;
-	return bench_make_queues(bench);
+	if (!bench->rdma) {
+		rdma = mitosis_rdma_get(device);
+		if (IS_ERR(rdma))
+			return PTR_ERR(rdma);
+		bench->rdma = rdma;
+		bench->queues_error = bench_make_queues(bench);
+	}
+	if (bench->queues_error)
+		return bench->queues_error;
+	return device_of(bench) == device ? 0 : -ENODEV;
 }
 
 static int connection_resolve_route(struct bench_connection *c)
