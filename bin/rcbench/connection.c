@@ -135,6 +135,9 @@ int connection_exchange(struct connection *c, uint64_t seed, enum outcome *outco
 
 		if (n < 0)
 			return -1;
+		/* What is left of a connection that has failed. */
+		if (n && wc.qp_num != c->id->qp->qp_num)
+			continue;
 		if (n && wc.status != IBV_WC_SUCCESS) {
 			*outcome = outcome_of_completion(&wc);
 			return -1;
@@ -387,7 +390,7 @@ int driver_open(struct driver *d, struct worker *w, unsigned int count, bool awa
 		if (!d->completions)
 			goto err;
 	}
-	d->cq = ibv_create_cq(d->target->verbs, (int)((messages ? 2 * count : 1) + cq_size), NULL, d->completions, 0);
+	d->cq = ibv_create_cq(d->target->verbs, (int)((messages ? 4 * count : 1) + cq_size), NULL, d->completions, 0);
 	if (!d->cq)
 		goto err;
 	if (!messages)

@@ -22,6 +22,7 @@
 
 #define RECEIVES_FACTOR	4u		/* of what the peer has under way, so that it never has to wait */
 #define SERVICES_MAX	16u
+#define TAKEN_BYTES	(256u << 20)	/* of buffers for what operations send, of all connections */
 
 enum { WR_MESSAGE, WR_ANSWER, WR_PROBE, WR_TAKEN };
 
@@ -42,6 +43,7 @@ struct service {
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *cq;
 	unsigned int room;		/* completions not yet promised to what operations send */
+	uint64_t taken_bytes;
 	uint8_t *messages;		/* two for each slot: in, out */
 	size_t bytes;
 	struct ibv_mr *mr, *region;
@@ -195,7 +197,9 @@ void service_slot_free(struct service *v, struct service_slot *slot)
 	slot->qp = NULL;
 	pthread_mutex_lock(&v->lock);
 	v->room += slot->taken;
+	v->taken_bytes -= slot->size;
 	slot->taken = 0;
+	slot->size = 0;
 	slot->next = v->idle;
 	v->idle = slot;
 	pthread_mutex_unlock(&v->lock);
@@ -206,18 +210,19 @@ unsigned int service_depth(const struct service *v, unsigned int wanted)
 	return wanted < v->depth ? wanted : v->depth;
 }
 
-/* For so many receives at once, as far as the completion queue has room for what may come of them. */
+/* For so many receives at once, as far as there is memory, and room for their completions. */
 static int buffer_make(struct service *v, struct service_slot *slot, uint32_t size, uint32_t taken)
 {
 	pthread_mutex_lock(&v->lock);
-	if (taken <= v->room) {
+	if (taken <= v->room && v->taken_bytes + size <= TAKEN_BYTES) {
 		slot->taken = taken;
+		slot->size = size;
 		v->room -= taken;
+		v->taken_bytes += size;
 	}
 	pthread_mutex_unlock(&v->lock);
 	if (!slot->taken)
 		return -1;
-	slot->size = size;
 	slot->buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (slot->buffer == MAP_FAILED) {
 		slot->buffer = NULL;

@@ -160,6 +160,38 @@ interrupted() {
 }
 established() { [ "$(lab exec --timeout 60 node1 'rdma resource show qp | grep -c RC' </dev/null)" -gt 1 ]; }
 
+# Connections of the kernel end with the process that wanted them.
+killed() {
+	doing="$version, killed"
+	"$tool" exec --timeout 120 node2 -- "$rcbench" node1 --space kernel --depth 8 --duration 100s >/dev/null 2>&1 </dev/null &
+	run=$!
+	pids+=("$run")
+	await 60000 established
+	expect 0 lab exec --timeout 60 node2 'kill -KILL $(pidof mitosis-rcbench)'
+	finish "$run" 60000
+	await 60000 kernel_is_idle
+}
+kernel_is_idle() {
+	read_counters
+	[ "$(counter node2 bench_made)" = "$(counter node2 bench_ended)" ]
+}
+
+# They do not hold up a device that is to go.
+device_gone() {
+	doing="$version, device gone"
+	"$tool" exec --timeout 120 node2 -- "$rcbench" node1 --space kernel --depth 8 --duration 100s >gone.out 2>gone.err </dev/null &
+	run=$!
+	pids+=("$run")
+	await 60000 established
+	expect 0 lab exec --timeout 60 node2 'rdma link del rxe0'
+	finish "$run" 60000
+	[ "$status" = 1 ] || fail "status $status: $(cat gone.err)"
+	said gone.err 'failed: .* device'
+	await 60000 kernel_is_idle
+	expect 0 lab exec --timeout 60 node2 'rdma link add rxe0 type rxe netdev eth0'
+	await 60000 nothing_left
+}
+
 for version in "${versions[@]}"; do
 	build_module "$version"
 	doing=$version
@@ -170,21 +202,28 @@ for version in "${versions[@]}"; do
 	in_both serial
 	in_both pipelined
 	in_both pool
-	in_both rate
-	in_both intervals
-	in_both interrupted
-	operations
-	leak
+	space=kernel
+	killed
+	device_gone
+	# The rest depends less on the kernel.
+	if [ "$version" = "${versions[0]}" ]; then
+		in_both rate
+		in_both intervals
+		in_both interrupted
+		operations
+		leak
+	fi
 	doing="$version, the server's end"
 	stop_server
-	[ "$(column server.out lost_count | grep -vc '^0$')" = 0 ] || fail "lost: $(cat server.out)"
+	[ "$(column server.out lost_count ended=done | grep -vc '^0$')" = 0 ] || fail "lost: $(cat server.out)"
 	once
-	if command -v valgrind >/dev/null; then
+	if command -v valgrind >/dev/null && [ "$version" = "${versions[0]}" ]; then
 		doing="$version, valgrind"
-		start_server --once
-		expect 0 lab exec --timeout 300 node2 "valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
-			'$rcbench' node1 --count 3 --verify --mode serial,pipelined --threads 2"
-		finish "$server" 60000
+		valgrind="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite"
+		wrapper=$valgrind start_server --once
+		expect 0 lab exec --timeout 300 node2 "$valgrind '$rcbench' node1 --count 3 --verify --mode serial,pipelined --threads 2"
+		finish "$server" 120000
+		[ "$status" = 0 ] || fail "the server's status is $status: $(cat server.err)"
 	fi
 	doing="$version, what is left"
 	await 30000 same_resources

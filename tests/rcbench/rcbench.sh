@@ -8,11 +8,13 @@
 rcbench=$bin_dir/mitosis-rcbench
 peer=$build_dir/tests/rcbench/peer
 
-# start_server OPTION...: on node1; its records go to server.out
+# start_server OPTION...: on node1, below $wrapper; its records go to server.out
+wrapper=
 start_server() {
 	: >server.out
 	: >server.err
-	"$tool" exec --timeout 600 node1 -- "$rcbench" --server "$@" >server.out 2>server.err </dev/null &
+	# shellcheck disable=SC2086
+	"$tool" exec --timeout 600 node1 -- $wrapper "$rcbench" --server "$@" >server.out 2>server.err </dev/null &
 	server=$!
 	pids+=("$server")
 	await 60000 grep -q 'listening' server.err
