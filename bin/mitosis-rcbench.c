@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uuid.h>
 
+#include "mitosis_ioctl.h"
 #include "rcbench/kernel.h"
 #include "rcbench/report.h"
 #include "rcbench/run.h"
@@ -348,6 +349,11 @@ static int check_client(const struct options *o, const struct plan *plan)
 	for (enum operation op = OPERATION_READ; op < OPERATIONS; op++) {
 		if (plan->kernel && plan->operations[op])
 			return tool_usage_error("--space", "kernel goes with --op connect only");
+	}
+	for (size_t i = 0; i < plan->depth_count; i++) {
+		if (plan->kernel && plan->depths[i] > MITOSIS_BENCH_DEPTH_MAX)
+			return tool_usage_error("--depth", "%llu: at most %u with --space kernel",
+						(unsigned long long)plan->depths[i], MITOSIS_BENCH_DEPTH_MAX);
 	}
 	if (o->reuse && o->mode)
 		return tool_usage_error("--reuse", "contradicts --mode: what is in a pool is not made while it is measured");

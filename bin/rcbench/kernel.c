@@ -66,7 +66,7 @@ static void request_make(struct mitosis_ioc_bench *io, const struct worker *w, s
 	*io = (struct mitosis_ioc_bench){
 		.size = sizeof(*io),
 		.flags = (p->verify ? MITOSIS_BENCH_VERIFY : 0) | (p->reuse ? MITOSIS_BENCH_REUSE : 0),
-		.depth = p->depth, .timeout_ms = (uint32_t)(p->timeout_ns / 1000000 + 1),
+		.depth = p->depth, .timeout_ms = (uint32_t)((p->timeout_ns + 999999) / 1000000),
 		.failures_max = p->max_failures < UINT32_MAX ? (uint32_t)p->max_failures : UINT32_MAX,
 		.private_data_length = sizeof(hello), .samples = (uintptr_t)samples,
 	};

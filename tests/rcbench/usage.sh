@@ -24,6 +24,7 @@ refuse '^mitosis-rcbench: --mode: parallel: not known' --mode parallel node1
 refuse '^mitosis-rcbench: --op: atomic: not known' --op atomic node1
 refuse '^mitosis-rcbench: --space: ' --space inner node1
 refuse '^mitosis-rcbench: --space: .*connect' --space kernel --op read node1
+refuse '^mitosis-rcbench: --depth: 2000' --space kernel --depth 2000 node1
 refuse '^mitosis-rcbench: --size: 3000000' --op read --size 3000000 node1
 refuse '^mitosis-rcbench: --outstanding: ' --op read --outstanding 5000 node1
 refuse '^mitosis-rcbench: --count: ' --count 0 node1
