@@ -311,34 +311,41 @@ static void lost(void *owner)
 	sem_post(&server.poke);
 }
 
-static int served_accept(struct served *s, const struct rcbench_hello *hello, unsigned int depth)
+static int served_prepare(struct served *s, const struct rcbench_hello *hello, struct rcbench_welcome *welcome)
 {
-	struct rcbench_welcome welcome = {
-		.magic = htole32(RCBENCH_MAGIC), .version = htole16(RCBENCH_VERSION), .length = htole16(sizeof(welcome)),
-	};
-	struct rdma_conn_param param = {
-		.private_data = &welcome, .private_data_len = sizeof(welcome),
-		.responder_resources = (uint8_t)depth, .initiator_depth = 1, .retry_count = 5, .rnr_retry_count = 6,
-	};
 	struct ibv_mr *region;
 
+	*welcome = (struct rcbench_welcome){
+		.magic = htole32(RCBENCH_MAGIC), .version = htole16(RCBENCH_VERSION), .length = htole16(sizeof(*welcome)),
+	};
 	if (service_queue_pair(s->service, s->slot, s->id, hello))
 		return -1;
-	if (le16toh(hello->kind) == RCBENCH_OPERATIONS) {
-		region = service_region(s->service);
-		if (!region)
-			return -1;
-		welcome.address = htole64((uintptr_t)region->addr);
-		welcome.rkey = htole32(region->rkey);
-		welcome.bytes = htole32(RCBENCH_REGION);
-	}
-	/* From here on events may come, and end it. */
+	if (le16toh(hello->kind) != RCBENCH_OPERATIONS)
+		return 0;
+	region = service_region(s->service);
+	if (!region)
+		return -1;
+	welcome->address = htole64((uintptr_t)region->addr);
+	welcome->rkey = htole32(region->rkey);
+	welcome->bytes = htole32(RCBENCH_REGION);
+	return 0;
+}
+
+/* From here on events may come, and end it. */
+static int served_accept(struct served *s, const struct rcbench_welcome *welcome, unsigned int depth)
+{
+	struct rdma_conn_param param = {
+		.private_data = welcome, .private_data_len = sizeof(*welcome),
+		.responder_resources = (uint8_t)depth, .initiator_depth = 1, .retry_count = 5, .rnr_retry_count = 6,
+	};
+
 	return rdma_accept(s->id, &param);
 }
 
 static void request(struct rdma_cm_id *id, const struct rdma_conn_param *param)
 {
 	struct rcbench_hello hello;
+	struct rcbench_welcome welcome;
 	enum rcbench_refusal_reason reason;
 	struct served *s;
 
@@ -365,12 +372,16 @@ static void request(struct rdma_cm_id *id, const struct rdma_conn_param *param)
 	id->context = s;
 	s->service = service_get(id->verbs, server.options->max_connections);
 	s->slot = s->service ? service_slot_take(s->service, s) : NULL;
-	if (!s->slot || served_accept(s, &hello, service_depth(s->service, param->initiator_depth))) {
+	if (!s->slot || served_prepare(s, &hello, &welcome)) {
 		struct rcbench_refusal refusal = { htole32(RCBENCH_MAGIC), htole16(RCBENCH_VERSION),
 						   htole16(RCBENCH_REFUSED_RESOURCES) };
 
 		rdma_reject(id, &refusal, sizeof(refusal));
 		if (served_close(s, TALLY_BUSY))
+			served_put(s);
+	} else if (served_accept(s, &welcome, service_depth(s->service, param->initiator_depth))) {
+		/* The client has withdrawn its request meanwhile. */
+		if (served_close(s, TALLY_HALF_OPEN))
 			served_put(s);
 	}
 	served_put(s);
