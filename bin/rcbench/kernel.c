@@ -20,7 +20,11 @@
 
 _Static_assert((int)STEPS == (int)MITOSIS_BENCH_STEPS, "the steps are the same");
 
-#define BATCH	4096u		/* of one call */
+/* Of one call, which fills its pool anew. */
+static uint64_t batch_of(const struct point *p)
+{
+	return p->reuse ? MITOSIS_BENCH_COUNT_MAX : 4096;
+}
 
 static int device_open(void)
 {
@@ -122,7 +126,7 @@ static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samp
 
 	request_make(&io, w, samples);
 	while (begun < most && !atomic_load(&p->stop) && (!p->end_ns || clock_now_ns() < p->end_ns)) {
-		io.count = most - begun < BATCH ? most - begun : BATCH;
+		io.count = most - begun < batch_of(p) ? most - begun : batch_of(p);
 		io.until_ns = until(p);
 		if (p->rate) {
 			/* Number n of this thread is number n * threads + index of all. */
@@ -148,7 +152,7 @@ static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samp
 void *drive_kernel(void *data)
 {
 	struct worker *w = data;
-	struct mitosis_ioc_bench_sample *samples = calloc(BATCH + w->point->depth, sizeof(*samples));
+	struct mitosis_ioc_bench_sample *samples = calloc(batch_of(w->point) + w->point->depth, sizeof(*samples));
 	int fd = device_open();
 
 	if (fd < 0 || !samples)
