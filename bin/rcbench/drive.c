@@ -13,9 +13,14 @@
 #include "clock.h"
 #include "connection.h"
 
+/*
+ * What was to begin before the end begins, however late: to leave it out would be to leave out the worst. But not
+ * for ever.
+ */
 static bool is_over(struct point *p)
 {
-	return atomic_load_explicit(&p->stop, memory_order_relaxed) || (p->end_ns && clock_now_ns() >= p->end_ns);
+	return atomic_load_explicit(&p->stop, memory_order_relaxed) ||
+	       (p->end_ns && clock_now_ns() >= p->end_ns + (p->rate ? p->timeout_ns : 0));
 }
 
 bool point_ticket(struct point *p, uint64_t *intended_ns)

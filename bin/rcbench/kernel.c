@@ -105,15 +105,29 @@ static enum outcome take_made(struct worker *w, const struct mitosis_ioc_bench_s
 	return outcome;
 }
 
+/* As in drive.c: what was to begin before the end may be late. */
+static uint64_t end_of(const struct point *p)
+{
+	return p->end_ns ? p->end_ns + (p->rate ? p->timeout_ns : 0) : 0;
+}
+
 /* Until the end of all, or of the interval: its records are due then. */
 static uint64_t until(const struct point *p)
 {
-	uint64_t now = clock_now_ns(), interval;
+	uint64_t now = clock_now_ns(), end = end_of(p), interval;
 
 	if (!p->interval_ns)
-		return p->end_ns;
+		return end;
 	interval = p->begun_ns + ((now - p->begun_ns) / p->interval_ns + 1) * p->interval_ns;
-	return p->end_ns && p->end_ns < interval ? p->end_ns : interval;
+	return end && end < interval ? end : interval;
+}
+
+/* How many of this thread are to begin before the end. */
+static uint64_t due_within(const struct point *p, const struct worker *w)
+{
+	uint64_t all = (uint64_t)((unsigned __int128)p->duration_ns * p->rate / 1000000000u);
+
+	return all / p->threads + (w->index < all % p->threads);
 }
 
 static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samples)
@@ -125,7 +139,9 @@ static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samp
 	struct mitosis_ioc_bench io;
 
 	request_make(&io, w, samples);
-	while (begun < most && !atomic_load(&p->stop) && (!p->end_ns || clock_now_ns() < p->end_ns)) {
+	if (p->rate && p->duration_ns && due_within(p, w) < most)
+		most = due_within(p, w);
+	while (begun < most && !atomic_load(&p->stop) && (!p->end_ns || clock_now_ns() < end_of(p))) {
 		io.count = most - begun < batch_of(p) ? most - begun : batch_of(p);
 		io.until_ns = until(p);
 		if (p->rate) {

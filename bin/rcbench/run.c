@@ -171,6 +171,20 @@ static void tell(struct point *p, uint64_t done, uint64_t ns)
 		units_format_count((double)done * 1e9 / (double)ns, rate));
 }
 
+/* An open loop that could not keep up leaves out the worst: say so. */
+static void judge_rate(struct point *p, uint64_t begun)
+{
+	uint64_t due = (uint64_t)((unsigned __int128)p->duration_ns * p->rate / 1000000000u);
+
+	if (!p->rate || !p->duration_ns || atomic_load(&p->stop))
+		return;
+	if (p->count && p->count < due)
+		due = p->count;
+	if (begun < due)
+		tool_warn(p->servers, "%llu of %llu could not even begin within --timeout: the rate is too high",
+			  (unsigned long long)(due - begun), (unsigned long long)due);
+}
+
 static int judge(struct point *p, struct worker *workers)
 {
 	uint64_t outcomes[OUTCOMES] = { 0 }, failed = 0;
@@ -186,6 +200,7 @@ static int judge(struct point *p, struct worker *workers)
 			err = -1;
 		}
 	}
+	judge_rate(p, done_of(p, workers) + failed);
 	if (!failed)
 		return err;
 	report_outcomes(outcomes, text, sizeof(text));
