@@ -220,7 +220,7 @@ for version in "${versions[@]}"; do
 	once
 	if command -v valgrind >/dev/null && [ "$version" = "${versions[0]}" ]; then
 		doing="$version, valgrind"
-		valgrind="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite"
+		valgrind="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite"
 		wrapper=$valgrind start_server --once
 		expect 0 lab exec --timeout 300 node2 "$valgrind '$rcbench' node1 --count 3 --verify --mode serial,pipelined --threads 2"
 		finish "$server" 120000
@@ -228,6 +228,7 @@ for version in "${versions[@]}"; do
 	fi
 	doing="$version, what is left"
 	await 30000 same_resources
+	doing="$version, counters"
 	read_counters
 	[ "$(counter node2 bench_made)" -gt 100 ] || fail "$(counter node2 bench_made) connections in the kernel"
 	[ "$(counter node2 bench_made)" = "$(counter node2 bench_ended)" ] || fail "connections are left in the kernel"

@@ -51,7 +51,7 @@ count() { column "$1" op "${@:2}" | grep -c .; }
 # is N FILE CONDITION...: as many records
 is() { [ "$(count "${@:2}")" = "$1" ] || fail "$(count "${@:2}") records with ${*:3}, not $1: $(head -n 5 "$2")"; }
 
-# RDMA objects of user space on a node, but for those that are always there.
-resources() { lab exec --timeout 60 "$1" 'rdma resource show' </dev/null; }
+# How many RDMA objects a node has; the number of a device changes when it is made anew.
+resources() { lab exec --timeout 60 "$1" 'rdma resource show' </dev/null | sed 's/^[0-9]*: //'; }
 remember_resources() { for node in $nodes; do resources "$node" >"resources.$node"; done; }
 same_resources() { for node in $nodes; do [ "$(resources "$node")" = "$(cat "resources.$node")" ] || return 1; done; }
