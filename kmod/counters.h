@@ -21,6 +21,7 @@
 	X(inodes_made) X(inodes_freed) \
 	X(files_opened) X(files_closed) \
 	X(mms_made) X(mms_freed) \
+	X(bench_made) X(bench_ended) \
 	/* single */ \
 	X(reads_failed) X(read_pages) X(absent_pages) X(faults) X(zero_faults) X(discarded_pages) \
 	X(reconnects) X(refused_requests) X(refused_messages)

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "bench.h"
 #include "child.h"
 #include "device.h"
 #include "mitosis_ioctl.h"
@@ -157,6 +158,55 @@ static long device_open_remote(void __user *user)
 	return fd;
 }
 
+/* Where connections come from: no address at all, or one without a port. */
+static int source_from_user(struct sockaddr_storage *to, struct mitosis_ioc_endpoint *from)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)to;
+	int error;
+
+	memset(to, 0, sizeof(*to));
+	if (!from->length)
+		return memchr_inv(from->sockaddr, 0, sizeof(from->sockaddr)) ? -EINVAL : 0;
+	if (from->length > sizeof(from->sockaddr))
+		return -EINVAL;
+	/* The port is at the same place in both families. */
+	memset(from->sockaddr + offsetof(struct sockaddr_in, sin_port), 0xff, sizeof(in->sin_port));
+	error = endpoint_from_user(to, from);
+	in->sin_port = 0;
+	return error;
+}
+
+static long device_bench(void __user *user)
+{
+	struct mitosis_ioc_bench_sample *samples;
+	struct sockaddr_storage to, from;
+	struct mitosis_ioc_bench io;
+	u64 room;
+	int error = get_argument(&io, sizeof(io), sizeof(io), user, MITOSIS_BENCH_VERIFY | MITOSIS_BENCH_REUSE);
+
+	if (error)
+		return error;
+	if (!io.count || io.count > MITOSIS_BENCH_COUNT_MAX || !io.depth ||
+	    io.depth > MITOSIS_BENCH_DEPTH_MAX || !io.timeout_ms || io.timeout_ms > MITOSIS_TIMEOUT_MAX_MS ||
+	    io.private_data_length > sizeof(io.private_data) || io.period_ns > (u64)NSEC_PER_SEC << 10)
+		return -EINVAL;
+	error = endpoint_from_user(&to, &io.to);
+	if (!error)
+		error = source_from_user(&from, &io.from);
+	if (error)
+		return error;
+	room = io.count + (io.flags & MITOSIS_BENCH_REUSE ? io.depth : 0);
+	samples = kvcalloc(room, sizeof(*samples), GFP_KERNEL_ACCOUNT);
+	if (!samples)
+		return -ENOMEM;
+	io.done = 0;
+	error = mitosis_bench(&io, &to, &from, samples);
+	if (!error && copy_to_user(u64_to_user_ptr(io.samples), samples, io.done * sizeof(*samples)))
+		error = -EFAULT;
+	kvfree(samples);
+	return error ? error : put_argument(user, &io, sizeof(io), io.size);
+}
+
 static long device_ioctl(struct file *filp, unsigned int command, unsigned long argument)
 {
 	struct device_file *file = filp->private_data;
@@ -168,6 +218,8 @@ static long device_ioctl(struct file *filp, unsigned int command, unsigned long 
 		return device_info(user);
 	case MITOSIS_IOC_OPEN:
 		return device_open_remote(user);
+	case MITOSIS_IOC_BENCH:
+		return device_bench(user);
 	case MITOSIS_IOC_SNAPSHOT:
 	case MITOSIS_IOC_RELEASE:
 		if (mutex_lock_killable(&file->lock))

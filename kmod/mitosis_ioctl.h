@@ -4,7 +4,7 @@
  *
  * Two kinds of file descriptors:
  *
- *   /dev/mitosis            INFO, SNAPSHOT, RELEASE, OPEN
+ *   /dev/mitosis            INFO, SNAPSHOT, RELEASE, OPEN, BENCH
  *   the result of OPEN      mmap(MAP_PRIVATE), pread, poll; STATE, PREFETCH, NEXT, RECORDED
  *
  * A process that issues SNAPSHOT makes a snapshot of its own memory, which lives as long as that
@@ -130,10 +130,62 @@ struct mitosis_ioc_recorded {
 	__u64 total;				/* out: recorded so far */
 };
 
+#define MITOSIS_BENCH_COUNT_MAX	(1U << 16)
+#define MITOSIS_BENCH_DEPTH_MAX	1024U
+
+#define MITOSIS_BENCH_VERIFY	(1U << 0)	/* a message of 64 bytes, the answer to which is its complement */
+#define MITOSIS_BENCH_REUSE	(1U << 1)	/* make depth connections and take one of them, count times */
+
+/* Steps of a connection; what step n took is .ns[n] if bit n of .steps is set. */
+enum mitosis_bench_step {
+	MITOSIS_BENCH_CREATE_ID,
+	MITOSIS_BENCH_RESOLVE_ADDR,
+	MITOSIS_BENCH_RESOLVE_ROUTE,
+	MITOSIS_BENCH_CREATE_QP,
+	MITOSIS_BENCH_CONNECT,
+	MITOSIS_BENCH_VERIFY_MESSAGE,
+	MITOSIS_BENCH_DISCONNECT,
+	MITOSIS_BENCH_DESTROY,
+	MITOSIS_BENCH_STEPS
+};
+
+/* One connection that was made; or, with no bit in .steps, one that was taken from the pool. */
+struct mitosis_ioc_bench_sample {
+	__u64 ns[MITOSIS_BENCH_STEPS];
+	__u64 total_ns;				/* from the intended start */
+	__u64 late_ns;				/* part of it: before it began */
+	__u32 steps;
+	__s32 error;				/* 0, or why it failed: -ECONNREFUSED, -EPROTO rejected, … */
+};
+
+/*
+ * MITOSIS_IOC_BENCH: a kernel thread makes connections of the RDMA connection manager (port space TCP,
+ * reliable connections) to a server and ends them again, to find out what that costs. Times are of
+ * CLOCK_MONOTONIC. A signal ends it early and is no error: .done says what was measured.
+ */
+struct mitosis_ioc_bench {
+	__u32 size;
+	__u32 flags;				/* MITOSIS_BENCH_* */
+	struct mitosis_ioc_endpoint to;
+	struct mitosis_ioc_endpoint from;	/* length 0: as the route says; its port is ignored */
+	__u8 private_data[56];			/* of each request */
+	__u32 private_data_length;
+	__u32 depth;				/* under way at once, or in the pool; to MITOSIS_BENCH_DEPTH_MAX */
+	__u32 timeout_ms;			/* longest wait in a step; to MITOSIS_TIMEOUT_MAX_MS */
+	__u32 failures_max;			/* after more than these none is begun */
+	__u64 count;				/* to MITOSIS_BENCH_COUNT_MAX */
+	__u64 first_ns;				/* intended start of the first, where period_ns is not 0 */
+	__u64 period_ns;			/* from one intended start to the next; 0: as fast as they end */
+	__u64 until_ns;				/* none is begun later; 0: no such limit */
+	__u64 samples;				/* struct mitosis_ioc_bench_sample *, room for count, in a pool + depth */
+	__u64 done;				/* out: samples written, in the order of their end */
+};
+
 #define MITOSIS_IOC_INFO	_IOWR(0xB6, 0x01, struct mitosis_ioc_info)
 #define MITOSIS_IOC_SNAPSHOT	_IOWR(0xB6, 0x02, struct mitosis_ioc_snapshot)
 #define MITOSIS_IOC_RELEASE	_IO(0xB6, 0x03)
 #define MITOSIS_IOC_OPEN	_IOW(0xB6, 0x04, struct mitosis_ioc_open)
+#define MITOSIS_IOC_BENCH	_IOWR(0xB6, 0x05, struct mitosis_ioc_bench)
 #define MITOSIS_IOC_STATE	_IOWR(0xB6, 0x10, struct mitosis_ioc_state)
 #define MITOSIS_IOC_PREFETCH	_IOWR(0xB6, 0x11, struct mitosis_ioc_prefetch)
 #define MITOSIS_IOC_NEXT	_IOWR(0xB6, 0x12, struct mitosis_ioc_next)

@@ -95,7 +95,7 @@ equal_pairs() {
 		for pair in snapshots_made:snapshots_released pages_held:pages_put regions_made:regions_freed \
 			reads_begun:reads_ended inodes_made:inodes_freed files_opened:files_closed \
 			mms_made:mms_freed remotes_made:remotes_freed connections_made:connections_closed \
-			served_made:served_closed; do
+			served_made:served_closed bench_made:bench_ended; do
 			a=$(counter "$node" "${pair%:*}")
 			b=$(counter "$node" "${pair#*:}")
 			[ -n "$a" ] && [ "$a" = "$b" ] || fail "$node: ${pair%:*} $a, ${pair#*:} $b"

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * point.h - one combination of a sweep: what is measured, by how many threads; what its threads share.
+ *
+ * A thread takes a ticket for each thing it measures. With a rate, a ticket has the time at which
+ * it is to begin, whichever thread is free then; what begins late is measured from that time.
+ */
+#ifndef RCBENCH_POINT_H
+#define RCBENCH_POINT_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "samples.h"
+#include "target.h"
+
+enum operation { OPERATION_CONNECT, OPERATION_READ, OPERATION_WRITE, OPERATION_SEND, OPERATIONS };
+extern const char *const operation_names[OPERATIONS];
+
+struct point {
+	enum operation operation;
+	bool kernel, pipelined, reuse, verify;
+	unsigned int threads, depth;		/* depth: connections under way per thread, or in its pool */
+	uint32_t size, outstanding;		/* of operations */
+	uint64_t rate;				/* per second in all; 0: as fast as it goes */
+	uint64_t count, duration_ns;		/* 0: no such limit */
+	uint64_t interval_ns;			/* 0: raw samples */
+	uint64_t timeout_ns, max_failures;
+	const uint8_t *run;
+	char devices[256], servers[256];	/* used at once */
+	struct target **targets;		/* thread i uses number i % target_count */
+	unsigned int target_count;
+
+	pthread_barrier_t go;			/* all threads, and who started them */
+	sem_t ended;				/* posted by each thread that is set up, or has ended */
+	_Atomic unsigned int set_up;
+	uint64_t begun_ns, end_ns;
+	_Atomic uint64_t tickets, failures;
+	_Atomic bool stop;
+};
+
+struct worker {
+	struct point *point;
+	struct target *target;
+	unsigned int index;
+	pthread_t thread;
+	_Atomic bool ended;
+	int error;				/* errno: the thread could not begin */
+
+	/* Since when it waits in the kernel: whoever watches wakes it by a signal now and then. */
+	_Atomic uint64_t waiting_since;
+	_Atomic uint64_t done;
+	_Atomic uint64_t told_ns;		/* kernel: when .done was brought up to date */
+	struct samples samples;			/* struct sample: connections that were made */
+	struct samples shorts;			/* struct short_sample: taken from a pool, operations */
+	_Atomic uint64_t outcomes[OUTCOMES];
+};
+
+/* The next ticket's intended start; false: there is nothing more to begin. */
+bool point_ticket(struct point *p, uint64_t *intended_ns);
+/* One more ended: counted, and the end of the point if there were too many failures. */
+void worker_count(struct worker *w, enum outcome outcome);
+/* A sample to be filled in, or NULL: not wanted, or no memory. */
+void *worker_sample(struct worker *w, struct samples *store);
+/* Sleep until then, or until the point is stopped: false. */
+bool worker_sleep_until(struct worker *w, uint64_t ns);
+/* All is set up: wait for the others. Called once by each thread, whether it can go on or not. */
+void worker_start(struct worker *w);
+/* The last thing a thread does; returns NULL. */
+void *worker_end(struct worker *w);
+
+/* Bodies of threads. */
+void *drive_connections(void *worker);
+void *drive_pool(void *worker);
+void *drive_operations(void *worker);
+void *drive_kernel(void *worker);
+
+#endif
