@@ -87,12 +87,24 @@ static char *append_escaped(char *to, const char *end, const char *path)
 	return to;
 }
 
+/*
+ * A skeleton of mount points over a tree that is not ours. It is on a file system of its own, since the
+ * layers of an overlay may not contain each other, and the host's root contains all there is.
+ */
 static int mount_layers(const struct lean_template *t, const char *tree, bool user)
 {
 	char options[PATH_MAX * 2], skel[PATH_MAX], *at = options, *end = options + sizeof(options);
 
+	lean_run_path(skel, t->name, "skel");
+	if (mkdir(skel, 0755) && errno != EEXIST) {
+		tool_error(skel, "%s", strerror(errno));
+		return -1;
+	}
+	if (mount_at("tmpfs", skel, "", "tmpfs", MS_NOSUID, "mode=0755,size=16m") || skeleton_make(skel, false) ||
+	    (!strcmp(t->root, "/") && skeleton_hide_host(skel)))
+		return -1;
 	at = stpcpy(at, user ? "userxattr,lowerdir=" : "lowerdir=");
-	at = append_escaped(at, end, lean_state_path(skel, t->name, "skel"));
+	at = append_escaped(at, end, skel);
 	at = stpcpy(at, ":");
 	append_escaped(at, end, t->root);
 	return mount_at("overlay", tree, "", "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options);
@@ -113,6 +125,51 @@ static int bind_separate(const char *tree)
 			continue;
 		snprintf(path, sizeof(path), "%s%s", tree, parts[i]);
 		if (mount_at(parts[i], tree, parts[i], NULL, MS_BIND, NULL) || make_read_only(path))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * A user namespace can make no overlay of a file system on which the host has mounted others: the
+ * directories of the host's programs are bound one by one. What root alone can read stays hidden by
+ * its permissions.
+ */
+static int bind_host(const struct lean_template *t, const char *tree)
+{
+	static const char *const parts[] = {
+		"bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr",
+	};
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	char from[PATH_MAX], path[PATH_MAX], to[PATH_MAX];
+
+	if (mount_at("tmpfs", tree, "", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m") || skeleton_make(tree, true))
+		return -1;
+	if (chdir(tree)) {
+		tool_error(tree, "%s", strerror(errno));
+		return -1;
+	}
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		struct stat st;
+		ssize_t n;
+
+		snprintf(from, sizeof(from), "/%s", parts[i]);
+		if (lstat(from, &st))
+			continue;
+		n = S_ISLNK(st.st_mode) ? readlink(from, to, sizeof(to) - 1) : -1;
+		to[n > 0 ? n : 0] = '\0';
+		if (n > 0 && symlink(to, parts[i])) {
+			tool_error(from, "%s", strerror(errno));
+			return -1;
+		}
+		if (!S_ISDIR(st.st_mode))
+			continue;
+		lean_run_path(path, t->name, "root");
+		if ((mkdir(parts[i], 0755) && errno != EEXIST) || mount_at(from, path, from, NULL, MS_BIND | MS_REC, NULL))
+			return -1;
+		/* Linux 5.12; before that, what is mounted below stays as it is. */
+		if (syscall(SYS_mount_setattr, AT_FDCWD, parts[i], AT_RECURSIVE, &read_only, sizeof(read_only)) &&
+		    make_read_only(parts[i]))
 			return -1;
 	}
 	return 0;
@@ -165,9 +222,9 @@ static int build(const struct lean_template *t)
 		tool_error("mount namespace", "%s", strerror(errno));
 		return -1;
 	}
-	if (t->layered ? mount_layers(t, tree, user) : mount_at(t->root, tree, "", NULL, MS_BIND, NULL))
+	if (user && !strcmp(t->root, "/") ? bind_host(t, tree) : t->layered ? mount_layers(t, tree, user) : mount_at(t->root, tree, "", NULL, MS_BIND, NULL))
 		return -1;
-	if (!strcmp(t->root, "/") && bind_separate(tree))
+	if (!user && !strcmp(t->root, "/") && bind_separate(tree))
 		return -1;
 	if (mount_devices(t, tree, user))
 		return -1;

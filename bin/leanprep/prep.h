@@ -10,6 +10,8 @@ int rootfs_check(const char *spec);		/* is it understood, and does its source ex
 int rootfs_make(struct lean_template *t);
 /* The directories that containers mount on, in a tree of ours or laid over somebody else's. */
 int skeleton_make(const char *tree, bool whole);
+/* Lay over the host's root what hides its users' and its own secrets. */
+int skeleton_hide_host(const char *skel);
 
 /* closure.c: copy programs, directories and all that they need to run */
 int closure_make(const char *list, const char *tree);

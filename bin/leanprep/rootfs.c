@@ -4,7 +4,7 @@
  *
  * Trees that are made for the template are mounted as they are. A directory of somebody else's, or the
  * host's root, is read through an overlay without an upper layer: on top of it lies a skeleton with the
- * mount points, and for the host, with what hides its secrets.
+ * mount points, and for the host, with what hides its secrets (keeper.c).
  */
 #include "prep.h"
 
@@ -136,14 +136,13 @@ int skeleton_make(const char *tree, bool whole)
 /* Nothing of the directory below shows through. */
 static int make_opaque(const char *skel, const char *path)
 {
-	const char *name = geteuid() ? "user.overlay.opaque" : "trusted.overlay.opaque";
 	char full[PATH_MAX];
 	struct stat st;
 
 	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
 		return 0;
 	snprintf(full, sizeof(full), "%s%s", skel, path);
-	if (!make_directories(full, 0755) && !lsetxattr(full, name, "y", 1, 0))
+	if (!make_directories(full, 0755) && !lsetxattr(full, "trusted.overlay.opaque", "y", 1, 0))
 		return 0;
 	tool_error(path, "cannot be hidden from containers: %s", strerror(errno));
 	return -1;
@@ -168,7 +167,7 @@ static int white_out(const char *skel, const char *path)
 	return -1;
 }
 
-static int hide_host(const char *skel)
+int skeleton_hide_host(const char *skel)
 {
 	static const char *const directories[] = {
 		"/boot", "/etc/ssh", "/etc/ssl/private", "/etc/sudoers.d", "/home", "/media", "/mnt", "/root", "/run",
@@ -190,17 +189,18 @@ static int hide_host(const char *skel)
 
 int rootfs_make(struct lean_template *t)
 {
-	char tree[PATH_MAX], skel[PATH_MAX];
+	char tree[PATH_MAX];
 	const char *argument;
 	int kind = parse(t->rootfs, &argument), err;
 
 	lean_state_path(tree, t->name, "rootfs");
-	lean_state_path(skel, t->name, "skel");
 	free(t->root);
 	t->layered = kind == DIR_ || kind == HOST;
 	t->root = strdup(kind == DIR_ ? argument : kind == HOST ? "/" : tree);
-	if (mkdir(t->layered ? skel : tree, 0755) && errno != EEXIST) {
-		tool_error(t->layered ? skel : tree, "%s", strerror(errno));
+	if (t->layered)
+		return 0;
+	if (mkdir(tree, 0755) && errno != EEXIST) {
+		tool_error(tree, "%s", strerror(errno));
 		return -1;
 	}
 	switch (kind) {
@@ -219,11 +219,8 @@ int rootfs_make(struct lean_template *t)
 	case MINBASE:
 		err = image_minbase(argument, tree);
 		break;
-	case HOST:
-		err = hide_host(skel);
-		break;
 	default:
 		err = 0;
 	}
-	return err ? err : skeleton_make(t->layered ? skel : tree, !t->layered);
+	return err ? err : skeleton_make(tree, true);
 }

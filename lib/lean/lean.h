@@ -5,7 +5,6 @@
  * A template is made once. It consists of
  *	STATE/NAME/template	its description: lines "key=value" (description.c)
  *	STATE/NAME/rootfs	its root file system, unless that is somebody else's directory
- *	STATE/NAME/skel		what is laid over the latter: mount points, and what is hidden
  *	RUN/NAME/view		the process that keeps its mount namespace, and its cgroup (view.c)
  *	RUN/NAME/seccomp	the compiled system call filter
  *	RUN/NAME.lock		held shared by whoever runs containers, exclusively by who changes it
