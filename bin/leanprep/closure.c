@@ -289,13 +289,28 @@ static int add(struct closure *c, const char *path, int links)
 	return *walked ? add_directory(c, walked) : 0;
 }
 
+/* What the containers' own /tmp and the like would cover is of no use. */
+static int add_reachable(struct closure *c, const char *path)
+{
+	static const char *const covered[] = { "/tmp/", "/dev/", "/proc/" };
+
+	for (size_t i = 0; i < sizeof(covered) / sizeof(covered[0]); i++) {
+		if (strncmp(path, covered[i], strlen(covered[i])))
+			continue;
+		tool_error(path, "cannot be seen in containers, which have %.*s of their own", (int)strlen(covered[i]) - 1,
+			   covered[i]);
+		return -1;
+	}
+	return add(c, path, 0);
+}
+
 static int add_named(struct closure *c, const char *name)
 {
 	const char *path = getenv("PATH");
 	char *copy, *at, *dir, full[PATH_MAX];
 
 	if (*name == '/')
-		return add(c, name, 0);
+		return add_reachable(c, name);
 	copy = strdup(path ? path : "/usr/bin:/bin");
 	at = copy;
 	while ((dir = strsep(&at, ":")) != NULL) {
@@ -305,7 +320,7 @@ static int add_named(struct closure *c, const char *name)
 	}
 	free(copy);
 	if (dir)
-		return add(c, full, 0);
+		return add_reachable(c, full);
 	tool_error(name, "no such program");
 	return -1;
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "tool.h"
+#include "units.h"
 
 struct run {
 	struct job *job;
@@ -169,17 +170,18 @@ static int end(struct run *r)
 {
 	struct rlimit no_core = { 0, 0 };
 	int status = r->status, signo;
+	char size[32];
 	sigset_t one;
 
 	terminal_restore();
 	if (leaf_ran_out(&r->leaf))
-		tool_error(r->job->name, "out of memory: a container may have %llu bytes",
-			   (unsigned long long)r->job->spawner.t->memory);
+		tool_error(r->job->name, "out of memory: a container may have %s",
+			   units_format_size(r->job->spawner.t->memory, size));
 	leaf_give_back(&r->leaf);
+	if (r->spawn->failed)
+		return job_failed(r->job, r->spawn, 0);
 	if (r->init && r->init->ended)
 		status = r->spawn->status;
-	else if (r->spawn->failed)
-		return job_failed(r->job, r->spawn, 0);
 	if (WIFEXITED(status) && !r->ended_by)
 		return WEXITSTATUS(status);
 	signo = r->ended_by ? r->ended_by : WTERMSIG(status);

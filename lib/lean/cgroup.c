@@ -167,29 +167,32 @@ int leaf_freeze(int leaf_fd, bool freeze)
 	return err ? err : await_event(leaf_fd, "frozen", freeze, PATIENCE_NS);
 }
 
-static int set_limits(int fd, const struct lean_template *t, unsigned int limits, const char *leaf)
+static int set_limit(int fd, const struct lean_template *t, const char *name, const char *file, const char *value)
+{
+	int err = group_write(fd, file, value);
+
+	if (err)
+		tool_error(t->name, "%s: %s cannot be set: %s", name, value, strerror(-err));
+	return err;
+}
+
+static int set_limits(int fd, const struct lean_template *t, unsigned int limits)
 {
 	char text[32];
-	int err = 0;
 
 	if (limits & LEAN_MEMORY) {
 		snprintf(text, sizeof(text), "%" PRIu64, t->memory);
-		err = group_write(fd, "memory.max", text);
-		/* Memory is a limit, not an invitation to swap; without swap accounting there is no file. */
-		if (!err && group_write(fd, "memory.swap.max", "0") == -EINVAL)
-			err = -EINVAL;
-		if (!err)
-			err = group_write(fd, "memory.oom.group", "1");
+		if (set_limit(fd, t, "memory", "memory.max", text) || set_limit(fd, t, "memory", "memory.oom.group", "1"))
+			return -1;
+		/* A limit is no invitation to swap. Without swap accounting there is no such file. */
+		group_write(fd, "memory.swap.max", "0");
 	}
-	if (!err && limits & LEAN_PIDS) {
+	if (limits & LEAN_PIDS) {
 		snprintf(text, sizeof(text), "%" PRIu64, t->pids);
-		err = group_write(fd, "pids.max", text);
+		if (set_limit(fd, t, "pids", "pids.max", text))
+			return -1;
 	}
-	if (!err && limits & LEAN_CPUS)
-		err = group_write(fd, "cpuset.cpus", t->cpus);
-	if (err)
-		tool_error(t->name, "cgroup %s: limits cannot be set: %s", leaf, strerror(-err));
-	return err ? -1 : 0;
+	return limits & LEAN_CPUS && set_limit(fd, t, "cpus", "cpuset.cpus", t->cpus) ? -1 : 0;
 }
 
 /* 1: taken; 0: in use */
@@ -216,7 +219,7 @@ static int try_leaf(int group, const struct lean_template *t, unsigned int limit
 		return 0;
 	}
 	/* Its maker may have been killed before it had set the limits. */
-	if (set_limits(fd, t, limits, name))
+	if (set_limits(fd, t, limits))
 		goto fail;
 	if (!made && group_populated(fd) == 1 && group_kill(fd)) {
 		tool_error(t->name, "cgroup %s: processes of a container that was left cannot be killed", name);
