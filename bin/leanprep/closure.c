@@ -258,7 +258,7 @@ static int add(struct closure *c, const char *path, int links)
 		if (!*walked)
 			continue;
 		if (lstat(walked, &st))
-			return failed(walked);
+			return failed(path);
 		if (S_ISLNK(st.st_mode)) {
 			struct stat target;
 

@@ -27,11 +27,23 @@ static const char *const links[][2] = {
 	{ "stderr", "/proc/self/fd/2" }, { "shm", "/tmp" }, { "ptmx", "pts/ptmx" },
 };
 
+/* Of a device such as net/tun */
+static void make_parent(const char *path)
+{
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	*strrchr(parent, '/') = '\0';
+	make_directories(parent, 0755);
+}
+
 int device_add(const char *directory, const struct lean_device *device)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", directory, device->name);
+	if (strchr(device->name, '/'))
+		make_parent(path);
 	/* For any user of the container: who may have the device is decided by giving it to the template. */
 	if (mknod(path, S_IFCHR | 0666, device->number) && errno != EEXIST) {
 		tool_error(device->name, "cannot be made in /dev of the containers: %s", strerror(errno));
@@ -47,6 +59,8 @@ static int bind_node(const char *directory, const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	snprintf(from, sizeof(from), "/dev/%s", name);
+	if (strchr(name, '/'))
+		make_parent(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (fd >= 0)
 		close(fd);
