@@ -32,6 +32,11 @@ static void hide_reference(int argc, char **argv, const char *ref)
 	}
 }
 
+static bool is_reference(const char *text)
+{
+	return !strncmp(text, "mitosis://", 10) || !strncmp(text, "mitosis+rdma://", 15);
+}
+
 /* The first line of standard input that is a reference. */
 static char *read_reference(void)
 {
@@ -41,7 +46,7 @@ static char *read_reference(void)
 
 	while ((n = getline(&line, &room, stdin)) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "mitosis://", 10) || !strncmp(line, "mitosis+rdma://", 15))
+		if (strlen(line) < REFERENCE_MAX && is_reference(line))
 			return line;
 	}
 	free(line);
@@ -75,10 +80,6 @@ static char *resolve(const char *ref)
 	char *name, *address, *text = NULL;
 	size_t scheme;
 
-	if (strlen(ref) >= REFERENCE_MAX || (strncmp(ref, "mitosis://", 10) && strncmp(ref, "mitosis+rdma://", 15))) {
-		tool_usage_error("--child", "expected a reference, mitosis://HOST:PORT/UUID");
-		return NULL;
-	}
 	host += 3;
 	scheme = (size_t)(host - ref);
 	port = strchr(host, ':');
@@ -108,6 +109,8 @@ static int check(const struct settings *set, struct measure *m, const struct job
 		return tool_usage_error("--bench-pause", "measures a process of its own: only --count and --json go with it");
 	if (set->stamp && j->child)
 		return tool_usage_error("--stamp", "is for commands; children of a snapshot tell when they run");
+	if (j->child && strcmp(j->child, "-") && (strlen(j->child) >= REFERENCE_MAX || !is_reference(j->child)))
+		return tool_usage_error("--child", "expected a reference, mitosis://HOST:PORT/UUID, or -");
 	if (set->steps && set->pool)
 		return tool_usage_error("--steps", "contradicts --pool, whose containers are made before they are asked for");
 	if (!many && !set->bench_pause && set->json)

@@ -251,12 +251,15 @@ static __attribute__((noreturn)) void keep(const struct lean_template *t, int re
 	if (write(ready, "k", 1) != 1 || read(go, &c, 1) != 1)
 		_exit(STATUS_FAILED);
 	prctl(PR_SET_PDEATHSIG, 0);
-	/* Only now may the one that started us end. */
-	if (write(ready, "g", 1) != 1)
-		_exit(STATUS_FAILED);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
-	syscall(SYS_close_range, 3, ~0U, 0);
+	/* Without the template's lock, which is inherited too. */
+	dup2(ready, 3);
+	syscall(SYS_close_range, 4, ~0U, 0);
+	/* Only now may the one that started us end. */
+	if (write(3, "g", 1) != 1)
+		_exit(STATUS_FAILED);
+	close(3);
 	snprintf(title, sizeof(title), "lean:%s", t->name);
 	prctl(PR_SET_NAME, title);
 	signal(SIGHUP, SIG_IGN);

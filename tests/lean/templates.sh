@@ -177,7 +177,7 @@ if [ "$(id -u)" = 0 ]; then
 	[ -c /dev/net/tun ] && mine=/dev/net/tun || mine=/dev/ptmx
 	expect 0 "$prep" mount-dev t "$mine"
 	expect 0 "$run" t -- sh -c "test -c $mine -o -L $mine"
-	expect 1 "$run" t -- sh -c 'echo x >/dev/new'
+	expect 2 "$run" t -- sh -c 'echo x >/dev/new'
 	expect 0 "$prep" mount-dev t "$mine"
 	[ "$("$prep" inspect t | grep -c "^device	$mine")" = 1 ] || fail "the device is listed twice"
 	expect 1 "$prep" mount-dev t /dev/no-such
