@@ -73,8 +73,9 @@ static void stop(struct run *r)
 {
 	bool frozen = r->leaf.fd >= 0 && !leaf_freeze(r->leaf.fd, true);
 
+	/* Without a cgroup: init stops all there is, a command in its place only itself. */
 	if (!frozen)
-		kill(r->pid, SIGSTOP);
+		kill(r->pid, r->init ? SIGTSTP : SIGSTOP);
 	kill(getpid(), SIGSTOP);
 	if (frozen)
 		leaf_freeze(r->leaf.fd, false);

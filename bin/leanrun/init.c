@@ -88,8 +88,13 @@ void init_main(struct lean_spawn *s)
 
 		if (signo < 0)
 			continue;
-		/* From outside; what the container's own processes send to 1 is not for the command. */
-		if (signo != SIGCHLD && info.si_pid == 0)
+		/*
+		 * From outside; what the container's own processes send to 1 is not for the command.
+		 * mitosis-leanrun stands still for all of them.
+		 */
+		if (info.si_pid == 0 && (signo == SIGTSTP || signo == SIGCONT))
+			kill(-1, signo == SIGTSTP ? SIGSTOP : SIGCONT);
+		else if (signo != SIGCHLD && info.si_pid == 0)
 			kill(pid, signo);
 		while (signo == SIGCHLD && (ended = waitpid(-1, &status, WNOHANG)) > 0) {
 			if (ended != pid)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <mntent.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -37,7 +39,10 @@ int cgroup_root(char path[PATH_MAX])
 	if (!f)
 		return -errno;
 	while (err && (m = getmntent(f)) != NULL) {
-		if (strcmp(m->mnt_type, "cgroup2"))
+		struct statfs st;
+
+		/* Another may be mounted over it. */
+		if (strcmp(m->mnt_type, "cgroup2") || statfs(m->mnt_dir, &st) || st.f_type != CGROUP2_SUPER_MAGIC)
 			continue;
 		snprintf(path, PATH_MAX, "%s", m->mnt_dir);
 		err = 0;

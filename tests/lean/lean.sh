@@ -6,9 +6,8 @@
 . "$(dirname "$0")/../lib.sh"
 
 prep=$bin_dir/mitosis-leanprep
-run=$bin_dir/mitosis-leanrun
-helper=$build_dir/tests/lean/escape
-stamp=$build_dir/tests/lean/stamp
+# shellcheck disable=SC2034 # used by the tests
+run=$bin_dir/mitosis-leanrun helper=$build_dir/tests/lean/escape stamp=$build_dir/tests/lean/stamp
 export MITOSIS_LEAN_DIR=$work_dir/lean
 cleanups+=(remove_templates)
 remove_templates() { "$prep" clean --all --quiet 2>/dev/null; }

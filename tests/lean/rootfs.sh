@@ -23,15 +23,18 @@ prints 1
 [ "$("$run" t -- sh -c 'test -d /home || echo none')" = none ] || fail "more than the closure is there"
 expect 1 "$prep" create u --rootfs closure:/tmp/x
 said err 'cannot be seen in containers'
-printf '#!/bin/sh\necho script\n' >"$build_dir/tests/lean/script.$$" && chmod 755 "$build_dir/tests/lean/script.$$"
-cleanups+=("rm -f $build_dir/tests/lean/script.$$")
 case $build_dir in
 /tmp/*) ;;
 *)
 	# A script brings its interpreter.
-	expect 0 "$prep" create u --rootfs "closure:$build_dir/tests/lean/script.$$"
-	expect 0 "$run" u -- "$build_dir/tests/lean/script.$$"
-	prints script
+	script=$build_dir/tests/lean/script.$$
+	if { printf '#!/bin/sh\necho script\n' >"$script"; } 2>/dev/null; then
+		cleanups+=("rm -f $script")
+		chmod 755 "$script"
+		expect 0 "$prep" create u --rootfs "closure:$script"
+		expect 0 "$run" u -- "$script"
+		prints script
+	fi
 	;;
 esac
 

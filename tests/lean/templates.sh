@@ -9,7 +9,17 @@ need_lean
 
 # Those of this test's templates, once one was made
 groups() { [ -z "${base:-}" ] || find "$base" -mindepth 1 -name "${1:-?*}" -type d 2>/dev/null; }
-keepers() { pgrep -x "lean:${1:-.*}"; }
+# Keepers of this test's templates
+keepers() {
+	local pid found=1
+	for pid in $(pgrep -x "lean:$1"); do
+		if grep -qzx "MITOSIS_LEAN_DIR=$MITOSIS_LEAN_DIR" "/proc/$pid/environ" 2>/dev/null; then
+			echo "$pid"
+			found=0
+		fi
+	done
+	return "$found"
+}
 mounts_before=$(cat /proc/self/mountinfo)
 
 doing="create"
@@ -50,7 +60,7 @@ for line in 'rootfs	closure:/bin/sh,sleep' 'hostname	host1' 'state	ready' 'keepe
 expect 1 "$prep" inspect nosuch
 
 doing="in use"
-"$run" t -- sh -c 'echo ready; sleep 1000' >use.out 2>use.err &
+"$run" t -- sh -c "echo ready; sleep 1000.$$" >use.out 2>use.err &
 user=$!
 pids+=("$user")
 await 20000 has_line use.out ready
@@ -64,7 +74,7 @@ if "$prep" inspect t | grep -q '^group	/'; then
 	[ "$(column out containers)" = 1 ] || fail "one container runs, not $(column out containers)"
 
 	doing="pause"
-	inner=$(pgrep -n -x sleep)
+	inner=$(pgrep -f "^sleep 1000.$$\$")
 	frozen() { grep -qx 'frozen 1' "$(groups c0 | head -n 1)/cgroup.events"; }
 	expect 0 "$prep" pause t
 	frozen || fail "it is not frozen"
