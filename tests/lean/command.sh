@@ -132,12 +132,14 @@ cat >terminal.py <<-'END'
 	        os.write(fd, reply)
 	    while True:
 	        if time.monotonic() > end:
-	            sys.exit("it does not end")
+	            sys.exit(f"it does not end, and said {seen}")
 	        if not select.select([fd], [], [], 1)[0]:
 	            continue
 	        try:
-	            if not os.read(fd, 4096):
+	            more = os.read(fd, 4096)
+	            if not more:
 	                break
+	            seen += more
 	        except OSError:
 	            break
 	    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
