@@ -29,7 +29,7 @@ static __attribute__((noreturn)) void fail(struct lean_spawn *s, const char *wha
 }
 
 /* A new terminal of the container's own: its slave for the command, its master for the user's side. */
-static int open_terminal(struct lean_spawn *s, int socket)
+static int open_terminal(struct lean_spawn *s, int *master_fd)
 {
 	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), unlock = 0, number, slave;
 	char path[32];
@@ -40,19 +40,23 @@ static int open_terminal(struct lean_spawn *s, int socket)
 	slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		fail(s, "terminal");
-	terminal_send(s, socket, master);
-	close(master);
+	*master_fd = master;
 	return slave;
 }
 
-static __attribute__((noreturn)) void become_command(struct lean_spawn *s, const int stdio[3], bool terminal)
+/* master: of the terminal that becomes the controlling one, or -1; socket: where that goes */
+static __attribute__((noreturn)) void become_command(struct lean_spawn *s, const int stdio[3], int master, int socket)
 {
 	setsid();
 	for (int i = 0; i < 3; i++)
 		if (dup2(stdio[i], i) < 0)
 			fail(s, "descriptors");
-	if (terminal && ioctl(0, TIOCSCTTY, 0))
-		fail(s, "terminal");
+	if (master >= 0) {
+		if (ioctl(0, TIOCSCTTY, 0))
+			fail(s, "terminal");
+		/* Not before: a Ctrl-C that found no process group behind the terminal would be lost. */
+		terminal_send(s, socket, master);
+	}
 	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC))
 		fail(s, "descriptors");
 	lean_exec(s);
@@ -62,7 +66,7 @@ static __attribute__((noreturn)) void become_command(struct lean_spawn *s, const
 void init_main(struct lean_spawn *s)
 {
 	struct init *init = s->data;
-	int stdio[3] = { init->stdio[0], init->stdio[1], init->stdio[2] }, status;
+	int stdio[3] = { init->stdio[0], init->stdio[1], init->stdio[2] }, master = -1, status;
 	sigset_t all;
 	pid_t pid, ended;
 
@@ -71,13 +75,13 @@ void init_main(struct lean_spawn *s)
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NAME, "init");
 	if (init->terminal >= 0) {
-		stdio[0] = stdio[1] = open_terminal(s, init->terminal);
+		stdio[0] = stdio[1] = open_terminal(s, &master);
 		if (isatty(stdio[2]))
 			stdio[2] = stdio[0];
 	}
 	pid = fork();
 	if (!pid)
-		become_command(s, stdio, init->terminal >= 0);
+		become_command(s, stdio, master, init->terminal);
 	if (pid < 0)
 		fail(s, "process");
 	syscall(SYS_close_range, 0, ~0U, 0);

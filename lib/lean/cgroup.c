@@ -134,7 +134,6 @@ static int await_event(int dir_fd, const char *key, int64_t value, uint64_t pati
 	return err;
 }
 
-/* Before Linux 5.14: one by one, until none is left. */
 static void kill_each(int dir_fd)
 {
 	int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
@@ -149,20 +148,29 @@ static void kill_each(int dir_fd)
 	fclose(f);
 }
 
-int group_kill(int dir_fd)
+/*
+ * One by one, until none is left; frozen, so that none is made meanwhile. Not by cgroup.kill: with Linux
+ * 6.18 whatever is cloned into a leaf later, on which that was once used, is killed at its birth.
+ */
+static int empty_leaf(int dir_fd)
 {
 	uint64_t until = clock_now_ns() + PATIENCE_NS;
+
+	group_write(dir_fd, "cgroup.freeze", "1");
+	while (group_populated(dir_fd) == 1 && clock_now_ns() < until) {
+		kill_each(dir_fd);
+		poll(NULL, 0, 1);
+	}
+	group_write(dir_fd, "cgroup.freeze", "0");
+	return group_populated(dir_fd) ? -ETIMEDOUT : 0;
+}
+
+/* All levels; since Linux 5.14. The group is removed afterwards. */
+static int kill_group(int dir_fd)
+{
 	int err = group_write(dir_fd, "cgroup.kill", "1");
 
-	if (err != -ENOENT)
-		return err ? err : await_event(dir_fd, "populated", 0, PATIENCE_NS);
-	while (clock_now_ns() < until) {
-		kill_each(dir_fd);
-		if (!group_populated(dir_fd))
-			return 0;
-		poll(NULL, 0, 10);
-	}
-	return -ETIMEDOUT;
+	return err ? err : await_event(dir_fd, "populated", 0, PATIENCE_NS);
 }
 
 int leaf_freeze(int leaf_fd, bool freeze)
@@ -226,7 +234,7 @@ static int try_leaf(int group, const struct lean_template *t, unsigned int limit
 	/* Its maker may have been killed before it had set the limits. */
 	if (set_limits(fd, t, limits))
 		goto fail;
-	if (!made && group_populated(fd) == 1 && group_kill(fd)) {
+	if (!made && group_populated(fd) == 1 && empty_leaf(fd)) {
 		tool_error(t->name, "cgroup %s: processes of a container that was left cannot be killed", name);
 		goto fail;
 	}
@@ -300,7 +308,7 @@ int group_remove(const char *path)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	err = group_kill(fd);
+	err = kill_group(fd);
 	close(fd);
 	return err ? err : remove_level(path);
 }

@@ -139,9 +139,7 @@ int leaf_freeze(int leaf_fd, bool freeze);
 /* 0 or -errno */
 int group_write(int dir_fd, const char *file, const char *text);
 int group_populated(int dir_fd);	/* 1, 0 or -errno */
-/* Kill what is in it and wait until it is empty. 0 or -errno. */
-int group_kill(int dir_fd);
-/* Remove a group and all below it. 0 or -errno. */
+/* Kill what is in a group, and remove it and all below it. 0 or -errno. */
 int group_remove(const char *path);
 
 /* ---- devices.c ---- */
