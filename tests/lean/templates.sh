@@ -112,8 +112,17 @@ pids+=("$user")
 enough() { [ "$(grep -c . many.out)" -ge 20 ]; }
 await 30000 enough
 kill -KILL "$user"
-unused() { expect 0 "$prep" list; [ "$(column out containers | grep -vx -e 0 -e NA)" = "" ]; }
+unused() {
+	"$prep" list >left.out
+	[ -z "$(column left.out containers | grep -vx -e 0 -e NA)" ] && return
+	# For the message, should it stay so.
+	for leaf in "$base"/t/c*/cgroup.procs; do
+		for pid in $(<"$leaf"); do grep -H -e Name -e State -e PPid "/proc/$pid/status"; done
+	done >left.err 2>&1
+	return 1
+}
 await 20000 unused
+rm -f left.err
 removable() { "$prep" rm t 2>/dev/null; }
 await 20000 removable
 [ -z "$(ls -A "$MITOSIS_LEAN_DIR/lib" "$MITOSIS_LEAN_DIR/run" | grep -v :)" ] || fail "rm has left something"
