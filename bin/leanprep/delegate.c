@@ -156,7 +156,7 @@ static int ask_systemd(const struct lean_template *t, pid_t keeper, char path[PA
 {
 	char unit[128], pid[16], description[128], end[160];
 	char *const call[] = {
-		(char *)"busctl", (char *)(geteuid() ? "--user" : "--system"), (char *)"--quiet", (char *)"call",
+		(char *)"busctl", (char *)(geteuid() ? "--user" : "--system"), (char *)"--quiet", (char *)"--timeout=15", (char *)"call",
 		(char *)"org.freedesktop.systemd1", (char *)"/org/freedesktop/systemd1",
 		(char *)"org.freedesktop.systemd1.Manager", (char *)"StartTransientUnit", (char *)"ssa(sv)a(sa(sv))",
 		unit, (char *)"fail", (char *)"4", (char *)"Description", (char *)"s", description,

@@ -7,6 +7,19 @@
 need_lean
 need_python
 
+doing="without cgroup v2"
+if [ "$(id -u)" = 0 ]; then
+	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+	hidden() { unshare -m sh -c 'umount -l "$0" 2>/dev/null; exec "$@"' "${root:-/nowhere}" "$@"; }
+	expect 0 hidden "$prep" create v1 --rootfs "closure:/bin/sh" --memory 64M
+	said err 'v1: warning: memory is not limited: cgroup v2 is not mounted here'
+	expect 77 hidden "$prep" create v2 --rootfs "closure:/bin/sh" --memory 64M --require-limits
+	expect 0 "$run" v1 -- sh -c 'exit 0'
+	expect 77 "$prep" pause v1
+	expect 77 "$run" --bench-pause v1
+	expect 0 "$prep" rm v1
+fi
+
 if ! has_controllers; then
 	doing="without controllers"
 	expect 0 "$prep" create t --rootfs "closure:/bin/sh" --memory 64M --pids 20 --cpus 0
