@@ -10,6 +10,7 @@ need_python
 doing="without cgroup v2"
 if [ "$(id -u)" = 0 ]; then
 	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+	# shellcheck disable=SC2016 # the inner shell expands
 	hidden() { unshare -m sh -c 'umount -l "$0" 2>/dev/null; exec "$@"' "${root:-/nowhere}" "$@"; }
 	expect 0 hidden "$prep" create v1 --rootfs "closure:/bin/sh" --memory 64M
 	said err 'v1: warning: memory is not limited: cgroup v2 is not mounted here'
