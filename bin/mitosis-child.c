@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 		.exit_status = "  the child's own; 125 it could not be resumed, or its memory was lost\n",
 	};
 	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
-	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, *record = NULL, *replay = NULL, ref[MITOSIS_REF_MAX];
+	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, *record = NULL, *replay = NULL, *notify = NULL, ref[MITOSIS_REF_MAX];
 	char *engine = NULL;
 	int strict = 0, no_push = 0, private = 0, spin = 0, opt, err;
 	uint64_t value;
@@ -97,6 +97,8 @@ int main(int argc, char **argv)
 		{ "record", '\0', POPT_ARG_STRING, &record, 0,
 		  "write the pages that the child fetches, in order of touch, to FILE; window 1, no push", "FILE" },
 		{ "replay", '\0', POPT_ARG_STRING, &replay, 0, "fetch the pages in FILE first", "FILE" },
+		{ "notify", '\0', POPT_ARG_STRING, &notify, 0,
+		  "when the child runs, write CLOCK_MONOTONIC in ns, 8 bytes, to this open descriptor", "FD" },
 		{ "strict", '\0', POPT_ARG_NONE, &strict, 0,
 		  "refuse rather than close a descriptor that cannot be had here", NULL },
 		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "no warnings", NULL },
@@ -139,6 +141,11 @@ int main(int argc, char **argv)
 			goto usage;
 		}
 		args.timeout_ms = (uint32_t)(value / 1000000);
+	}
+	if (notify) {
+		if (tool_arg_uint("--notify", notify, 3, 1023, &value))
+			goto usage;
+		args.notify_fd = (uint32_t)value;
 	}
 	if (record && (replay || (mode && !strcmp(mode, "eager")))) {
 		tool_usage_error("--record", "not together with %s", replay ? "--replay" : "--mode eager");

@@ -98,6 +98,7 @@ struct pager_options {
 	int remote_fd;			/* engine kernel: the file behind the memory; else -1 */
 	const struct descriptor_extent *remote;	/* what it holds */
 	uint32_t remote_count;
+	int notify_fd;			/* told when the child runs; 0: nobody */
 };
 void pager_run(int child_pid, int control_fd, int socket_fd, int uffd,
 	       const struct descriptor_extent *missing, uint32_t missing_count, const struct map_step *steps,

@@ -64,6 +64,12 @@ struct mitosis_resume_args {
 	const char *record;		/* file for the pages that the child fetches, in order of touch;
 					   window is 1 then and nothing is pushed */
 	const char *replay;		/* file whose pages are fetched first, in its order */
+	/*
+	 * Descriptor that gets 8 bytes once the child runs: CLOCK_MONOTONIC in ns, in this host's byte
+	 * order. It is closed then, and never the child's. 0: none.
+	 */
+	uint32_t notify_fd;
+	uint32_t reserved2;		/* must be 0 */
 };
 #define MITOSIS_RESUME_ARGS_INIT { .size = sizeof(struct mitosis_resume_args) }
 

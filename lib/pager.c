@@ -646,6 +646,19 @@ static void remote_push(struct pager *g)
 	}
 }
 
+/* Whoever measures wants to know. */
+static void notify(struct pager *g)
+{
+	uint64_t now = now_ns();
+
+	if (!g->options.notify_fd)
+		return;
+	if (write(g->options.notify_fd, &now, sizeof(now)) != (ssize_t)sizeof(now))
+		log_warning("%s: descriptor %d: %s", g->options.object, g->options.notify_fd, strerror(errno));
+	close(g->options.notify_fd);
+	g->options.notify_fd = 0;
+}
+
 static void child_says(struct pager *g)
 {
 	struct control_message m;
@@ -661,6 +674,7 @@ static void child_says(struct pager *g)
 	switch (m.type) {
 	case CONTROL_READY:
 		g->ready = true;
+		notify(g);
 		break;
 	case CONTROL_FAILED:
 		log_error("%s: cannot resume: %s at 0x%llx: %s", g->options.object,

@@ -388,7 +388,7 @@ static int start(struct resume *r)
 		.drain_stdin = r->args->flags & MITOSIS_RESUME_DISCARD_STDIN,
 		.hot_pages = r->d->hot_pages, .record_path = r->args->record, .record = &r->record,
 		.replay = r->args->replay ? &r->replay : NULL, .remote_fd = r->memory.remote_fd,
-		.remote = r->plan.remote, .remote_count = r->plan.remote_count,
+		.remote = r->plan.remote, .remote_count = r->plan.remote_count, .notify_fd = (int)r->args->notify_fd,
 	};
 	int pair[2], supervisor = getpid(), uffd = -1;
 	sigset_t all, old;
@@ -503,7 +503,7 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH | MITOSIS_RESUME_DISCARD_STDIN |
 				MITOSIS_RESUME_PRIVATE | MITOSIS_RESUME_POLL))
 		return -EINVAL;
-	if (a.reserved || (a.record && a.replay))
+	if (a.reserved || a.reserved2 || (a.record && a.replay))
 		return -EINVAL;
 	if (a.record) {
 		if (a.mode == MITOSIS_MODE_EAGER) {

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* prep.h - the parts of mitosis-leanprep. Functions return 0, or -1 after a message, unless they say otherwise. */
+#ifndef PREP_H
+#define PREP_H
+
+#include "lean/lean.h"
+
+/* rootfs.c: make what t->rootfs asks for; fills in root, layered and what an image says of itself. */
+int rootfs_check(const char *spec);		/* is it understood, and does its source exist? STATUS_USAGE if not */
+int rootfs_make(struct lean_template *t);
+/* The directories that containers mount on, in a tree of ours or laid over somebody else's. */
+int skeleton_make(const char *tree, bool whole);
+/* Lay over the host's root what hides its users' and its own secrets. */
+int skeleton_hide_host(const char *skel);
+
+/* closure.c: copy programs, directories and all that they need to run */
+int closure_make(const char *list, const char *tree);
+
+/* image.c: trees that other tools unpack */
+int image_tar(const char *file, const char *tree);
+int image_oci(struct lean_template *t, const char *reference, const char *tree);
+int image_docker_archive(struct lean_template *t, const char *reference, const char *tree);
+int image_minbase(const char *suite, const char *tree);
+/* Run another tool; what it prints is shown only if it fails. directory NULL: here. */
+int run_tool(char *const argv[], const char *remedy);
+/* Its standard output in memory, NULL if it failed, without a message. */
+char *tool_output(char *const argv[]);
+
+/* profile.c: the system call filter, compiled into RUN/NAME/seccomp */
+int profile_write(const char *name);
+
+/* keeper.c: the process that keeps the template's mount namespace */
+struct keeper {
+	pid_t pid;
+	int go, ready;		/* it outlives us once it was told so and has answered */
+};
+int keeper_start(const struct lean_template *t, struct keeper *k);
+int keeper_release(struct keeper *k);
+void keeper_kill(pid_t pid, uint64_t started);
+
+/* delegate.c: the template's cgroup. STATUS_SKIP after a message if a limit is required and cannot be had. */
+int delegate(const struct lean_template *t, pid_t keeper, struct lean_view *v);
+/* Where groups are made when systemd has none to give; 0 or -errno. */
+int delegate_base(const struct lean_template *t, char path[PATH_MAX]);
+
+#endif

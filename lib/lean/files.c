@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* files.c - small files and whole trees. */
+#include "lean.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int write_text(const char *path, const char *text, mode_t mode)
+{
+	char part[PATH_MAX];
+	size_t length = strlen(text);
+	int fd, err = 0;
+
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return -ENAMETOOLONG;
+	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, length) != (ssize_t)length || fsync(fd))
+		err = errno ? -errno : -ENOSPC;
+	if (close(fd) && !err)
+		err = -errno;
+	if (!err && rename(part, path))
+		err = -errno;
+	if (err)
+		unlink(part);
+	return err;
+}
+
+char *read_text(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	if (!f)
+		return NULL;
+	n = getdelim(&text, &room, '\0', f);
+	if (n < 0 && !ferror(f)) {
+		free(text);
+		text = strdup("");
+	} else if (n < 0) {
+		free(text);
+		text = NULL;
+	}
+	fclose(f);
+	return text;
+}
+
+int make_directories(const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
+		return -ENAMETOOLONG;
+	for (char *slash = part + 1; *slash; slash++) {
+		if (*slash != '/')
+			continue;
+		*slash = '\0';
+		if (mkdir(part, mode) && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(part, mode) && errno != EEXIST ? -errno : 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	return type == FTW_DP || type == FTW_DNR ? rmdir(path) : unlink(path);
+}
+
+/* What a user's image made unreadable must be readable to be emptied. */
+static int open_up(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	if (type == FTW_DNR || (type == FTW_D && (st->st_mode & 0700) != 0700))
+		chmod(path, 0700);
+	return 0;
+}
+
+int remove_tree(const char *path)
+{
+	if (geteuid())
+		nftw(path, open_up, 64, FTW_PHYS | FTW_MOUNT);
+	if (nftw(path, remove_one, 64, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+int copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out, err = 0;
+	struct stat st;
+
+	if (in < 0)
+		return -errno;
+	if (fstat(in, &st)) {
+		err = -errno;
+		close(in);
+		return err;
+	}
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 07777);
+	if (out < 0) {
+		err = -errno;
+		close(in);
+		return err;
+	}
+	for (off_t left = st.st_size; left > 0 && !err;) {
+		ssize_t n = copy_file_range(in, NULL, out, NULL, (size_t)left, 0);
+		char buffer[65536];
+
+		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) {
+			n = read(in, buffer, sizeof(buffer));
+			if (n > 0 && write(out, buffer, (size_t)n) != n)
+				err = errno ? -errno : -ENOSPC;
+		}
+		if (n < 0)
+			err = -errno;
+		if (n <= 0)
+			break;
+		left -= n;
+	}
+	/* The umask took some away; nothing is owned by anybody else here. */
+	if (!err && fchmod(out, st.st_mode & 0777))
+		err = -errno;
+	if (close(out) && !err)
+		err = -errno;
+	close(in);
+	return err;
+}

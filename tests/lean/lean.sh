@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# lean.sh - what the tests of lean containers share. A test's templates are its own, and end with it.
+
+# shellcheck source-path=SCRIPTDIR/.. source=lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+prep=$bin_dir/mitosis-leanprep
+# shellcheck disable=SC2034 # used by the tests
+run=$bin_dir/mitosis-leanrun helper=$build_dir/tests/lean/escape stamp=$build_dir/tests/lean/stamp
+export MITOSIS_LEAN_DIR=$work_dir/lean
+cleanups+=(remove_templates)
+remove_templates() { "$prep" clean --all --quiet 2>/dev/null; }
+# Other users may enter it; what it holds decides.
+chmod 755 "$work_dir"
+
+# expect STATUS COMMAND...: run it, output in out and err
+expect() {
+	local wanted=$1
+	shift
+	status=0
+	"$@" >out 2>err <"${input:-/dev/null}" || status=$?
+	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 3 out err)"
+}
+
+# said FILE PATTERN; prints TEXT: the whole of out
+said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 5 "$1")"; }
+prints() { [ "$(<out)" = "$1" ] || fail "it printed '$(<out)', not '$1'"; }
+
+# Containers need namespaces, which a test in a container may not have.
+need_lean() {
+	if [ "$(id -u)" = 0 ]; then
+		unshare -pmui true 2>/dev/null || skip "namespaces cannot be made here"
+	else
+		unshare -Urm true 2>/dev/null || skip "this host lets unprivileged users have no user namespaces"
+	fi
+}
+need_cgroup() { "$prep" inspect "$1" | grep -q '^group	/' || skip "there is no cgroup v2 here"; }
+# A template whose limits can be in force
+has_controllers() {
+	local root
+	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+	[ -n "$root" ] && grep -qw memory "$root/cgroup.controllers" && grep -qw pids "$root/cgroup.controllers" &&
+		grep -qw cpuset "$root/cgroup.controllers"
+}
+
+# column FILE NAME: the values of a column
+column() {
+	awk -F '\t' -v name="$2" '/^#/ { next }
+		!h { for (i = 1; i <= NF; i++) if ($i == name) h = i; next } { print $h }' "$1"
+}

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Many containers: records, pools, spawners in parallel, steps, pauses; children of a snapshot.
+# shellcheck source-path=SCRIPTDIR source=lean.sh
+. "$(dirname "$0")/lean.sh"
+need_lean
+
+case $build_dir in /tmp/*) skip "the build directory is below /tmp, which containers have of their own" ;; esac
+expect 0 "$prep" create t --rootfs "closure:/bin/sh,/bin/true,/bin/false,$stamp,cat"
+
+# positive NAME...: every record has a number above zero in these columns
+positive() {
+	local name
+	for name; do
+		[ "$(column out "$name" | grep -c '^[1-9][0-9]*$')" = "$(column out iter | wc -l)" ] || fail "$name: $(column out "$name")"
+	done
+}
+# records N: as many, each of them once, all successful
+records() {
+	[ "$(column out iter | sort -n)" = "$(seq 0 $(($1 - 1)))" ] || fail "the records are $(column out iter | tr '\n' ' ')"
+	[ "$(column out status | sort -u)" = 0 ] || fail "the statuses are $(column out status | sort -u)"
+}
+
+doing=bench
+expect 0 "$run" t --bench -n 20 -- /bin/true
+records 20
+positive start_ns total_ns
+[ "$(column out slot_ns | sort -u)" = NA ] && [ "$(column out clone_ns | sort -u)" = NA ] || fail "what was not measured is there"
+awk -F '\t' '/^[^#t]/ { if ($5 > $7) exit 1 }' out || fail "a start takes longer than the whole"
+
+doing=steps
+expect 0 "$run" t --bench -n 5 --steps -- /bin/true
+records 5
+positive clone_ns mount_ns confine_ns exec_ns
+awk -F '\t' '/^[^#t]/ { if ($11 + $12 + $13 + $14 != $5) exit 1 }' out || fail "the steps are not the whole start"
+
+doing=stamp
+expect 0 "$run" t --stamp -n 5 -- "$stamp"
+records 5
+expect 1 "$run" t --stamp -n 5 -- /bin/true
+said err 'did not print the time'
+
+doing=pool
+expect 0 "$run" t --pool 8 -n 30 -- /bin/true
+records 30
+positive start_ns slot_ns
+[ "$(column out mode | sort -u)" = pool ] || fail "the mode is $(column out mode)"
+expect 0 "$run" t --pool 3 -n 10 --stamp -- "$stamp"
+records 10
+expect 0 "$run" t --pool 8 -n 2 --parallel 4 -- sh -c 'exit 0'
+records 2
+
+doing=parallel
+expect 0 "$run" t -b -n 30 --parallel 1,3 -- /bin/true
+[ "$(column out parallel | sort | uniq -c | awk '{ print $1, $2 }' | tr '\n' ' ')" = "30 1 30 3 " ] || fail "$(column out parallel)"
+
+doing=failures
+expect 1 "$run" t -n 3 -- /bin/false
+said err '3 containers ended with another status'
+[ "$(column out status | sort -u)" = 1 ] || fail "the statuses are $(column out status | sort -u)"
+expect 127 "$run" t -n 3 -- no-such-command
+expect 2 "$run" t -n 0 -- /bin/true
+expect 2 "$run" t --pool 2 --steps -- /bin/true
+expect 0 "$run" t -n 2 --json -- /bin/true
+said out '"start_ns":'
+status=0
+"$run" t -n 100000 -- /bin/true >/dev/full 2>err || status=$?
+[ "$status" = 1 ] || fail "a full disk gives status $status"
+# A container reads nothing, and what it writes goes nowhere.
+echo x >in
+input=in expect 0 "$run" t -n 2 -- sh -c 'test -z "$(cat)"; echo output'
+! grep -q '^output' out || fail "output of a container is among the records"
+
+doing=pause
+if "$prep" inspect t | grep -q '^group	/'; then
+	expect 0 "$run" t --bench-pause -n 5
+	positive pause_ns start_ns
+	[ "$(column out mode | sort -u)" = pause ] || fail "the mode is $(column out mode)"
+	expect 2 "$run" t --bench-pause --pool 3
+fi
+
+doing="a child of a snapshot"
+need_python
+start_parent "$state_tool" data
+expect 0 "$run" t --child "$ref"
+prints "ok data"
+input=parent.out expect 0 "$run" t --child -
+prints "ok data"
+expect 0 "$run" t --child "${ref/127.0.0.1/localhost}" -- --mode eager --quiet
+prints "ok data"
+for options in "" "--pool 2"; do
+	doing="children of a snapshot, $options"
+	# shellcheck disable=SC2086
+	expect 0 "$run" t --child "$ref" --count 4 --parallel 2 $options
+	records 4
+	positive start_ns resume_ns total_ns
+	awk -F '\t' '/^[^#t]/ { if ($5 > $6 || $6 > $7) exit 1 }' out || fail "start, resume and total are not in this order"
+	! grep -q "${ref##*/}" out || fail "the reference's key is among the records"
+done
+doing="no snapshot"
+expect 125 "$run" t --child "${ref%/*}/00000000-0000-4000-8000-000000000000"
+expect 2 "$run" t --child nonsense
+expect 1 "$run" t --child "${ref%/*}/00000000-0000-4000-8000-000000000000" -n 2
+
+doing="the device comes along"
+if [ "$(id -u)" = 0 ] && [ -c /dev/userfaultfd ]; then
+	expect 0 "$run" t --child "$ref" -- --mode demand
+fi
+doing="a child cannot be told from other containers"
+start_parent "$parent_tool" --on USR1 --engine user -- "$python" -c 'import os, signal, sys
+os.kill(os.getpid(), signal.SIGUSR1)
+status = {k: v.strip() for k, _, v in (l.partition(":") for l in open("/proc/self/status"))}
+if status["NoNewPrivs"] == "1":
+    print(status["CapEff"], status["Seccomp"], os.getppid(), os.path.exists("/sys/kernel"), os.access("/", os.W_OK), flush=True)
+else:
+    sys.stdin.read()'
+expect 0 "$run" t --child "$ref"
+prints "0000000000000000 2 1 False False"
+exit 0

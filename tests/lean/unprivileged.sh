@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# An unprivileged user has templates of his own, in a user namespace: the same tests, as nobody.
+# shellcheck source-path=SCRIPTDIR source=lean.sh
+. "$(dirname "$0")/lean.sh"
+need_root
+need_command setpriv
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$work_dir/nobody" TMPDIR="$work_dir/nobody" "$@"; }
+mkdir nobody && chown 65534:65534 nobody
+as_nobody unshare -Urm true 2>/dev/null || skip "this host lets unprivileged users have no user namespaces"
+as_nobody test -x "$run" || skip "the build directory cannot be read by other users"
+
+for part in escape rootfs measure command; do
+	doing=$part
+	status=0
+	as_nobody env MITOSIS_BUILDDIR="$build_dir" bash "$tests_dir/lean/$part.sh" >out 2>err || status=$?
+	[ "$status" = 0 ] || fail "$part.sh as nobody: status $status: $(tail -n 5 err)"
+done
+
+doing="a user's own place"
+as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$prep" create t --rootfs closure:/bin/sh 2>err || fail create
+[ -f nobody/.local/share/mitosis-exp/lean/t/template ] || fail "the template is not below the user's home"
+[ "$(as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$run" t -- sh -c 'echo fine')" = fine ] || fail run
+as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$prep" rm t || fail rm
+status=0
+as_nobody "$prep" create t --rootfs closure:/bin/sh --user 1:1 2>err || status=$?
+[ "$status" = 2 ] || fail "another user than 0 was accepted"
+status=0
+# A place that others can write to is not trusted.
+chmod 777 nobody/.local/share/mitosis-exp/lean
+as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$prep" list >out 2>err || status=$?
+[ "$status" = 1 ] || fail "a place that everybody can write to was accepted"
+exit 0
