@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # lib.sh - what the tests of the installed packages share.
 set -eu
 export LC_ALL=C
-tests=$PWD/debian/tests
 source_dir=$PWD
 work=$(mktemp -d "${AUTOPKGTEST_TMP:-${TMPDIR:-/tmp}}/mitosis.XXXXXX")
 parent=

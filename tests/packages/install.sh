@@ -9,7 +9,8 @@
 need_root
 need_command debootstrap
 need_command apt-ftparchive
-suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")
+suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+[ -n "$suite" ] || skip "this is no Debian"
 make_debs
 "$scripts/apt-repo" "$packages/deb" "$packages/apt" 2>err || fail "apt-repo"
 : >err
