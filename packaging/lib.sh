@@ -3,6 +3,7 @@
 # lib.sh - what the scripts that make and test packages share.
 set -euo pipefail
 export LC_ALL=C
+unset TAR_OPTIONS	# which the Makefile has set for its own tarball
 
 me=${0##*/}
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

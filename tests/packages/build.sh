@@ -27,7 +27,13 @@ for package in "$packages"/deb/*.deb; do
 done
 dpkg-deb -x "$packages"/deb/mitosis-dkms_*.deb dkms
 grep -qx "PACKAGE_VERSION=\"$version\"" "dkms/usr/src/mitosis-$version/dkms.conf" || fail "dkms.conf"
-[ "$(sh "dkms/usr/src/mitosis-$version/compat/version.sh")" = "$version" ] || fail "the module's version"
+for kernel in /lib/modules/*/build; do
+	[ -e "$kernel/Makefile" ] || continue
+	doing="the module, from what DKMS gets, with $kernel"
+	make -s -C "dkms/usr/src/mitosis-$version" KDIR="$kernel" >make.log 2>&1 || fail "$(tail -n 20 make.log)"
+	[ "$(modinfo -F version "dkms/usr/src/mitosis-$version/mitosis.ko")" = "$version" ] || fail "modinfo's version"
+	break
+done
 
 doing=rpm
 exec {lock}>&-
