@@ -22,11 +22,11 @@ fail() {
 	exit 1
 }
 
-# await COMMAND...: until it succeeds, a minute at most
+# await COMMAND...: until it succeeds, two minutes at most
 await() {
-	limit=$(($(date +%s) + 60))
+	limit=$(($(date +%s) + 120))
 	until "$@"; do
-		[ "$(date +%s)" -lt "$limit" ] || fail "not within a minute: $*"
+		[ "$(date +%s)" -lt "$limit" ] || fail "not within two minutes: $*"
 		sleep 0.1
 	done
 }
