@@ -51,6 +51,8 @@ perftest() {
 	wait "$server" || true
 }
 counter() { on node2 "awk '\$1 == \"$1\" { print \$2 }' /sys/kernel/debug/mitosis/counters"; }
+# Without what the kernel would give back when asked.
+free_kib() { on node1 "sync; echo 3 >/proc/sys/vm/drop_caches; awk '/^MemFree:/ { print \$2 }' /proc/meminfo"; }
 median_of() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 bench_kernel() {
@@ -135,6 +137,24 @@ bench_kernel() {
 		row "execution, $touch % of 64 MiB in order" "$(median "$scratch/passes" exec_ns touch=$touch engine=kernel)" \
 			"$(median "$scratch/passes" exec_ns touch=$touch engine=user)"
 	done
+	printf '\n%s\n' "Linux $kernel: what a snapshot of 256 MiB keeps from its host once the parent has pages of its own, against those pages"
+	# Nothing of it is kept for the next one.
+	on node1 "echo 0 >/sys/module/mitosis/parameters/regions"
+	mkfifo "$scratch/orders"
+	on node1 "exec tests/kernel/snapshot 7b1f0c6e52d94a31a8e3940d6cf2185b --size 256" \
+		<"$scratch/orders" >"$scratch/memory" 2>"$scratch/memory.err" &
+	background+=($!)
+	exec {orders}>"$scratch/orders"
+	until_there "$scratch/memory" 4
+	held=$(free_kib)
+	echo release >&"$orders"
+	until_there "$scratch/memory" 5
+	freed=$(free_kib)
+	exec {orders}>&-
+	awk -v kib=$((freed - held)) '$1 == "snapshot" {
+		printf "  %-52s %9.1f MiB %8.1f MiB %6.3f x   (goal <= 1.01)\n", "held", kib / 1024, $2 / 256, kib / ($2 * 4)
+	}' "$scratch/memory"
+
 	for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
 	background=()
 	lab down >/dev/null

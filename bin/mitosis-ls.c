@@ -221,7 +221,7 @@ static int print_records(const struct snapshots *s, enum record_format format, i
 {
 	struct record_stream *rs;
 	size_t width = 0;
-	int err = record_open(&rs, stdout, format, columns, ARRAY_SIZE(columns), "user", argc, argv);
+	int err = record_open(&rs, stdout, format, columns, ARRAY_SIZE(columns), NULL, argc, argv);
 
 	if (err) {
 		tool_error(NULL, "%s", strerror(-err));

@@ -160,7 +160,7 @@ static int mitosis_prefetch_present(struct mitosis_prefetch *prefetch, pgoff_t f
 static int mitosis_prefetch_range(struct mitosis_prefetch *prefetch, pgoff_t first, pgoff_t end)
 {
 	while (first < end) {
-		unsigned long run = mitosis_remote_next(prefetch->child->remote, &first);
+		unsigned long run = mitosis_remote_next(prefetch->child->remote, &first, end - first);
 		int error;
 
 		if (!run || first >= end)
@@ -243,7 +243,7 @@ static long mitosis_ioctl_next(struct mitosis_child *child, void __user *arg)
 	for (;;) {
 		pgoff_t first;
 
-		run = mitosis_remote_next(child->remote, &page);
+		run = mitosis_remote_next(child->remote, &page, ULONG_MAX);
 		if (!run)
 			break;
 		first = page;

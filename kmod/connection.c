@@ -82,7 +82,7 @@ static int slot_post(struct mitosis_inbox_slot *slot)
 	struct ib_sge sge = {
 		.addr = slot_address(slot),
 		.length = sizeof(struct mitosis_message),
-		.lkey = mitosis_rdma_pd(c->rdma)->local_dma_lkey,
+		.lkey = mitosis_rdma_client_pd(c->rdma)->local_dma_lkey,
 	};
 	struct ib_recv_wr wr = { .wr_cqe = &slot->cqe, .sg_list = &sge, .num_sge = 1 };
 
@@ -118,8 +118,11 @@ static int inbox_make(struct mitosis_connection *c)
 	unsigned int i;
 
 	c->slots = kcalloc(INBOX, sizeof(*c->slots), GFP_KERNEL);
+	if (!c->slots)
+		return -ENOMEM;
+	/* Where there is one it is mapped. */
 	c->inbox = kcalloc(INBOX, sizeof(*c->inbox), GFP_KERNEL);
-	if (!c->slots || !c->inbox)
+	if (!c->inbox)
 		return -ENOMEM;
 	for (i = 0; i < INBOX; i++) {
 		c->slots[i].c = c;
@@ -179,7 +182,7 @@ static struct sending *sending_new(struct mitosis_connection *c, enum mitosis_me
 	sending->c = c;
 	sending->cqe.done = sent;
 	sending->sge.length = sizeof(*m);
-	sending->sge.lkey = mitosis_rdma_pd(c->rdma)->local_dma_lkey;
+	sending->sge.lkey = mitosis_rdma_client_pd(c->rdma)->local_dma_lkey;
 	sending->sge.addr = ib_dma_map_single(device_of(c), m, sizeof(*m), DMA_TO_DEVICE);
 	if (ib_dma_mapping_error(device_of(c), sending->sge.addr)) {
 		kfree(sending);
@@ -242,7 +245,7 @@ static void read_scatter(struct mitosis_connection *c, struct mitosis_read *read
 			last = &read->sge[n++];
 			last->addr = read->dma[i];
 			last->length = length;
-			last->lkey = mitosis_rdma_pd(c->rdma)->local_dma_lkey;
+			last->lkey = mitosis_rdma_client_pd(c->rdma)->local_dma_lkey;
 		}
 		rest -= length;
 	}
@@ -329,7 +332,7 @@ static int queues_make(struct mitosis_connection *c)
 	attr.send_cq = c->send_cq;
 	attr.recv_cq = c->recv_cq;
 	attr.cap.max_send_sge = c->sge_max;
-	error = rdma_create_qp(c->id, mitosis_rdma_pd(c->rdma), &attr);
+	error = rdma_create_qp(c->id, mitosis_rdma_client_pd(c->rdma), &attr);
 	if (!error)
 		mitosis_count(connections_made);
 	return error;
@@ -368,7 +371,7 @@ static int request(struct mitosis_connection *c)
 	struct rdma_conn_param param = {
 		.private_data = &hello,
 		.private_data_len = sizeof(hello),
-		.responder_resources = min(attrs->max_qp_rd_atom, U8_MAX),
+		/* The other side is to read nothing: .responder_resources is 0. */
 		.initiator_depth = min(attrs->max_qp_init_rd_atom, U8_MAX),
 		.retry_count = min(READ_ONCE(mitosis_param_retry_count), 7U),
 		.rnr_retry_count = 7,

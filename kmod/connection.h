@@ -41,6 +41,7 @@ struct mitosis_connection {
 	/* Under the peer's lock. */
 	int status;				/* -EINPROGRESS, 0: up, or why not */
 	unsigned int inflight;			/* reads reserved or posted */
+	unsigned long progress;			/* a read succeeded, or the first was posted */
 	unsigned int busy;			/* threads that use the queues just now */
 };
 

@@ -484,6 +484,27 @@ static const struct mmu_notifier_ops mitosis_notifier_ops = {
 
 /* Mappings. */
 
+/*
+ * The kernel takes all locks of the address space for it, and gives up where a signal is pending. A fork
+ * has nobody to tell that to, so signals are put off meanwhile; one that comes just then costs a try.
+ */
+static int mitosis_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	int error;
+
+	do {
+		bool notify = test_and_clear_thread_flag(TIF_NOTIFY_SIGNAL);
+		bool pending = test_and_clear_thread_flag(TIF_SIGPENDING);
+
+		error = __mmu_notifier_register(notifier, mm);
+		if (pending)
+			set_thread_flag(TIF_SIGPENDING);
+		if (notify)
+			set_thread_flag(TIF_NOTIFY_SIGNAL);
+	} while (error == -EINTR);
+	return error;
+}
+
 /* The mmap lock of mm is write-held, child->lock is held. No mapping yet; room for the first. */
 static struct mitosis_mm *mitosis_mm_make(struct mitosis_child *child, struct mm_struct *mm)
 {
@@ -504,7 +525,7 @@ static struct mitosis_mm *mitosis_mm_make(struct mitosis_child *child, struct mm
 	if (one->discarded)
 		error = mitosis_extents_reserve(one, 4, GFP_KERNEL_ACCOUNT);
 	if (!error)
-		error = __mmu_notifier_register(&one->notifier, mm);
+		error = mitosis_notifier_register(&one->notifier, mm);
 	if (error) {
 		mitosis_mm_free(one);
 		return ERR_PTR(error);

@@ -74,7 +74,7 @@ static void mitosis_fetch_range(struct file *file, struct mitosis_child *child, 
 				pgoff_t marker)
 {
 	while (first < end) {
-		unsigned long run = mitosis_remote_next(child->remote, &first);
+		unsigned long run = mitosis_remote_next(child->remote, &first, end - first);
 
 		if (!run || first >= end)
 			break;

@@ -19,7 +19,8 @@
  * Life: file -> dentry and mount -> super block -> file system type -> module. Files have no .owner,
  * because they would put it before the inode is evicted; the mounted file system pins the module, and
  * mitosis_pagefile_pin() keeps it mounted as long as a child exists. Eviction waits for locked folios
- * and with them for every READ into the inode's pages, before it gives the remote back.
+ * and with them for every READ into the inode's pages, before it gives the remote back. Those that no
+ * device has are abandoned, so that it does not wait for another host.
  *
  * mitosis_inode_lock guards the remotes' cookies, which are the inodes to share. It is a leaf.
  */
@@ -77,6 +78,7 @@ static void mitosis_folio_arrived(struct folio *folio, long pages, bool failed)
 
 struct mitosis_filler {
 	struct mitosis_remote *remote;
+	struct address_space *mapping;
 	struct mitosis_child *child;		/* on whose behalf; NULL: nobody knows */
 	struct mitosis_read *read;		/* being filled, not submitted */
 	gfp_t gfp;
@@ -131,6 +133,7 @@ static int mitosis_filler_add(struct mitosis_filler *filler, struct page *page, 
 		read->count = 0;
 		read->done = mitosis_read_done;
 		read->private = NULL;
+		read->mapping = filler->mapping;
 		filler->read = read;
 	}
 	read->pages[read->count++] = page;
@@ -172,6 +175,7 @@ static void mitosis_filler_init(struct mitosis_filler *filler, struct file *file
 				struct address_space *mapping, gfp_t gfp)
 {
 	filler->remote = mitosis_pagefile(mapping->host)->remote;
+	filler->mapping = mapping;
 	filler->child = file ? file->private_data : NULL;
 	filler->read = NULL;
 	filler->gfp = gfp;
@@ -283,7 +287,7 @@ static unsigned long mitosis_chunks_list(struct mitosis_remote *remote, u64 *chu
 	unsigned long count = 0;
 	pgoff_t page = 0;
 
-	while (mitosis_remote_next(remote, &page)) {
+	while (mitosis_remote_next(remote, &page, 1)) {
 		u64 chunk = page >> MITOSIS_CHUNK_SHIFT;
 
 		if (chunks)
@@ -315,6 +319,10 @@ static void mitosis_evict_inode(struct inode *inode)
 	struct mitosis_pagefile *pagefile = mitosis_pagefile(inode);
 	void **cookie;
 
+	/* Who was killed while the other host is silent must not have to wait for it in order to end. */
+	mapping_set_exiting(&inode->i_data);
+	if (pagefile)
+		mitosis_remote_abandon(pagefile->remote);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	if (!pagefile)
@@ -354,13 +362,18 @@ static struct inode *mitosis_inode_make(struct mitosis_remote *remote)
 	return inode;
 }
 
-/* An inode in eviction is not grabbed; it leaves the cookie alone once another is there. */
+/*
+ * An inode in eviction is not grabbed; it leaves the cookie alone once another is there. Nor is one of a
+ * file system that is being unmounted, since its last child has let go of it: that waits for nobody.
+ */
 static struct inode *mitosis_inode_shared(void **cookie, struct inode *fresh)
 {
 	struct inode *inode;
 
 	mutex_lock(&mitosis_inode_lock);
-	inode = *cookie ? igrab(*cookie) : NULL;
+	inode = *cookie;
+	if (inode)
+		inode = inode->i_sb == mitosis_mount->mnt_sb ? igrab(inode) : NULL;
 	if (!inode && fresh) {
 		*cookie = fresh;
 		inode = fresh;

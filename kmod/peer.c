@@ -23,8 +23,8 @@
  * drain.
  *
  * Time. A remote is lost when a parked read has waited for its timeout, counted from the submission
- * or from when reads of it last got on, whichever is later: a long queue is no fault. A session in
- * which nothing has got on for half of the shortest timeout is broken by us, so that half is left to
+ * or from when reads of it last got on, whichever is later: a long queue is no fault. A session with a
+ * connection on which nothing has got on for half of the shortest timeout is broken by us, so that half is left to
  * repeat it. Between failures the keeper pauses, longer each time; who opens a remote anew need not
  * wait for that. Both is seen to by the tick, which runs only while there are reads.
  *
@@ -42,6 +42,7 @@
 #include <linux/ktime.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -264,6 +265,18 @@ void mitosis_peer_distrust(struct mitosis_peer *peer)
 	peer_break(peer, -EPROTO);
 }
 
+/* Not those that session_finish() has sorted out. */
+static bool session_has(const struct mitosis_session *session, const struct mitosis_connection *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < session->count; i++) {
+		if (session->connections[i] == c)
+			return true;
+	}
+	return false;
+}
+
 /* Any context: a step to connect is done, or c has failed. */
 void mitosis_peer_connection_is(struct mitosis_connection *c, int status)
 {
@@ -277,7 +290,7 @@ void mitosis_peer_connection_is(struct mitosis_connection *c, int status)
 	if (c->status == -EINPROGRESS || !c->status)
 		c->status = status;
 	/* While it is being made one connection may fail without the others. */
-	if (status && session && session->up)
+	if (status && session && session->up && session_has(session, c))
 		session_break(peer, status, &failed);
 	wake_up_all(&peer->wait);
 	spin_unlock_irqrestore(&peer->lock, flags);
@@ -312,7 +325,8 @@ static struct mitosis_connection *peer_reserve(struct mitosis_peer *peer)
 	}
 	if (!best)
 		return NULL;
-	best->inflight++;
+	if (!best->inflight++)
+		best->progress = jiffies;
 	best->busy++;
 	if (!peer->inflight++)
 		peer->progress = jiffies;
@@ -329,6 +343,11 @@ static void peer_unreserve(struct mitosis_connection *c)
 		wake_up_all(&c->peer->wait);
 }
 
+static bool read_is_abandoned(const struct mitosis_read *read)
+{
+	return read->mapping && mapping_exiting(read->mapping);
+}
+
 /* A read that no device has, to where it waits; or into failed. */
 static void read_requeue(struct mitosis_peer *peer, struct mitosis_read *read,
 			 struct list_head *failed)
@@ -336,7 +355,7 @@ static void read_requeue(struct mitosis_peer *peer, struct mitosis_read *read,
 	struct mitosis_remote *remote = read->remote;
 
 	lockdep_assert_held(&peer->lock);
-	if (!remote || remote->error) {
+	if (!remote || remote->error || read_is_abandoned(read)) {
 		list_add_tail(&read->node, failed);
 	} else if (remote->open) {
 		list_add(&read->node, &peer->ready);
@@ -362,6 +381,29 @@ static void failed_end(struct list_head *failed)
 	}
 }
 
+static void reads_abandon(struct list_head *reads, struct list_head *failed)
+{
+	struct mitosis_read *read, *next;
+
+	list_for_each_entry_safe(read, next, reads, node) {
+		if (read_is_abandoned(read))
+			list_move_tail(&read->node, failed);
+	}
+}
+
+void mitosis_remote_abandon(struct mitosis_remote *remote)
+{
+	struct mitosis_peer *peer = remote->peer;
+	unsigned long flags;
+	LIST_HEAD(failed);
+
+	spin_lock_irqsave(&peer->lock, flags);
+	reads_abandon(&remote->parked, &failed);
+	reads_abandon(&peer->ready, &failed);
+	spin_unlock_irqrestore(&peer->lock, flags);
+	failed_end(&failed);
+}
+
 /* Anew each time: keys change from session to session, but not while a connection is busy. */
 static void read_address(struct mitosis_read *read)
 {
@@ -370,8 +412,8 @@ static void read_address(struct mitosis_read *read)
 	mitosis_remote_key(read->remote, read->first, read->count, &read->wr.rkey);
 }
 
-/* c is reserved. */
-static void read_post(struct mitosis_connection *c, struct mitosis_read *read)
+/* c is reserved. False: mappings are short just now, and the read is back in its place. */
+static bool read_post(struct mitosis_connection *c, struct mitosis_read *read)
 {
 	struct mitosis_peer *peer = c->peer;
 	unsigned long flags;
@@ -389,16 +431,21 @@ static void read_post(struct mitosis_connection *c, struct mitosis_read *read)
 	spin_lock_irqsave(&peer->lock, flags);
 	if (error) {
 		peer_unreserve(c);
-		/* Mappings are short at times: the next completion or the tick tries again. */
+		/* Without a mapping the next completion or the tick tries again. */
 		if (mapped)
 			session_break(peer, error, &failed);
-		read_requeue(peer, read, &failed);
+		/* Trying does not count as getting on, but looks like it: see peer_reserve(). */
+		if (!mapped && read->remote && time_after(jiffies, read->deadline))
+			list_add_tail(&read->node, &failed);
+		else
+			read_requeue(peer, read, &failed);
 	}
 	c->busy--;
 	if (!c->busy && peer->session && peer->session->broken)
 		wake_up_all(&peer->wait);
 	spin_unlock_irqrestore(&peer->lock, flags);
 	failed_end(&failed);
+	return mapped;
 }
 
 /* Post what is ready; once is enough at a completion. */
@@ -417,9 +464,8 @@ static void peer_pump(struct mitosis_peer *peer, unsigned int most)
 		if (c)
 			list_del(&read->node);
 		spin_unlock_irqrestore(&peer->lock, flags);
-		if (!c)
+		if (!c || !read_post(c, read))
 			return;
-		read_post(c, read);
 	}
 }
 
@@ -461,6 +507,7 @@ void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *r
 		session_break(peer, error == -EIO ? -EREMOTEIO : error, &failed);
 	} else {
 		peer->progress = jiffies;
+		c->progress = jiffies;
 		if (remote)
 			peer->got_on = true;
 	}
@@ -583,15 +630,21 @@ static bool session_is_unused(struct mitosis_peer *peer)
 static void session_reap(struct mitosis_peer *peer)
 {
 	struct mitosis_session *session = peer->session;
+	struct mitosis_connection *c;
 	unsigned long flags;
 	unsigned int i;
 
 	if (!session || !session->broken)
 		return;
 	wait_event(peer->wait, session_is_unused(peer));
-	/* Handlers find their connection in the session until the last one is freed. */
-	for (i = 0; i < session->count; i++)
-		mitosis_connection_free(session->connections[i]);
+	/* Handlers find the session until the last connection is freed, others no connection in it. */
+	for (i = 0; i < session->count; i++) {
+		spin_lock_irqsave(&peer->lock, flags);
+		c = session->connections[i];
+		session->connections[i] = NULL;
+		spin_unlock_irqrestore(&peer->lock, flags);
+		mitosis_connection_free(c);
+	}
 	spin_lock_irqsave(&peer->lock, flags);
 	WARN_ON_ONCE(peer->inflight);
 	peer->session = NULL;
@@ -784,8 +837,9 @@ static void fetch_done(struct mitosis_read *read, int error)
 	struct fetch *fetch = read->private;
 	struct mitosis_peer *peer = fetch->peer;
 
+	/* The first tells why; those behind it were flushed. */
 	if (error)
-		WRITE_ONCE(fetch->error, error);
+		cmpxchg(&fetch->error, 0, error);
 	/* The last one's end is the end of fetch, and of all reads. */
 	if (atomic_dec_and_test(&fetch->pending))
 		wake_up_all(&peer->wait);
@@ -1041,18 +1095,25 @@ static bool remote_is_overdue(const struct mitosis_remote *remote)
 	return false;
 }
 
+/* A connection that is silent may not hide behind the others. */
 static bool session_is_stuck(const struct mitosis_peer *peer)
 {
 	const struct mitosis_session *session = peer->session;
 	unsigned long limit = MAX_JIFFY_OFFSET;
+	const struct mitosis_connection *c;
 	const struct mitosis_remote *remote;
+	unsigned int i;
 
-	if (!session || !session->up || session->broken ||
-	    (!peer->inflight && list_empty(&peer->ready)))
+	if (!session || !session->up || session->broken)
 		return false;
 	list_for_each_entry(remote, &peer->remotes, peer_node)
 		limit = min(limit, remote->timeout / 2);
-	return time_after(jiffies, peer->progress + limit);
+	for (i = 0; i < session->count; i++) {
+		c = session->connections[i];
+		if (c->inflight && time_after(jiffies, c->progress + limit))
+			return true;
+	}
+	return !list_empty(&peer->ready) && time_after(jiffies, peer->progress + limit);
 }
 
 static bool peer_check(struct mitosis_peer *peer, struct list_head *failed)
@@ -1221,15 +1282,19 @@ int mitosis_peer_last_error(struct mitosis_peer *peer)
 	return loss_reason(peer);
 }
 
+/* What is being freed does not count: rdma.c waits for the references. */
 static bool peer_uses(struct mitosis_peer *peer, const struct mitosis_rdma *rdma)
 {
+	const struct mitosis_connection *c;
 	unsigned long flags;
 	bool uses = false;
 	unsigned int i;
 
 	spin_lock_irqsave(&peer->lock, flags);
-	for (i = 0; peer->session && i < peer->session->count; i++)
-		uses |= peer->session->connections[i]->rdma == rdma;
+	for (i = 0; peer->session && i < peer->session->count; i++) {
+		c = peer->session->connections[i];
+		uses |= c && c->rdma == rdma;
+	}
 	spin_unlock_irqrestore(&peer->lock, flags);
 	return uses;
 }
@@ -1317,15 +1382,18 @@ err_cache:
 	return -ENOMEM;
 }
 
-/* No remote is left. */
+/*
+ * No remote is left but those that a keeper tries to open just now, for somebody who has gone. It holds
+ * the last reference, and does not find them any more when the attempt is over.
+ */
 void mitosis_peer_exit(void)
 {
 	struct mitosis_peer *peer;
 
 	mutex_lock(&peers_lock);
 	list_for_each_entry(peer, &peers, node) {
-		WARN_ON(peer->users);
 		peer->closing = true;
+		peer_break(peer, -ESHUTDOWN);
 		peer_kick(peer);
 	}
 	mutex_unlock(&peers_lock);

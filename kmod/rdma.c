@@ -12,9 +12,15 @@
  *   readable -- LOCAL_INV, confirmed --> unmapped --> idle, or freed when the pool is full
  *   readable -- LOCAL_INV not confirmed --> ib_dereg_mr, which ends it on any device
  *
- * ib_alloc_mr() is nearly all of the time that registering takes, so regions are kept. Each use has
- * a key whose low byte is random and not the one before; the global rkey of a protection domain is
- * never asked for, since it would show peers all memory of this host for ever.
+ * ib_alloc_mr() is nearly all of the time that registering takes, so regions are kept, and who was used
+ * last is used again last. Each use has a key whose low byte is random and none that the region had
+ * before, until it had all: a READ that was on its way when its snapshot was released must not find
+ * the pages of another under the old key. The global rkey of a protection domain is never asked for,
+ * since it would show peers all memory of this host for ever.
+ *
+ * A key is good for the queue pairs of its protection domain. Those that children use to read from
+ * other hosts have a domain of their own, without any region: the host at the other end could read as
+ * well, and it is its answer that decides, whatever the request says.
  *
  * Work requests that register or invalidate need a queue pair that is ready to send: the module has
  * a connection to itself (struct self), made when it is first needed and remade when it has died. It
@@ -26,6 +32,7 @@
  * Locks: devices_lock (spinlock) and pool_lock (spinlock) are leaves. rdma->lock (mutex) is held while
  * connecting to itself, therefore no handler of the connection manager may take it.
  */
+#include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/inet.h>
 #include <linux/module.h>
@@ -70,13 +77,14 @@ struct mitosis_region {
 	u64 *dma;			/* of its pages, 0: a hole; NULL: the device needs no unmapping */
 	unsigned int count;
 	bool readable;			/* posted, so that a peer may be able to read it */
+	DECLARE_BITMAP(keys, 256);	/* low bytes of the keys that it had */
 };
 
 struct mitosis_rdma {
 	struct kref ref;
 	struct list_head node;
 	struct ib_device *device;
-	struct ib_pd *pd;
+	struct ib_pd *pd, *client_pd;
 	struct ib_cq *cq;
 	u64 zero_dma;
 	bool lost;
@@ -160,6 +168,11 @@ struct ib_device *mitosis_rdma_device(const struct mitosis_rdma *rdma)
 struct ib_pd *mitosis_rdma_pd(const struct mitosis_rdma *rdma)
 {
 	return rdma->pd;
+}
+
+struct ib_pd *mitosis_rdma_client_pd(const struct mitosis_rdma *rdma)
+{
+	return rdma->client_pd;
 }
 
 int mitosis_rdma_endpoint(const struct mitosis_rdma *rdma, struct sockaddr_storage *to)
@@ -566,7 +579,7 @@ static bool pool_give(struct mitosis_rdma *rdma, struct mitosis_region *region)
 	spin_lock(&rdma->pool_lock);
 	kept = !rdma->lost && rdma->pooled < READ_ONCE(mitosis_param_regions);
 	if (kept) {
-		list_add(&region->node, &rdma->pool);
+		list_add_tail(&region->node, &rdma->pool);
 		rdma->pooled++;
 	}
 	spin_unlock(&rdma->pool_lock);
@@ -644,13 +657,27 @@ static int region_map(struct mitosis_rdma *rdma, struct mitosis_region *region, 
 	return 0;
 }
 
+static unsigned int region_free_key(const struct mitosis_region *region)
+{
+	unsigned int key;
+	u8 start;
+
+	get_random_bytes(&start, sizeof(start));
+	key = find_next_zero_bit(region->keys, 256, start);
+	return key < 256 ? key : find_first_zero_bit(region->keys, 256);
+}
+
 static void region_renew_key(struct mitosis_region *region)
 {
-	u8 old = region->mr->rkey & 0xff, key;
+	unsigned int old = region->mr->rkey & 0xff, key;
 
-	do {
-		get_random_bytes(&key, sizeof(key));
-	} while (key == old);
+	__set_bit(old, region->keys);
+	key = region_free_key(region);
+	if (key == 256) {
+		bitmap_zero(region->keys, 256);
+		__set_bit(old, region->keys);
+		key = region_free_key(region);
+	}
 	ib_update_fast_reg_key(region->mr, key);
 }
 
@@ -839,6 +866,11 @@ static int rdma_add(struct ib_device *dev)
 		error = PTR_ERR(rdma->pd);
 		goto err_pd;
 	}
+	rdma->client_pd = ib_alloc_pd(dev, 0);
+	if (IS_ERR(rdma->client_pd)) {
+		error = PTR_ERR(rdma->client_pd);
+		goto err_client_pd;
+	}
 	rdma->cq = ib_alloc_cq(dev, NULL, BATCH + 2, 0, IB_POLL_SOFTIRQ);
 	if (IS_ERR(rdma->cq)) {
 		error = PTR_ERR(rdma->cq);
@@ -858,6 +890,8 @@ static int rdma_add(struct ib_device *dev)
 err_zero:
 	ib_free_cq(rdma->cq);
 err_cq:
+	ib_dealloc_pd(rdma->client_pd);
+err_client_pd:
 	ib_dealloc_pd(rdma->pd);
 err_pd:
 	kfree(rdma);
@@ -888,6 +922,7 @@ static void rdma_remove(struct ib_device *dev, void *data)
 	pool_empty(rdma);
 	ib_dma_unmap_page(dev, rdma->zero_dma, PAGE_SIZE, DMA_TO_DEVICE);
 	ib_free_cq(rdma->cq);
+	ib_dealloc_pd(rdma->client_pd);
 	ib_dealloc_pd(rdma->pd);
 	kfree(rdma);
 }

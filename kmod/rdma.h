@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rdma.h - an RDMA device as the module uses it: one protection domain, memory regions.
+ * rdma.h - an RDMA device as the module uses it: protection domains, memory regions.
  *
  * Registering needs a queue pair that is ready to send, so the module is connected to itself.
  */
@@ -25,7 +25,10 @@ void mitosis_rdma_put(struct mitosis_rdma *rdma);
 bool mitosis_rdma_is_lost(const struct mitosis_rdma *rdma);
 
 struct ib_device *mitosis_rdma_device(const struct mitosis_rdma *rdma);
+/* Where regions are, for connections of peers that have shown the UUID of a snapshot. */
 struct ib_pd *mitosis_rdma_pd(const struct mitosis_rdma *rdma);
+/* Where none is, for connections to hosts that have shown nothing. */
+struct ib_pd *mitosis_rdma_client_pd(const struct mitosis_rdma *rdma);
 /* Where peers reach it. */
 int mitosis_rdma_endpoint(const struct mitosis_rdma *rdma, struct sockaddr_storage *to);
 

@@ -436,8 +436,9 @@ bool mitosis_remote_key(const struct mitosis_remote *remote, pgoff_t first, unsi
 	return true;
 }
 
-/* How many pages follow each other from bit inside of chunk i, which is set. */
-static unsigned long table_run(const struct mitosis_table *table, u32 i, unsigned int inside)
+/* How many pages, up to most, follow each other from bit inside of chunk i, which is set. */
+static unsigned long table_run(const struct mitosis_table *table, u32 i, unsigned int inside,
+			       unsigned long most)
 {
 	unsigned long pages = 0;
 	unsigned int end;
@@ -445,6 +446,8 @@ static unsigned long table_run(const struct mitosis_table *table, u32 i, unsigne
 	for (;;) {
 		end = find_next_zero_bit(table->present[i], MITOSIS_CHUNK_PAGES, inside);
 		pages += end - inside;
+		if (pages >= most)
+			return most;
 		if (end < MITOSIS_CHUNK_PAGES || i + 1 == table->count ||
 		    table->numbers[i + 1] != table->numbers[i] + 1)
 			return pages;
@@ -453,7 +456,7 @@ static unsigned long table_run(const struct mitosis_table *table, u32 i, unsigne
 	}
 }
 
-unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page)
+unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page, unsigned long most)
 {
 	const struct mitosis_table *table = remote->table;
 	u64 number = *page >> MITOSIS_CHUNK_SHIFT;
@@ -467,7 +470,7 @@ unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *
 		if (inside == MITOSIS_CHUNK_PAGES)
 			continue;
 		*page = (table->numbers[i] << MITOSIS_CHUNK_SHIFT) + inside;
-		return table_run(table, i, inside);
+		return table_run(table, i, inside, most);
 	}
 	return 0;
 }
@@ -479,6 +482,6 @@ int mitosis_remote_init(void)
 
 void mitosis_remote_exit(void)
 {
-	WARN_ON(!list_empty(&remotes));
 	mitosis_peer_exit();
+	WARN_ON(!list_empty(&remotes));
 }

@@ -33,8 +33,11 @@ const u8 *mitosis_remote_uuid(const struct mitosis_remote *remote);
 u64 mitosis_remote_pages(const struct mitosis_remote *remote);
 /* Is the page part of the snapshot? Any context. */
 bool mitosis_remote_has(const struct mitosis_remote *remote, pgoff_t page);
-/* The first run of pages at or behind *page: its start in *page, its length returned; 0: none. */
-unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page);
+/*
+ * The first run of pages at or behind *page: its start in *page, its length returned, most if it is
+ * longer; 0: none. What it costs grows with most.
+ */
+unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page, unsigned long most);
 /* Most pages of one read: the device's scatter list bounds it. */
 unsigned int mitosis_remote_read_max(const struct mitosis_remote *remote);
 
@@ -58,6 +61,7 @@ struct mitosis_read {
 	 */
 	void (*done)(struct mitosis_read *read, int error);
 	void *private;
+	struct address_space *mapping;		/* of the pages, or NULL */
 
 	/* peer.c's and connection.c's. */
 	struct mitosis_connection *connection;
@@ -80,6 +84,11 @@ void mitosis_read_free(struct mitosis_read *read);
  * anew and the read repeated until the remote's timeout has passed since the submission.
  */
 void mitosis_read_submit(struct mitosis_read *read);
+/*
+ * Nobody waits any more for the pages of a mapping that is exiting: its reads that no device has end at
+ * once, others when the device has let go of them. They are not repeated.
+ */
+void mitosis_remote_abandon(struct mitosis_remote *remote);
 /* A thread that spins for a page calls this in its loop. */
 void mitosis_remote_poll(struct mitosis_remote *remote);
 

@@ -25,7 +25,7 @@
  * snapshot that is there, and a key belongs to one snapshot and dies with it.
  *
  * Locks: served_lock (spinlock, bottom halves off) guards the list; in it conn->lock guards what a
- * connection has opened and its sends, and in it snapshot.c's. OPEN notes the UUID before it looks
+ * connection has opened and what is posted, and in it snapshot.c's. OPEN notes the UUID before it looks
  * for the snapshot, and a release hides the snapshot before it looks for who noted it, so that one
  * of them sees the other.
  */
@@ -188,6 +188,9 @@ static void served_destroy(struct work_struct *work)
 {
 	struct served *conn = container_of(work, struct served, destroy);
 
+	/* Who found it not closing has posted when the lock is free; behind the drain nobody may. */
+	spin_lock_bh(&conn->lock);
+	spin_unlock_bh(&conn->lock);
 	rdma_disconnect(conn->id);
 	ib_drain_qp(conn->id->qp);
 	rdma_destroy_qp(conn->id);
@@ -225,6 +228,7 @@ static bool message_is_valid(const struct mitosis_message *m, u32 length)
 	       !memchr_inv((const u8 *)m + head, 0, sizeof(*m) - head);
 }
 
+/* With conn->lock and not closing, as for all that is posted once others know the connection. */
 static int slot_receive(struct slot *slot)
 {
 	struct ib_recv_wr wr = {
@@ -327,15 +331,18 @@ static int served_open(struct served *conn, struct slot *slot)
 
 static int served_handle(struct served *conn, struct slot *slot)
 {
-	int error;
+	int error = 0;
 
 	spin_lock_bh(&conn->lock);
+	if (test_bit(SERVED_CLOSING, &conn->flags))
+		goto out;
 	if (slot->in.type == cpu_to_le16(MITOSIS_MESSAGE_OPEN)) {
 		error = served_open(conn, slot);
 	} else {
 		opened_drop(conn, slot->in.uuid);
 		error = slot_receive(slot);
 	}
+out:
 	spin_unlock_bh(&conn->lock);
 	return error;
 }
@@ -368,9 +375,13 @@ static void slot_received(struct ib_cq *cq, struct ib_wc *wc)
 static void slot_replied(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct slot *slot = container_of(wc->wr_cqe, struct slot, replied);
+	struct served *conn = slot->conn;
 
-	if (wc->status != IB_WC_SUCCESS || slot_receive(slot))
-		served_close(slot->conn);
+	spin_lock_bh(&conn->lock);
+	if (wc->status != IB_WC_SUCCESS ||
+	    (!test_bit(SERVED_CLOSING, &conn->flags) && slot_receive(slot)))
+		served_close(conn);
+	spin_unlock_bh(&conn->lock);
 }
 
 /* ---- RELEASED ---- */
@@ -458,6 +469,7 @@ static void probe_answered(struct ib_cq *cq, struct ib_wc *wc)
 	clear_bit(SERVED_UNANSWERED, &conn->flags);
 }
 
+/* With conn->lock. */
 static void served_probe(struct served *conn)
 {
 	struct ib_rdma_wr wr = {
@@ -486,8 +498,11 @@ static void server_probe(struct work_struct *work)
 	struct served *conn;
 
 	spin_lock_bh(&served_lock);
-	list_for_each_entry(conn, &served, node)
+	list_for_each_entry(conn, &served, node) {
+		spin_lock(&conn->lock);
 		served_probe(conn);
+		spin_unlock(&conn->lock);
+	}
 	spin_unlock_bh(&served_lock);
 	queue_delayed_work(server_work, &probe_work, msecs_to_jiffies(PROBE_MS));
 }

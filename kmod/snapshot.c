@@ -97,12 +97,12 @@ void mitosis_snapshots_show(struct seq_file *file)
 	const struct mitosis_snapshot *snapshot;
 
 	seq_puts(file, "snapshot owner pages chunks\n");
-	spin_lock(&snapshots_lock);
+	spin_lock_bh(&snapshots_lock);
 	list_for_each_entry(snapshot, &snapshots, node)
 		if (snapshot->ready)
 			seq_printf(file, "%4phN %d %llu %u\n", snapshot->uuid, snapshot->owner,
 				   snapshot->pages, snapshot->chunk_count);
-	spin_unlock(&snapshots_lock);
+	spin_unlock_bh(&snapshots_lock);
 }
 
 bool mitosis_snapshot_is_there(const u8 uuid[16])

@@ -36,7 +36,8 @@ void mitosis_snapshots_lost(struct mitosis_rdma *rdma);
 
 /*
  * walk.c: referenced pages of current->mm, NULL where there is none; count of them or -errno:
- * -EINTR a fatal signal, -EFAULT a swapped page cannot be read, -EOPNOTSUPP memory that cannot be lent.
+ * -EINTR a fatal signal, -EFAULT a swapped page cannot be read, -EOPNOTSUPP memory that cannot be lent,
+ * -EOVERFLOW a page is held by a billion others already.
  */
 struct page;
 long mitosis_walk(unsigned long start, unsigned long end, struct page **pages);

@@ -87,26 +87,38 @@ static pmd_t *walk_pmd(struct mm_struct *mm, unsigned long address, unsigned lon
 	return pmd_offset(pud, address);
 }
 
-/* False: the entry changed meanwhile, look again. */
-static bool walk_huge(struct walk *w, struct vm_area_struct *vma, pmd_t *pmd, unsigned long address,
+/*
+ * A page may be mapped any number of times, and in any number of snapshots. Its count must not overflow;
+ * nobody gets half as far in good faith.
+ */
+static bool page_is_held_too_often(struct page *page)
+{
+	return folio_ref_count(page_folio(page)) > INT_MAX / 2;
+}
+
+/* 1, 0: the entry changed meanwhile, look again, or -errno. */
+static int walk_huge(struct walk *w, struct vm_area_struct *vma, pmd_t *pmd, unsigned long address,
 		      unsigned long end)
 {
 	unsigned long count = (end - address) >> PAGE_SHIFT;
 	struct page *page;
 	spinlock_t *lock;
 	unsigned long i;
+	int result = 1;
 
 	lock = pmd_lock(w->mm, pmd);
 	if (!pmd_present(*pmd) || !pmd_trans_huge(*pmd)) {
 		spin_unlock(lock);
-		return false;
+		return 0;
 	}
 	page = pmd_page(*pmd);
 	/*
 	 * The huge zero page is the only page in an anonymous area that is not anonymous. Its own
 	 * name is not exported.
 	 */
-	if (!vma_is_anonymous(vma) || PageAnon(page)) {
+	if (page_is_held_too_often(page)) {
+		result = -EOVERFLOW;
+	} else if (!vma_is_anonymous(vma) || PageAnon(page)) {
 		page += (address & ~PMD_MASK) >> PAGE_SHIFT;
 		folio_ref_add(page_folio(page), count);
 		for (i = 0; i < count; i++)
@@ -114,7 +126,7 @@ static bool walk_huge(struct walk *w, struct vm_area_struct *vma, pmd_t *pmd, un
 		w->held += count;
 	}
 	spin_unlock(lock);
-	return true;
+	return result;
 }
 
 /* 1, 0: the directory entry changed meanwhile, or -errno. */
@@ -147,6 +159,10 @@ static int walk_table(struct walk *w, pmd_t *pmd, pmd_t seen, unsigned long addr
 			continue;
 		if (pte_special(pte)) {
 			result = -EOPNOTSUPP;
+			break;
+		}
+		if (page_is_held_too_often(pte_page(pte))) {
+			result = -EOVERFLOW;
 			break;
 		}
 		get_page(pte_page(pte));

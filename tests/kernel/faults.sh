@@ -14,6 +14,7 @@
 
 need_kernels
 timeout=3		# s, of each child
+parameters='timeout_ms=10000 idle_ms=1000'
 margin=5		# s, that a busy host may add
 faults="snapshot_ends module_in_use queue_pair cut devices memory power"
 gone="the snapshot is gone: released, or its parent ended"
@@ -101,6 +102,13 @@ module_in_use() {
 	go
 	child_is_well
 	end_remote_state
+
+	# Nobody is at that address, and who asked for it has gone before that is known.
+	doing="$version, removed while a connection is tried"
+	expect 137 lab exec --timeout 60 node3 \
+		"timeout -s KILL 1 '$build_dir/tests/kernel/semantics' open $(printf '%032d' 1) 10.77.0.99 7471"
+	on_node node3 "rmmod mitosis && dmesg && insmod '$build_dir/tests/kernel/kmod-$version/mitosis.ko' $parameters"
+	! grep -q 'WARNING' out || fail "the kernel complains: $(grep -A 5 WARNING out)"
 }
 
 # The state "slow" reads page by page: there is always a READ, or soon one.
@@ -140,7 +148,23 @@ cut() {
 	said err 'cannot connect'
 	expect 0 lab link node1 up
 	end_remote_state
+
+	# Its end does not wait for the pages that it waited for.
+	doing="$version, killed while the wire is cut"
+	timeout=600 waiting_child
+	expect 0 lab link node1 loss=100%
+	go
+	await 30000 reads_wait
+	on_node node2 "kill -KILL $real"
+	finish "$child" 60000
+	[ "$status" = 137 ] || fail "the child's status is $status, not 137: $(cat child.out child.err)"
+	expect 0 lab link node1 up
+	end_remote_state
 	all_is_well
+}
+reads_wait() {
+	read_counters
+	[ "$(counter node2 reads_begun)" != "$(counter node2 reads_ended)" ]
 }
 
 device_again() { on_node "$1" 'rdma link add rxe0 type rxe netdev eth0'; }
@@ -234,7 +258,7 @@ for version in "${versions[@]}"; do
 	doing=$version
 	lab_up -n 3 --memory 512M --kernel "$version"
 	nodes="node1 node2 node3"
-	load_module timeout_ms=10000 idle_ms=1000
+	load_module $parameters
 	for fault in ${FAULTS:-$faults}; do
 		$fault
 	done

@@ -7,29 +7,40 @@
 
 kmod_dir=$tests_dir/../kmod
 
-# Kernels whose headers are installed, or those that $KERNELS names.
+# What modules for a kernel are built in: installed, or in a directory that MITOSIS_LAB_KERNELS names.
+build_directories() {
+	local roots=${MITOSIS_LAB_KERNELS:-} root dir
+	for root in "" ${roots//:/ }; do
+		for dir in "$root"/lib/modules/*/build; do
+			[ ! -e "$dir/Makefile" ] || echo "$dir"
+		done
+	done
+}
+
+# Kernels that have one, or those that $KERNELS names.
 kernels_with_headers() {
 	local dir
 	if [ -n "${KERNELS:-}" ]; then
 		printf '%s\n' $KERNELS
 		return
 	fi
-	for dir in /lib/modules/*/build; do
-		[ -e "$dir/Makefile" ] && basename "$(dirname "$dir")"
+	for dir in $(build_directories); do
+		basename "$(dirname "$dir")"
 	done
 }
 
 # build_module VERSION [DIRECTORY]: its path is left in $module. The tests share what was built in the
 # build directory, since building it takes longer than most of them.
 build_module() {
-	local dir=${2:-$build_dir/tests/kernel/kmod-$1} lock
+	local dir=${2:-$build_dir/tests/kernel/kmod-$1} lock from
+	from=$(build_directories | grep -F -m 1 "/lib/modules/$1/build") || broken "no headers of kernel $1"
 	need_command flock
 	mkdir -p "$dir" || broken "cannot make $dir"
 	exec {lock}>"$dir/lock"
 	flock -w 600 "$lock" || broken "$dir/lock is held by another test"
 	cp -rfu --preserve=timestamps "$kmod_dir/." "$dir" && chmod -R u+w "$dir" || broken "cannot copy $kmod_dir"
 	"$bin_dir/mitosis-child" --version | sed -n '1s/.*(mitosis-exp \(.*\))/\1/p' >"$dir/VERSION"
-	make -s -C "$dir" KVER="$1" W=1 >"$dir/log" 2>&1 || {
+	make -s -C "$dir" KDIR="$from" W=1 >"$dir/log" 2>&1 || {
 		tail -n 30 "$dir/log" >&2
 		fail "the module does not compile for $1"
 	}
@@ -52,9 +63,18 @@ unload_module() {
 	read_counters
 	equal_pairs
 	expect 0 lab exec --timeout 60 "$up" 'rmmod mitosis'
+	scan_for_leaks "$up"
 	expect 0 lab exec "$up" dmesg
-	! grep -E 'BUG|WARNING|KASAN|lockdep|possible recursive|circular locking' out ||
-		fail "the kernel complains"
+	! grep -E 'BUG|WARNING|KASAN:|INFO: |possible recursive|circular locking|suspected memory leak' out ||
+		fail "the kernel complains: $(cat leaks)"
+}
+
+# Where the kernel has kmemleak. What is younger than 5 s it does not count, hence the pause.
+scan_for_leaks() {
+	expect 0 lab exec --timeout 120 "$1" '[ ! -e /sys/kernel/debug/kmemleak ] || {
+		echo scan >/sys/kernel/debug/kmemleak && sleep 6 && echo scan >/sys/kernel/debug/kmemleak &&
+		cat /sys/kernel/debug/kmemleak; }'
+	cp out leaks
 }
 
 # counter NODE NAME: from the last unload_module or read_counters
@@ -102,7 +122,7 @@ remote_state() {
 	mkfifo hold || broken "mkfifo"
 	: >parent.out
 	: >parent.err
-	MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout 300 "$node" -- "$state_tool" "$1" \
+	MITOSIS_TEST_ENGINE=kernel MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout 300 "$node" -- "$state_tool" "$1" \
 		<hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")

@@ -457,6 +457,63 @@ static void fork_race(void)
 	check(intact(p + 500) && intact(p + 900), "fork and discard: intact here");
 }
 
+static void pause_us(unsigned int us)
+{
+	struct timespec now, start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < us);
+}
+
+static _Atomic bool calm;
+
+static void ignore_signal(int signal)
+{
+	(void)signal;
+}
+
+static void *disturber(void *arg)
+{
+	unsigned int seed = 1;
+
+	while (!calm) {
+		syscall(SYS_tgkill, getpid(), *(pid_t *)arg, SIGUSR1);
+		pause_us((seed = seed * 1103515245 + 12345) / 65536 % 2000);
+	}
+	return NULL;
+}
+
+/* A signal that comes while fork() is under way takes nothing from the new process. */
+static void fork_signals(void)
+{
+	enum { ROUNDS = 100 };
+	struct sigaction action = { .sa_handler = ignore_signal, .sa_flags = SA_RESTART };
+	pid_t self = gettid();
+	pthread_t thread;
+	page_t *p = take();
+	int lost = 0;
+
+	intact(p);
+	sigaction(SIGUSR1, &action, NULL);
+	need(!pthread_create(&thread, NULL, disturber, &self), "pthread_create");
+	for (int i = 0; i < ROUNDS; i++) {
+		pid_t pid = fork();
+		int status = 1;
+
+		need(pid >= 0, "fork");
+		if (!pid)
+			_exit(!intact(p + i));
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		lost += status != 0;
+	}
+	calm = true;
+	pthread_join(thread, NULL);
+	check(!lost, "fork while signals come: %d of %d lost their memory", lost, ROUNDS);
+}
+
 static void moved(void)
 {
 	page_t *p = take(), *q = hole(2 * AREA);
@@ -639,16 +696,6 @@ static void *chaser(void *arg)
 		sum += p[n][0] + p[n][WORDS - 1];
 	}
 	return (void *)(uintptr_t)(sum & 1);
-}
-
-static void pause_us(unsigned int us)
-{
-	struct timespec now, start;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < us);
 }
 
 /*
@@ -1004,6 +1051,7 @@ static int run_checks(void)
 	protection();
 	forked();
 	fork_race();
+	fork_signals();
 	moved();
 	grown();
 	replaced();
@@ -1096,8 +1144,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: semantics anonymous|parent|memory|open UUID ADDRESS PORT\n");
 		return 2;
 	}
-	/* Allocations fail as /sys/kernel/debug/failslab says (task-filter): the kernel must survive that. */
-	if (getenv("SEMANTICS_MAKE_IT_FAIL"))
-		need(write_file("/proc/self/make-it-fail", "1"), "/proc/self/make-it-fail");
 	return run_checks();
 }

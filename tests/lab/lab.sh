@@ -12,14 +12,15 @@ export MITOSIS_LAB_NAME=test.$test_name.$$
 # shellcheck disable=SC2034
 boot=180000		# ms: an emulated guest on a busy machine
 
-lab() { timeout -k 10 300 "$tool" "$@"; }
+lab() { timeout -k 10 600 "$tool" "$@"; }
 
 lab_down() { "$tool" down >/dev/null 2>&1; }
 
 # lab_up OPTION...: a lab for the whole test; a host that cannot have one skips it
 lab_up() {
 	status=0
-	lab up "$@" 2>up.err || status=$?
+	# A kernel with KASAN on a busy machine takes minutes.
+	lab up --boot-timeout 500s "$@" 2>up.err || status=$?
 	[ "$status" != 77 ] || skip "$(tail -n 1 up.err)"
 	[ "$status" = 0 ] || fail "mitosis-lab up: status $status"
 	cleanups+=(lab_down)

@@ -3,7 +3,8 @@
  * cycles.c - prepares, resumes a child and releases, many times over: nothing may accumulate.
  *
  * Compared are the descriptors, the memory and the processes of the parent after a tenth of the
- * cycles and at the end. The number of cycles: MITOSIS_CYCLES, else 1000.
+ * cycles and at the end: what is mapped, and what is resident without being a file's, since pages of
+ * the program itself come when they are needed. The number of cycles: MITOSIS_CYCLES, else 1000.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 
 struct usage {
 	int descriptors, processes;
-	long resident_kib, data_kib;
+	long private_kib, mapped_kib;
 };
 
 static char content[64 * 4096];
@@ -43,8 +44,8 @@ static struct usage measure(void)
 	FILE *f = fopen("/proc/self/status", "re");
 
 	while (f && fgets(line, sizeof(line), f)) {
-		sscanf(line, "VmRSS: %ld", &u.resident_kib);
-		sscanf(line, "VmData: %ld", &u.data_kib);
+		sscanf(line, "RssAnon: %ld", &u.private_kib);
+		sscanf(line, "VmSize: %ld", &u.mapped_kib);
 	}
 	if (f)
 		fclose(f);
@@ -117,12 +118,12 @@ int main(void)
 			early = measure();
 	}
 	end = measure();
-	printf("after %d cycles: %d descriptors, %d processes, %ld KiB resident, %ld KiB data\n", cycles / 10,
-	       early.descriptors, early.processes, early.resident_kib, early.data_kib);
-	printf("after %d cycles: %d descriptors, %d processes, %ld KiB resident, %ld KiB data\n", cycles,
-	       end.descriptors, end.processes, end.resident_kib, end.data_kib);
+	printf("after %d cycles: %d descriptors, %d processes, %ld KiB private, %ld KiB mapped\n", cycles / 10,
+	       early.descriptors, early.processes, early.private_kib, early.mapped_kib);
+	printf("after %d cycles: %d descriptors, %d processes, %ld KiB private, %ld KiB mapped\n", cycles,
+	       end.descriptors, end.processes, end.private_kib, end.mapped_kib);
 	if (end.descriptors != early.descriptors || end.processes || early.processes ||
-	    end.resident_kib > early.resident_kib + 64 || end.data_kib != early.data_kib)
+	    end.private_kib > early.private_kib + 64 || end.mapped_kib != early.mapped_kib)
 		return 1;
 	return 0;
 }
