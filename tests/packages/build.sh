@@ -36,7 +36,6 @@ for kernel in /lib/modules/*/build; do
 done
 
 doing=rpm
-exec {lock}>&-
 make_rpms
 [ "$(rpm -qp --qf '%{VERSION}\n' "$packages"/rpm/*.rpm | sort -u)" = "$version" ] || fail "the version of a package"
 doing="the same files"

@@ -18,9 +18,11 @@ build_make() {
 	}
 }
 
-# The tarball, of today's sources, in $tarball.
+# The tarball, of the sources as they are, in $tarball: one for the whole test.
+tarball=
 make_tarball() {
 	local version
+	[ -z "$tarball" ] || return 0
 	version=$(sed -n 's/^AC_INIT(\[[^]]*\], *\[\([^]]*\)\].*/\1/p' "$source_dir/configure.ac")
 	tarball=$build_dir/mitosis-exp-$version.tar.xz
 	mkdir -p "$packages" || broken "cannot make $packages"
