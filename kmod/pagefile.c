@@ -403,7 +403,7 @@ struct inode *mitosis_pagefile_get(struct mitosis_remote *remote, bool private)
 
 static const struct super_operations mitosis_super_operations = {
 	.statfs = simple_statfs,
-	.drop_inode = generic_delete_inode,
+	.drop_inode = inode_just_drop,
 	.evict_inode = mitosis_evict_inode,
 };
 
@@ -411,7 +411,8 @@ static const struct super_operations mitosis_super_operations = {
 static char *mitosis_dname(struct dentry *dentry, char *buffer, int size)
 {
 	char name[40];
-	int length = snprintf(name, sizeof(name), "mitosis:[%lu]", d_inode(dentry)->i_ino) + 1;
+	/* The type of i_ino depends on the kernel. */
+	int length = snprintf(name, sizeof(name), "mitosis:[%llu]", (u64)d_inode(dentry)->i_ino) + 1;
 
 	if (length > size)
 		return ERR_PTR(-ENAMETOOLONG);

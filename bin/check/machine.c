@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/kvm.h>
 #include <poll.h>
@@ -194,6 +195,60 @@ static void describe_module(struct item *item, const struct mitosis_ioc_info *io
 		 io->device);
 }
 
+/* Does a kernel's configuration say that it has no RDMA? No configuration, no answer. */
+static bool configured_without_rdma(const char *release)
+{
+	static const char *const files[] = { "/boot/config-%s", "/lib/modules/%s/config", "/lib/modules/%s/build/.config" };
+	bool without = false;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !without; i++) {
+		char path[512], *line = NULL;
+		size_t room = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), files[i], release);
+		f = fopen(path, "re");
+		while (f && !without && getline(&line, &room, f) > 0)
+			without = !strcmp(line, "# CONFIG_INFINIBAND is not set\n");
+		free(line);
+		if (f)
+			fclose(f);
+	}
+	return without;
+}
+
+/* Why there is no module for this kernel: DKMS builds it where its source and the headers are. */
+static void explain_absence(struct item *item)
+{
+	bool debian = !access("/etc/debian_version", F_OK), headers;
+	char path[512];
+	struct utsname host;
+	glob_t source;
+	int dkms;
+
+	uname(&host);
+	if (configured_without_rdma(host.release)) {
+		item_set(item, STATE_NO, "Linux %s is configured without RDMA", host.release);
+		if (debian)
+			item_remedy(item, "%sapt-get install linux-image-amd64, and boot it", item_sudo());
+		else
+			item_remedy(item, "boot a kernel with CONFIG_INFINIBAND");
+		return;
+	}
+	snprintf(path, sizeof(path), "/lib/modules/%s/build/Makefile", host.release);
+	headers = !access(path, F_OK);
+	dkms = !glob("/usr/src/mitosis-*/dkms.conf", 0, NULL, &source);
+	globfree(&source);
+	item_set(item, STATE_NO, "no module mitosis for Linux %s%s", host.release,
+		 headers ? "" : ", whose headers are not installed");
+	if (!headers || !dkms)
+		item_remedy(item, "%s%s%s%s%s", item_sudo(), debian ? "apt-get install" : "dnf install",
+			    headers ? "" : debian ? " linux-headers-" : " kernel-devel-", headers ? "" : host.release,
+			    dkms ? "" : " mitosis-dkms");
+	else
+		item_remedy(item, "%sdkms autoinstall -k %s; if that fails see mitosis-dkms(8)", item_sudo(), host.release);
+}
+
 void probe_module(struct item *item)
 {
 	struct mitosis_ioc_info io = { .size = sizeof(io) };
@@ -218,15 +273,14 @@ void probe_module(struct item *item)
 	}
 	item_set(item, STATE_NO, MITOSIS_DEVICE_PATH ": %s", strerror(err));
 	if (err == EACCES || err == EPERM) {
-		item_remedy(item, "run as root: the device is root's alone");
+		item_remedy(item, "run as root, or as a member of the group that the device belongs to");
 		return;
 	}
 	module = find_module("mitosis");
-	if (module == AVAILABLE)
-		item_remedy(item, "%smodprobe mitosis", item_sudo());
+	if (module == ABSENT)
+		explain_absence(item);
 	else
-		item_remedy(item, "install the kernel module mitosis for this kernel, then %smodprobe mitosis",
-			    item_sudo());
+		item_remedy(item, "%smodprobe mitosis", item_sudo());
 }
 
 /* Without it /dev/kvm may still be there: a KVM that runs only kernels that were made for it. */

@@ -6,8 +6,18 @@
 #ifndef MITOSIS_COMPAT_H
 #define MITOSIS_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#ifdef HAVE_FOLIO_BATCH_H			/* in 7.2 */
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
+#ifndef HAVE_INODE_JUST_DROP			/* 6.18: its name before */
+#define inode_just_drop generic_delete_inode
+#endif
 
 #ifndef HAVE_FOLIO_END_READ			/* 6.7, 0b237047d5a7 */
 static inline void folio_end_read(struct folio *folio, bool success)

@@ -29,6 +29,12 @@ status=0
 [ ! -s silent ] || fail "--quiet prints"
 if [ "$(state_of engine-kernel)" = ok ]; then expected=0; else expected=77; fi
 [ "$status" = "$expected" ] || fail "engine kernel: status $status"
+# What DKMS needs is named, if it is not there.
+if [ ! -c /dev/mitosis ] && [ "$(state_of kernel-module)" = no ] && [ ! -e "/lib/modules/$(uname -r)/build" ] &&
+	[ -e /etc/debian_version ] && ! modinfo mitosis >/dev/null 2>&1; then
+	awk -F '\t' '$1 == "kernel-module" { print $4 }' out | grep -q -e "linux-headers-$(uname -r)" -e linux-image ||
+		fail "the remedy does not name a package: $(cat out)"
+fi
 [ "$("$check" --json | wc -l)" = "$(grep -vc '^item' out)" ] || fail "JSON has another number of records"
 for wrong in "--engine steam" argument; do
 	status=0

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# lib.sh - what the scripts that make and test packages share.
+set -euo pipefail
+export LC_ALL=C
+unset TAR_OPTIONS	# which the Makefile has set for its own tarball
+
+me=${0##*/}
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { echo "$me: $*" >&2; }
+die() { say "$*"; exit 1; }
+skip() { say "skipped: $*"; exit 77; }
+
+need_command() {
+	local command
+	for command; do
+		command -v "$command" >/dev/null || skip "needs $command"
+	done
+}
+need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+
+# The one version.
+version_of() { sed -n 's/^AC_INIT(\[[^]]*\], *\[\([^]]*\)\].*/\1/p' "$1/configure.ac"; }
+
+# quietly LOG COMMAND...: its output goes to a file, the end of which is shown if it fails
+quietly() {
+	local log=$1
+	shift
+	"$@" >"$log" 2>&1 </dev/null || {
+		tail -n 40 "$log" >&2
+		die "failed: $* (see $log)"
+	}
+}

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The tarball has every file; packages for Debian and RPM are built from it, hold the same files and
+# one version; lintian has no error and no warning.
+
+# shellcheck source-path=SCRIPTDIR source=packages.sh
+. "$(dirname "$0")/packages.sh"
+
+doing="make dist"
+make_debs
+if git -C "$source_dir" ls-files >tracked 2>/dev/null && [ -s tracked ]; then
+	tar -tJf "$tarball" | sed 's|^[^/]*/||' | sort >packed
+	lacking=$(grep -v -x -e '.gitignore' -e '\.ci/.*' tracked | sort | comm -23 - packed)
+	[ -z "$lacking" ] || fail "not in the tarball (EXTRA_DIST): $lacking"
+fi
+doing=lintian
+need_command lintian
+lintian --allow-root --pedantic --fail-on error,warning "$packages"/deb/*.changes >out 2>&1 || fail "$(cat out)"
+doing="each file has the licence that debian/copyright states"
+"$scripts/check-copyright" "$source_dir" >out 2>&1 || fail "$(cat out)"
+
+doing=versions
+version=${tarball##*/mitosis-exp-}
+version=${version%.tar.xz}
+for package in "$packages"/deb/*.deb; do
+	[ "$(dpkg-deb -f "$package" Version)" = "$version" ] || fail "$package: $(dpkg-deb -f "$package" Version)"
+done
+dpkg-deb -x "$packages"/deb/mitosis-dkms_*.deb dkms
+grep -qx "PACKAGE_VERSION=\"$version\"" "dkms/usr/src/mitosis-$version/dkms.conf" || fail "dkms.conf"
+for kernel in /lib/modules/*/build; do
+	[ -e "$kernel/Makefile" ] || continue
+	doing="the module, from what DKMS gets, with $kernel"
+	make -s -C "dkms/usr/src/mitosis-$version" KDIR="$kernel" >make.log 2>&1 || fail "$(tail -n 20 make.log)"
+	[ "$(modinfo -F version "dkms/usr/src/mitosis-$version/mitosis.ko")" = "$version" ] || fail "modinfo's version"
+	break
+done
+
+doing=rpm
+make_rpms
+[ "$(rpm -qp --qf '%{VERSION}\n' "$packages"/rpm/*.rpm | sort -u)" = "$version" ] || fail "the version of a package"
+doing="the same files"
+"$scripts/compare-packages" "$packages/deb" "$packages/rpm" >out 2>&1 || fail "$(cat out)"
+exit 0
