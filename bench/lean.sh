@@ -113,7 +113,7 @@ measure() {
 	done
 	bare=$(median_of "$file" bare 4)
 	title "$2: what the container adds to the start of the program, against what leanrun adds"
-	for name in pool unshare $all; do
+	for name in unshare $all; do
 		row "$name" "$(($(median_of "$file" "$name" 4) - bare))" "$(($(median_of "$file" leanrun 4) - bare))"
 	done
 	title "$2: whole cycle, start to reaped, against bare vfork+exec"

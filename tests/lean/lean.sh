@@ -10,7 +10,22 @@ prep=$bin_dir/mitosis-leanprep
 run=$bin_dir/mitosis-leanrun helper=$build_dir/tests/lean/escape stamp=$build_dir/tests/lean/stamp
 export MITOSIS_LEAN_DIR=$work_dir/lean
 cleanups+=(remove_templates)
-remove_templates() { "$prep" clean --all --quiet 2>/dev/null; }
+# A test that failed may have left containers: they end with what runs them.
+remove_templates() {
+	local environment pid
+	for environment in /proc/[0-9]*/environ; do
+		pid=${environment#/proc/}
+		pid=${pid%/environ}
+		if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = mitosis-leanrun ] &&
+			grep -qzx "MITOSIS_LEAN_DIR=$MITOSIS_LEAN_DIR" "$environment" 2>/dev/null; then
+			kill -KILL "$pid" 2>/dev/null
+		fi
+	done
+	for ((i = 0; i < 100; i++)); do
+		"$prep" clean --all --quiet 2>/dev/null && return
+		sleep 0.1
+	done
+}
 # Other users may enter it; what it holds decides.
 chmod 755 "$work_dir"
 
