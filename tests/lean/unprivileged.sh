@@ -6,6 +6,8 @@
 need_root
 need_command setpriv
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$work_dir/nobody" TMPDIR="$work_dir/nobody" "$@"; }
+# Where a user has his templates if nothing else is said.
+at_home() { as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$@"; }
 mkdir nobody && chown 65534:65534 nobody
 as_nobody unshare -Urm true 2>/dev/null || skip "this host lets unprivileged users have no user namespaces"
 as_nobody test -x "$run" || skip "the build directory cannot be read by other users"
@@ -18,16 +20,16 @@ for part in escape rootfs measure command; do
 done
 
 doing="a user's own place"
-as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$prep" create t --rootfs closure:/bin/sh 2>err || fail create
+at_home "$prep" create t --rootfs closure:/bin/sh 2>err || fail create
 [ -f nobody/.local/share/mitosis-exp/lean/t/template ] || fail "the template is not below the user's home"
-[ "$(as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$run" t -- sh -c 'echo fine')" = fine ] || fail run
-as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$prep" rm t || fail rm
+[ "$(at_home "$run" t -- sh -c 'echo fine')" = fine ] || fail run
+at_home "$prep" rm t || fail rm
 status=0
-as_nobody "$prep" create t --rootfs closure:/bin/sh --user 1:1 2>err || status=$?
-[ "$status" = 2 ] || fail "another user than 0 was accepted"
+at_home "$prep" create t --rootfs closure:/bin/sh --user 1:1 2>err || status=$?
+[ "$status" = 2 ] || fail "another user than 0: status $status: $(cat err)"
 status=0
 # A place that others can write to is not trusted.
 chmod 777 nobody/.local/share/mitosis-exp/lean
-as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$prep" list >out 2>err || status=$?
+at_home "$prep" list >out 2>err || status=$?
 [ "$status" = 1 ] || fail "a place that everybody can write to was accepted"
 exit 0
