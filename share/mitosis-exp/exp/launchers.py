@@ -59,14 +59,16 @@ _SWEEP = """\
 marked() {{ grep -lzxF {name}={token} /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3; }}
 found=$(marked)
 [ -n "$found" ] || exit 0
+wait_gone() {{
+	end=$(($(date +%s) + {grace}))
+	while [ "$(date +%s)" -le $end ] && [ -n "$(marked)" ]; do sleep 0.1; done
+}}
 kill -TERM $found 2>/dev/null
-n={tenths}
-while [ $n -gt 0 ] && [ -n "$(marked)" ]; do sleep 0.1; n=$((n - 1)); done
+wait_gone
 left=$(marked)
 [ -n "$left" ] || exit 0
 kill -KILL $left 2>/dev/null
-n={tenths}
-while [ $n -gt 0 ] && [ -n "$(marked)" ]; do sleep 0.1; n=$((n - 1)); done
+wait_gone
 left=$(marked)
 [ -z "$left" ] || {{ echo "cannot be ended: process $left"; exit 1; }}
 """
@@ -139,7 +141,7 @@ class Launcher:
     def sweep(self, number=None):
         """The script that ends what belongs to the run, or to one command of it."""
         name, token = (TOKEN, self.token) if number is None else (PASS, f"{self.token}.{number}")
-        return _SWEEP.format(name=name, token=shlex.quote(token), tenths=GRACE * 10)
+        return _SWEEP.format(name=name, token=shlex.quote(token), grace=GRACE)
 
     def copy(self, source, host, target):
         """A command line that puts a file or directory there, and what to feed it with."""

@@ -231,6 +231,10 @@ class Session:
                     self.tell_failure(experiment, problem)
                     if not self.args.keep_going:
                         break
+                except Interrupted:
+                    self.progress.clear()
+                    say(f"interrupted; to continue: {cli.TOOL} run --resume {run.path}")
+                    raise
                 finally:
                     self.finish(run, experiment)
                 outcomes.append(outcome)
