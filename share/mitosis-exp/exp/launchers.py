@@ -36,10 +36,10 @@ setsid "$shell" -c {cmd} </dev/null 3<&- &
 child=$!
 {{
 	while read -r _; do :; done
-	kill -TERM -- -$child || kill -TERM $child
+	kill -s TERM -- -$child || kill -s TERM $child
 	n={tenths}
-	while [ $n -gt 0 ] && kill -0 -- -$child; do sleep 0.1; n=$((n - 1)); done
-	kill -KILL -- -$child
+	while [ $n -gt 0 ] && kill -s 0 -- -$child; do sleep 0.1; n=$((n - 1)); done
+	kill -s KILL -- -$child
 }} <&3 >/dev/null 2>&1 &
 watch=$!
 exec 3<&-
