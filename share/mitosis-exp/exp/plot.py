@@ -281,7 +281,7 @@ def build(args, context, text, what):
                                        context.tools)
     chosen = Chooser(args, factors, rows)
     numeric = chosen.numeric()
-    series = make_series(chosen, True, args.error, numeric)
+    series = make_series(chosen, not args.by, args.error, numeric)
     for name in args.published:
         series += clip(published(name, args, chosen, numeric, context), series, numeric, name)
     measured = ", ".join(figure.column_name(name) for name in chosen.ys)

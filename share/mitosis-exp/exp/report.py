@@ -34,7 +34,8 @@ nav ol { padding: 0; margin: 1.25rem 0; list-style: none; columns: 20rem; column
 nav li { break-inside: avoid; padding: .15rem 0; }
 a { color: var(--link); text-underline-offset: .15em; }
 figure { margin: 1rem 0; }
-figure svg { display: block; width: 100%; height: auto; max-width: 760px; }
+figure { overflow-x: auto; }
+figure svg { display: block; width: 100%; height: auto; min-width: 30rem; max-width: 760px; }
 .scroll { overflow-x: auto; margin: .5rem 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem 1.25rem .3rem 0; border-bottom: 1px solid var(--rule);
@@ -50,7 +51,7 @@ td.number, th.number { text-align: right; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } nav, .attached { display: none; }
   h2 { margin-top: 1.5rem; break-after: avoid; } h3 { break-after: avoid; }
   figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
-  figure svg { max-width: 150mm; } table { font-size: 8.5pt; }
+  figure svg { min-width: 0; max-width: 150mm; } table { font-size: 8.5pt; }
   th, td { white-space: normal; padding-right: .75rem; } a { color: inherit; } }
 """
 
@@ -124,7 +125,7 @@ def summary(stream, reference):
     at = stream.columns.index("column")
     factors = [name for name in stream.columns[:at]
                if len({row[stream.columns.index(name)] for row in stream.rows}) > 1
-               or name in ("wss", "threads")]
+               or name in ("wss", "threads", "engine")]
     header = [*factors, "measured", "n", "median", "95 % interval", "p90"]
     if reference:
         header.append("published")
@@ -161,8 +162,12 @@ def reference_of(name, context):
     with open(path, encoding="utf-8") as file:
         streams = records.read(file)
     rows = [row for stream in streams for row in stream.dicts()]
+    theirs = streams[0].meta["engine"]
+    comparable = ("user", "kernel") if theirs == "mitosis" else (theirs,)
 
     def find(row):
+        if row.get("engine", comparable[0]) not in comparable:
+            return ""
         for each in rows:
             value = each.get(row["column"])
             same = all(plot.number(each[key]) == plot.number(row[key])
