@@ -26,7 +26,7 @@ said out '"user"'
 said out '"local"'
 said out "^1048576 108357 104857 111857$"
 said out 'yerrorbars'
-said out 'medians of 8 samples, bars: 95 % interval of the median'
+said out 'medians of 8 samples, error bars: 95 % interval of the median'
 expect 0 "$plot" --script --error none --where engine=user --title 'A {title} "of" mine' p.tsv
 silent out yerrorbars
 silent out '"local"'

@@ -383,8 +383,8 @@ def bar_chart(figure, kind):
         title = f"title {quote(series.name)}" if several > 1 or kind == "term" else "notitle"
         plots.append(f"$data{number} using 1:2 with boxes linecolor rgb '{colour}' {title}")
         if kind != "term" and any(low is not None for _, _, low, _ in series.points):
-            plots.append(f"$data{number} using 1:2:3:4 with yerrorbars linecolor rgb '{INK}' "
-                         "linewidth 1 pointtype 0 notitle")
+            plots.append(f"$data{number} using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 "
+                         f"linecolor rgb '{INK}' linewidth 1 notitle")
     return [*rows, "plot " + ", \\\n\t".join(plots)]
 
 

@@ -321,8 +321,8 @@ def subtitle(chosen, args, reference):
             + " samples"
         has = any(spread(row, args.error)[0] is not None for row in chosen.rows)
         if has:
-            text += {"interval": ", bars: 95 % interval of the median",
-                     "range": ", bars: least to greatest"}[args.error]
+            text += {"interval": ", error bars: 95 % interval of the median",
+                     "range": ", error bars: least to greatest"}[args.error]
     return text + ("; published values: other hardware" if reference else "")
 
 

@@ -410,8 +410,8 @@ class Session:
         self.progress.clear()
         if sys.stdout.isatty():
             out(f"\n{experiment.title}\n")
-            subprocess.run([os.path.join(self.context.tools, "mitosis-stats"), *experiment.stats,
-                            path], check=False)
+            subprocess.run([os.path.join(self.context.tools, "mitosis-stats"), "--percentiles",
+                            "50,90", *experiment.stats, path], check=False)
         else:
             with open(path, encoding="utf-8") as file:
                 out(file.read())
