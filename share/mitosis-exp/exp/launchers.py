@@ -85,7 +85,6 @@ class Launcher:
     """What all of them have in common. A subclass says what its command line is."""
 
     name = ""
-    shared_files = True     # the working directory is there on every host
     watched = True          # its input reaches the command
     local_only = False
     program = None
@@ -174,15 +173,14 @@ class Ssh(Launcher):
     name = "ssh"
     program = "ssh"
     package = "openssh-client"
-    shared_files = False
 
     def __init__(self, args, token, tools):
         super().__init__(args, token, tools)
-        self.config = shlex.split(os.environ.get("MITOSIS_EXP_SSH", ""))
+        self.options = shlex.split(os.environ.get("MITOSIS_EXP_SSH", ""))
 
     def argv(self, host, script):
         user = ["-l", self.user] if self.user else []
-        return ["ssh", "-oBatchMode=yes", "-oServerAliveInterval=15", *self.config, *user, host,
+        return ["ssh", "-oBatchMode=yes", "-oServerAliveInterval=15", *self.options, *user, host,
                 f"exec sh -c {shlex.quote(script)}"]
 
 
@@ -193,7 +191,6 @@ class Pdsh(Launcher):
     name = "pdsh"
     program = "pdsh"
     package = "pdsh"
-    shared_files = False
     watched = False
 
     def argv(self, host, script):
@@ -278,7 +275,7 @@ class Lab(Launcher):
         if not self.nodes:
             return
         # This lab is a command's that ends with our end of its input: so it ends as we do.
-        self.errors = tempfile.TemporaryFile("w+")      # pylint: disable=consider-using-with
+        self.errors = tempfile.TemporaryFile("w+")
         self.holder = subprocess.Popen(
             [self.tool, "run", "--name", self.lab, "-n", str(self.nodes), *self.args.lab_option,
              "--", "sh", "-c", "echo up; while read -r _; do :; done"],

@@ -225,7 +225,8 @@ def experiment(directory, context):
             say(f"{name}: no figure: {problem}")
         page += summary(statistics(path, state, context), reference_of(state["published"], context))
         if state["published"]:
-            page += f"<p class=soft>Published: {text(plot.published_conditions(state['published'], context))} " \
+            origin = plot.published_conditions(state["published"], context)
+            page += f"<p class=soft>Published: {text(origin)} " \
                     "The hardware differs: compare shapes, not numbers.</p>\n"
         page += attached(path, f"{name}.tsv")
     if state["hosts"]:

@@ -154,7 +154,7 @@ class Session:
         """What is not in the file: the command line's, and before that --quick's."""
         values = {}
         if self.args.quick:
-            values.update({name: value for name, value in experiment.quick.items()})
+            values.update(experiment.quick)
             for name in values:
                 if name not in experiment.placeholders:
                     raise Problem(f"{experiment.path}: quick: {name}: no such placeholder")
