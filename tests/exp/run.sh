@@ -140,6 +140,10 @@ said err 'point 2 n=77: skipped'
 said err 'point 3 n=4: '
 nobody_has 987657 || fail "what set-up started is left"
 run 77 --set n=77 setup.toml
+sed 's/clean-up >>order/unclean >\&2; exit 6/' setup.toml >unclean.toml
+run 1 --set n=0 unclean.toml
+said err 'clean-up: cleanup1 on a: exit status 6'
+said err '  a| unclean'
 expect 77 env PATH=/usr/bin:/bin "$tool" run -o dir2 --set n=0 --quick <(sed 's/^\[template\]/[experiment]\nneeds = ["no-such-program"]\n[template]/' setup.toml)
 said err 'no-such-program is not there on a'
 

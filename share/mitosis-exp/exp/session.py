@@ -19,7 +19,7 @@ import launchers
 import results
 import words
 from cli import out, say
-from problem import MISSING, USAGE, Interrupted, Problem, Skip
+from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 PROBE_LIMIT = 60
@@ -96,7 +96,8 @@ class Session:
         self.context = context
         self.token = uuid.uuid4().hex
         self.progress = Progress(args.verbose)
-        self.told = set()
+        self.told = set()           # what was shown once already
+        self.unclean = False        # a clean-up failed
         self.chosen = {}
         for text in args.set:
             name, value = words.assignment(text)
@@ -246,16 +247,16 @@ class Session:
             finally:
                 self.launcher.stop()
         say(f"results in {run.path}")
-        if failed:
-            return failed
+        if failed or self.unclean:
+            return failed or FAILED
         return MISSING if outcomes and set(outcomes) == {"skipped"} else 0
 
     def tell(self, experiment, text):
         self.progress.clear()
         say(f"{experiment.name}: {text}")
 
-    def tell_failure(self, experiment, problem):
-        self.tell(experiment, problem)
+    def tell_failure(self, experiment, problem, what=""):
+        self.tell(experiment, f"{what}{problem}")
         for line in getattr(problem, "tail", ()):
             sys.stderr.write(f"  {line}\n")
 
@@ -377,7 +378,8 @@ class Session:
                 try:
                     work.run([alone], stored.raw("cleanup"))
                 except Problem as problem:
-                    self.tell_failure(experiment, Problem(f"clean-up: {problem}"))
+                    self.tell_failure(experiment, problem, "clean-up: ")
+                    self.unclean = True
 
     def copy(self, sync):
         for target in as_list(sync["targets"]):
