@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Draws a figure with gnuplot: lines over numbers, bars over names.
+
+All that needs a decision (ranges, ticks, where a label goes) is decided here; gnuplot draws.
+"""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+
+import words
+from problem import Problem, Skip
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#333333")
+POINTS = (7, 5, 9, 11, 13, 4, 6, 8)     # gnuplot's filled shapes first
+REFERENCE = "#8A8A8A"
+FONT = "DejaVu Sans"
+STACK = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
+CHAR = 7.4          # pixels of a character, about, at the size of the labels
+INK, MUTED, RULE = "#222222", "#666666", "#E4E4E4"
+LIMIT = 60          # seconds for gnuplot
+
+
+class Series:
+    """`points` are (x, y, low, high); low and high may be None. X is a number, or a name."""
+
+    def __init__(self, name, points, reference=False):
+        self.name = name
+        self.points = points
+        self.reference = reference
+
+
+class Figure:
+    def __init__(self, title, subtitle, x, y, series, numeric):
+        self.title = title
+        self.subtitle = subtitle
+        self.x = x                  # Axis
+        self.y = y
+        self.series = series
+        self.numeric = numeric      # x is numbers: lines; else bars
+
+
+# units
+
+class Axis:
+    def __init__(self, column, scale="auto"):
+        self.column = column
+        self.scale = scale
+        self.unit = unit_of(column)
+        self.name = column_name(column)
+
+    def text(self, value):
+        return human(value, self.unit)
+
+
+def unit_of(column):
+    if column in ("wss", "size", "bytes") or column.endswith("_bytes"):
+        return "bytes"
+    if column.endswith("_bytes_per_s") or column == "bytes_per_s":
+        return "bytes_per_s"
+    if column.endswith("per_s"):
+        return "per_s"
+    if column in ("touch",) or column.endswith("_percent"):
+        return "percent"
+    for unit in "ns", "us", "ms", "s":
+        if column.endswith(f"_{unit}"):
+            return unit
+    return ""
+
+
+NAMES = {"wss": "working set", "touch": "share of the working set that is touched",
+         "size": "size of an operation", "threads": "threads", "parallel": "number at a time",
+         "conns_per_s": "connections per second", "ops_per_s": "operations per second",
+         "exec_ns": "execution", "life_ns": "start to end", "resume_ns": "start (resume)",
+         "start_ns": "start", "cow_ns": "copy-on-write afterwards", "total_ns": "total",
+         "outstanding": "operations under way", "containers_per_s": "containers per second",
+         "children_per_s": "children per second"}
+
+
+def column_name(column):
+    if column in NAMES:
+        return NAMES[column]
+    stem = re.sub(r"_(ns|us|ms|s|bytes|pages|faults|count|percent|ratio)$", "", column)
+    return stem.replace("_per_s", " per second").replace("_", " ")
+
+
+def trim(value):
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def human(value, unit):
+    if value == 0:
+        return {"percent": "0 %"}.get(unit, "0")
+    if unit in ("ns", "us", "ms", "s"):
+        nanoseconds = value * {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[unit]
+        for factor, name in (1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"):
+            if abs(nanoseconds) >= factor * 0.9999:
+                return f"{trim(nanoseconds / factor)} {name}"
+        return f"{trim(nanoseconds)} ns"
+    if unit in ("bytes", "bytes_per_s"):
+        for power, name in enumerate(("B", "KiB", "MiB", "GiB", "TiB")):
+            if abs(value) < 1024 ** (power + 1) * 0.9999 or name == "TiB":
+                tail = "/s" if unit == "bytes_per_s" else ""
+                return f"{trim(value / 1024 ** power)} {name}{tail}"
+    if unit == "percent":
+        return f"{trim(value)} %"
+    for factor, name in (1e9, " G"), (1e6, " M"), (1e4, " k"):
+        if abs(value) >= factor * 0.9999:
+            return f"{trim(value / (1e3 if name == ' k' else factor))}{name}"
+    return trim(value)
+
+
+# scales
+
+class Scale:
+    """The range of an axis and its ticks."""
+
+    def __init__(self, axis, values, levels=None, pixels=None):
+        self.axis = axis
+        self.pixels = pixels        # how long the axis is, about: ticks keep their distance
+        low, high = min(values), max(values)
+        wide = low > 0 and high / low >= (8 if levels else 15)
+        self.log = wide and axis.unit != "percent" if axis.scale == "auto" else axis.scale == "log"
+        if self.log and low <= 0:
+            raise Problem(f"{axis.column}: {human(low, axis.unit)} has no place on a logarithmic "
+                          "scale")
+        if levels:
+            self.by_levels(levels)
+        elif self.log:
+            self.logarithmic(low, high)
+        else:
+            self.linear(low, high)
+
+    def by_levels(self, levels):
+        """Ticks where something was measured: that is what one wants to read."""
+        levels = sorted(levels)
+        low, high = levels[0], levels[-1]
+        if self.log:
+            pad = (high / low) ** 0.03 if high > low else 1.5
+            self.low, self.high = low / pad, high * pad
+        else:
+            pad = (high - low) * 0.03 or 1
+            self.low, self.high = low - pad, high + pad
+        self.ticks = levels
+        step = 1
+        while self.crowded(levels[::step]) and step < len(levels):
+            step += 1
+        self.ticks = levels[::step]
+
+    def crowded(self, ticks):
+        """Would their labels touch each other?"""
+        ends = [(self.place(tick) * self.pixels, len(self.axis.text(tick)) * CHAR / 2)
+                for tick in ticks]
+        return any(left + half + CHAR > right - other
+                   for (left, half), (right, other) in zip(ends, ends[1:]))
+
+    def logarithmic(self, low, high):
+        self.low, self.high = low / 1.4, high * 1.4
+        base = 1024 if self.axis.unit.startswith("bytes") else 10
+        first, last = (math.floor(math.log(value, base)) for value in (self.low, self.high))
+        decades = math.log10(self.high / self.low)
+        steps = (1,) if decades > 3.5 else (1, 3) if decades > 1.7 else (1, 2, 5)
+        if base == 1024:
+            steps = (1, 16, 256) if decades > 3 else (1, 4, 16, 64, 256)
+        self.ticks = [step * float(base) ** power for power in range(first, last + 1)
+                      for step in steps if self.low <= step * float(base) ** power <= self.high]
+
+    def linear(self, low, high):
+        low = min(0, low)
+        high = high or 1
+        factor = self.factor(high)
+        raw = (high - low) / factor / 5
+        power = 10 ** math.floor(math.log10(raw))
+        step = next(each * power for each in (1, 2, 2.5, 5, 10) if each * power >= raw * 0.999)
+        step *= factor
+        self.low = math.floor(low / step) * step
+        self.high = math.ceil(high * 1.02 / step) * step
+        count = round((self.high - self.low) / step)
+        self.ticks = [self.low + number * step for number in range(count + 1)]
+
+    def factor(self, high):
+        """Steps are round in the unit that is shown."""
+        if self.axis.unit.startswith("bytes"):
+            return 1024.0 ** max(0, math.floor(math.log(high, 1024)))
+        return 1.0
+
+    def place(self, value):
+        """0 to 1 along the axis."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def commands(self, letter):
+        # A label is a format for the value.
+        ticks = ", ".join(f"{quote(self.axis.text(tick).replace('%', '%%'))} {tick:.12g}"
+                          for tick in self.ticks)
+        return [f"set {letter}range [{self.low:.12g}:{self.high:.12g}]",
+                f"set logscale {letter}" if self.log else f"unset logscale {letter}",
+                f"set {letter}tics ({ticks})"]
+
+
+# the script
+
+def quote(text):
+    """A string for gnuplot; braces and the like have no meaning in it (noenhanced)."""
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def script(figure, kind, width, height):
+    """What gnuplot is to do; KIND is svg, png or term."""
+    lines = terminal(kind, width, height)
+    lines += ["set encoding utf8"]
+    if kind == "term":
+        lines += [f"set title {quote(figure.title)}"]
+    else:
+        lines += [
+            f"set border 3 linecolor rgb '{MUTED}' linewidth 0.8",
+            f"set tics nomirror out scale 0.6 textcolor rgb '{INK}'",
+            f"set grid ytics linecolor rgb '{RULE}' linewidth 0.8 linetype 1",
+            f"set label 1 {quote(figure.title)} at screen 0, screen 1 left offset char 1.5, -1.4 "
+            f"font '{FONT} Bold,14' textcolor rgb '{INK}' noenhanced",
+            f"set label 2 {quote(figure.subtitle)} at screen 0, screen 1 left offset char 1.7, "
+            f"-3.0 font '{FONT},11' textcolor rgb '{MUTED}' noenhanced"]
+    lines += [f"set xlabel {quote(figure.x.name)} noenhanced",
+              f"set ylabel {quote(figure.y.name)} noenhanced"]
+    if figure.numeric:
+        return "\n".join(lines + line_chart(figure, kind, width, height)) + "\n"
+    return "\n".join(lines + bar_chart(figure, kind)) + "\n"
+
+
+def terminal(kind, width, height):
+    if kind == "term":
+        return [f"set terminal dumb size {width},{height} noenhanced"
+                + (" ansi" if os.isatty(1) else "")]
+    if kind == "png":
+        return [f"set terminal pngcairo size {2 * width},{2 * height} font '{FONT},12' fontscale "
+                "2 linewidth 2 pointscale 2 noenhanced background rgb 'white'"]
+    return [f"set terminal svg size {width},{height} fixed font '{FONT},12' noenhanced "
+            "background rgb 'white'"]
+
+
+def all_values(figure):
+    return [value for series in figure.series for point in series.points
+            for value in point[1:] if value is not None]
+
+
+def blocks(figure, position):
+    """A block of data for each series."""
+    lines = []
+    for number, series in enumerate(figure.series):
+        lines.append(f"$data{number} << EOD")
+        for x, y, low, high in series.points:
+            low, high = (y if low is None else low), (y if high is None else high)
+            lines.append(f"{position(number, x):.12g} {y:.12g} {low:.12g} {high:.12g}")
+        lines.append("EOD")
+    return lines
+
+
+def style(number, series, figure):
+    if series.reference:
+        before = sum(each.reference for each in figure.series[:number])
+        return REFERENCE, (4, 6, 8, 10)[before % 4], " dashtype (6,4)"
+    own = sum(not each.reference for each in figure.series[:number])
+    return COLOURS[own % len(COLOURS)], POINTS[own % len(POINTS)], ""
+
+
+def line_chart(figure, kind, width, height):
+    labels = kind != "term" and len(figure.series) <= 12
+    right = 0.02
+    if labels:
+        longest = max(len(series.name) for series in figure.series)
+        right = min(0.4, (longest * CHAR + 22) / width)
+    across_all(figure)
+    if figure.x.unit == "percent" and figure.y.scale == "auto":
+        figure.y.scale = "linear"       # in proportion to what is touched, or not?
+    levels = {point[0] for series in figure.series for point in series.points}
+    pixels = width * (0.88 - right) if kind != "term" else (width - 12) * CHAR
+    x = Scale(figure.x, levels, levels, pixels)
+    y = Scale(figure.y, all_values(figure))
+    lines = x.commands("x") + y.commands("y")
+    if labels:
+        top, bottom = 1 - 78 / height, 62 / height
+        lines += [f"set rmargin at screen {1 - right:.4f}", f"set tmargin at screen {top:.4f}",
+                  f"set bmargin at screen {bottom:.4f}", "unset key"]
+        lines += end_labels(figure, x, y, (top - bottom) * height)
+    else:
+        lines += ["set key outside top left horizontal Left reverse noenhanced"]
+    lines += blocks(figure, lambda _, value: value)
+    plots = []
+    for number, series in enumerate(figure.series):
+        colour, point, dash = style(number, series, figure)
+        title = "notitle" if labels else f"title {quote(series.name)}"
+        if kind == "term":
+            plots.append(f"$data{number} using 1:2 with linespoints {title}")
+            continue
+        if any(low is not None for _, _, low, _ in series.points):
+            plots.append(f"$data{number} using 1:2:3:4 with yerrorbars linecolor rgb '{colour}' "
+                         "linewidth 1.2 pointtype 0 notitle")
+        plots.append(f"$data{number} using 1:2 with linespoints linecolor rgb '{colour}' "
+                     f"linewidth 1.8 pointtype {point} pointsize 0.7{dash} {title}")
+    return [*lines, "plot " + ", \\\n\t".join(plots)]
+
+
+def across_all(figure):
+    """What has no size of its own (a program that is started afresh) is as a line from end to end:
+    it holds for every size."""
+    levels = {point[0] for series in figure.series for point in series.points}
+    if figure.x.unit != "bytes" or 0 not in levels or len(levels) < 3:
+        return
+    ends = min(levels - {0}), max(levels)
+    for series in figure.series:
+        if len(series.points) == 1 and series.points[0][0] == 0:
+            series.points = [(end, *series.points[0][1:]) for end in ends]
+
+
+def end_labels(figure, x, y, pixels):
+    """The name of each line at its end, moved apart where ends are close together."""
+    ends = []
+    for number, series in enumerate(figure.series):
+        last = max(series.points, key=lambda point: point[0])
+        ends.append([x.place(last[0]), y.place(last[1]), number, series])
+    ends.sort(key=lambda each: each[1])
+    furthest = max(end[0] for end in ends)
+    places = spread_out([end[1] for end in ends], 15 / pixels)
+    lines = []
+    for place, (across, _, number, series) in zip(places, ends):
+        colour = style(number, series, figure)[0]
+        across = 1 if across > furthest - 0.02 else across
+        lines.append(f"set label {number + 10} {quote(series.name)} at graph {across:.4f}, graph "
+                     f"{place:.4f} left offset char 1, 0 textcolor rgb '{colour}' "
+                     f"font '{FONT},11' noenhanced")
+    return lines
+
+
+def spread_out(places, gap):
+    """Ascending PLACES, moved as little as it takes to have GAP between them."""
+    places = list(places)
+    for _ in range(200):
+        moved = False
+        for number in range(1, len(places)):
+            lack = gap - (places[number] - places[number - 1])
+            if lack > 1e-4:
+                places[number - 1] -= lack / 2
+                places[number] += lack / 2
+                moved = True
+        if not moved:
+            break
+    return places
+
+
+def bar_chart(figure, kind):
+    names = list(dict.fromkeys(point[0] for series in figure.series for point in series.points))
+    if figure.y.scale == "auto":
+        figure.y.scale = "linear"       # the length of a bar is what is seen: it begins at zero
+    y = Scale(figure.y, all_values(figure))
+    several = len(figure.series)
+    wide = 0.8 / several
+    rows = y.commands("y")
+    ticks = ", ".join(f"{quote(name.replace('%', '%%'))} {number}" for number, name in enumerate(names))
+    crowded = sum(map(len, names)) > 90
+    rows += [f"set xrange [-0.6:{len(names) - 0.4}]", "set xtics scale 0",
+             f"set xtics ({ticks}){' rotate by -30' if crowded else ''}",
+             f"set boxwidth {wide * 0.92:.4g}", "set style fill solid 0.85 noborder",
+             "set errorbars small"]
+    if several > 1 or kind == "term":
+        where = "outside top left" if kind == "term" else "at graph 0, graph 1.0 left bottom"
+        rows += [f"set key {where} horizontal Left reverse noenhanced samplen 1.5"]
+    else:
+        rows += ["unset key"]
+    if kind != "term":
+        rows += [f"set tmargin {6.5 if several > 1 else 5}"]
+
+    def position(number, name):
+        return names.index(name) + (number - (several - 1) / 2) * wide
+
+    rows += blocks(figure, position)
+    plots = []
+    for number, series in enumerate(figure.series):
+        colour = style(number, series, figure)[0]
+        title = f"title {quote(series.name)}" if several > 1 or kind == "term" else "notitle"
+        plots.append(f"$data{number} using 1:2 with boxes linecolor rgb '{colour}' {title}")
+        if kind != "term" and any(low is not None for _, _, low, _ in series.points):
+            plots.append(f"$data{number} using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 "
+                         f"linecolor rgb '{INK}' linewidth 1 notitle")
+    return [*rows, "plot " + ", \\\n\t".join(plots)]
+
+
+# drawing
+
+def draw(figure, kind, width, height):
+    """The picture as bytes."""
+    gnuplot = shutil.which("gnuplot")
+    if gnuplot is None:
+        raise Skip("gnuplot is missing (Debian package: gnuplot-nox)")
+    try:
+        found = subprocess.run([gnuplot, "-d"], input=script(figure, kind, width, height).encode(),
+                               capture_output=True, timeout=LIMIT, check=False,
+                               env={**os.environ, "GNUTERM": "unknown", "LC_ALL": "C.UTF-8"})
+    except subprocess.TimeoutExpired:
+        raise Problem(f"gnuplot: no picture within {LIMIT} s") from None
+    complaints = found.stderr.decode(errors="replace").strip()
+    if found.returncode or not found.stdout:
+        raise Problem(f"gnuplot: {complaints or 'no picture'}")
+    if kind != "svg":
+        return found.stdout
+    text = found.stdout.decode()
+    text = text.replace(f'font-family="{FONT} Bold"', f'font-family="{STACK}" font-weight="bold"')
+    text = text.replace(f'font-family="{FONT}"', f'font-family="{STACK}"')
+    title = f"{figure.title}. {figure.subtitle}"
+    for mark, name in ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"):
+        title = title.replace(mark, name)
+    return re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", text, count=1,
+                  flags=re.DOTALL).encode()
+
+
+def level(value):
+    """A factor's value as a number, if it is one."""
+    try:
+        number = float(value)
+    except ValueError:
+        return words.size(value)
+    return number if math.isfinite(number) else None

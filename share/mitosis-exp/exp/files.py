@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reads experiment files: our own, and both dialects that the published suite uses.
+
+A file becomes an Experiment. An experiment has points, one for each combination of the values that
+are swept. A point has stages that come one after the other; a stage is passes that run at the same
+time; a pass is a command on hosts.
+"""
+
+import itertools
+import os
+import re
+import tomllib
+
+import words
+from problem import Problem, reason
+
+GAP = 1.0           # between the passes of the second dialect, which names nothing to wait for
+LIMIT = 600.0       # of a pass that names no time limit
+PASSWORDS = ("pwd", "passphrase")
+
+EXPERIMENT_KEYS = {"title": str, "description": str, "needs": list, "published": str,
+                   "quick": dict, "stats": list, "plot": list, "hosts": int}
+PASS_KEYS = {"name": str, "role": str, "host": (str, list), "path": str, "cmd": str, "order": int,
+             "loop": int, "local": bool, "timeout": (str, int, float), "ready": dict,
+             "background": bool}
+READY_KEYS = {"port": (int, str), "file": str, "line": str, "set": str, "timeout": (str, int, float)}
+RUN_KEYS = ("user", *PASSWORDS, "global_configs", "hosts", "placeholder", "pass", "sync", "null",
+            "dialect", "experiment", "setup", "cleanup", "global")
+TEMPLATE_KEYS = {"pass": list, "placeholder": dict, "setup": list, "cleanup": list}
+
+
+class Ready:
+    """What a pass has to reach before the next ones begin."""
+
+    def __init__(self, table, where):
+        self.port = table.get("port")
+        self.file = table.get("file")
+        self.line = table.get("line")
+        self.set = table.get("set")
+        self.timeout = words.duration(table.get("timeout", "60s"), f"{where}: ready.timeout")
+        if sum(each is not None for each in (self.port, self.file, self.line)) != 1:
+            raise Problem(f"{where}: ready: name one of port, file and line")
+        if self.set is not None and self.line is None:
+            raise Problem(f"{where}: ready.set: only what is in a line can be set")
+        if self.line is not None:
+            try:
+                re.compile(self.line)
+            except re.error as error:
+                raise Problem(f"{where}: ready.line: {self.line}: {error}") from None
+
+    def table(self):
+        names = ("port", "file", "line", "set")
+        found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {**found, "timeout": f"{self.timeout:g}s"}
+
+
+class Pass:
+    """A command as the file has it; `hosts` are those of its role."""
+
+    def __init__(self, table, number, experiment, kind="pass"):
+        self.where = f"{experiment.path}: {kind} {number}"
+        check(table, PASS_KEYS, self.where)
+        self.name = table.get("name") or table.get("role") or f"{kind}{number}"
+        if not words.NAME.fullmatch(self.name):
+            raise Problem(f"{self.where}: name: {self.name}: letters, digits, '.', '_' and '-' only")
+        self.where = f"{experiment.path}: {kind} {number} ({self.name})"
+        if not table.get("cmd", "").strip():
+            raise Problem(f"{self.where}: no cmd")
+        self.cmd = table["cmd"]
+        self.path = table.get("path", "")
+        self.role = table.get("role")
+        self.order = table.get("order", 0)
+        self.loop = table.get("loop", 1)
+        self.local = table.get("local", False)
+        self.background = table.get("background", False)
+        self.timeout = words.duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
+        self.ready = None
+        if "ready" in table:
+            check(table["ready"], READY_KEYS, f"{self.where}: ready")
+            self.ready = Ready(table["ready"], self.where)
+        host = table.get("host")
+        self.fixed = None if host is None else [host] if isinstance(host, str) else host
+        if self.role and self.fixed:
+            raise Problem(f"{self.where}: either role or host")
+        if self.loop < 1:
+            raise Problem(f"{self.where}: loop: {self.loop}: not a number from 1")
+        self.hosts = []
+
+
+class Command:
+    """A pass on one host, with everything filled in but what earlier passes will set."""
+
+    def __init__(self, made_of, host, index, loop, values, experiment):
+        self.made_of = made_of
+        self.host = host
+        self.loop = loop
+        own = {**values, "@incr": index, "@host": host}
+        own.update(dict.fromkeys(experiment.set_later, None))
+
+        def fill(text):
+            # What a ready line will set is not known yet: its placeholder stays as it is.
+            later = {name: f"\0{name}\0" for name in experiment.set_later}
+            done = words.substitute(text, {**own, **later}, made_of.where)
+            return re.sub("\0(.*?)\0", r"${\1}", done)
+
+        self.path = fill(made_of.path)
+        self.cmd = fill(experiment.configure(made_of.cmd, made_of.where))
+        if made_of.loop > 1:
+            self.cmd += f" -loop={loop}"
+        self.port = fill(str(made_of.ready.port)) if made_of.ready and made_of.ready.port else None
+        self.file = fill(made_of.ready.file) if made_of.ready and made_of.ready.file else None
+
+    @property
+    def label(self):
+        return self.made_of.name + (f".{self.loop}" if self.made_of.loop > 1 else "")
+
+
+class Stage:
+    def __init__(self, commands, gap=None):
+        self.commands = commands
+        self.gap = gap      # None: until all have ended; else seconds until the next one begins
+
+
+class Point:
+    def __init__(self, number, values, stages):
+        self.number = number
+        self.values = values        # what is swept: name -> text
+        self.stages = stages
+
+    @property
+    def label(self):
+        return " ".join(f"{name}={value}" for name, value in self.values.items())
+
+
+class Experiment:
+    def __init__(self, path, name, document, text):
+        self.path = path
+        self.name = name
+        self.text = text
+        self.warnings = []
+        own = document.get("experiment", {})
+        check(own, EXPERIMENT_KEYS, f"{path}: experiment")
+        self.title = own.get("title", name)
+        self.description = own.get("description", "").strip()
+        self.needs = own.get("needs", [])
+        self.published = own.get("published")
+        self.quick = own.get("quick", {})
+        self.stats = own.get("stats", [])
+        self.plot = own.get("plot", [])
+        self.min_hosts = own.get("hosts", 1)
+        template = document.get("template")
+        if template is None:
+            self.read_run_file(document)
+        else:
+            self.read_template(document, template)
+        if not self.passes:
+            raise Problem(f"{path}: no pass")
+        self.set_later = [each.ready.set for each in self.setup + self.passes
+                          if each.ready and each.ready.set]
+        self.roles = list(dict.fromkeys(each.role for each in self.setup + self.passes
+                                        + self.cleanup if each.role))
+
+    # reading
+
+    def read_template(self, document, template):
+        for key in document:
+            if key not in ("global", "template", "experiment"):
+                raise Problem(f"{self.path}: {key}: neither global, template nor experiment")
+        check(template, TEMPLATE_KEYS, f"{self.path}: template")
+        self.read_top(document.get("global", {}), template)
+
+    def read_run_file(self, document):
+        if "pass" not in document:
+            raise Problem(f"{self.path}: neither [template] nor [[pass]]: not an experiment")
+        for key in document:
+            if key not in RUN_KEYS:
+                self.warnings.append(f"{key}: unknown, ignored")
+        self.read_top({**document.get("global", {}), **document}, document)
+
+    def read_top(self, top, passes):
+        for key in PASSWORDS:
+            if key in top:
+                self.warnings.append(f"{key}: ignored: no passwords in files; "
+                                     "use keys of ssh, or another launcher")
+        self.user = top.get("user")
+        self.null = set(top.get("null", []))
+        self.syncs = top.get("sync", [])
+        self.configs = top.get("global_configs", "")
+        self.all_hosts = top.get("hosts", [])
+        if isinstance(self.all_hosts, str):
+            self.all_hosts = [self.all_hosts]
+        self.global_keys = {key: value for key, value in top.items()
+                            if key not in RUN_KEYS and key not in PASSWORDS}
+        for sync in self.syncs:
+            check(sync, {"source": str, "targets": (str, list)}, f"{self.path}: sync")
+            if not sync.get("source") or not sync.get("targets"):
+                raise Problem(f"{self.path}: sync: source and targets are both needed")
+        self.placeholders = passes.get("placeholder", {})
+        tables = passes.get("pass", [])
+        self.dialect = top.get("dialect") or self.guess_dialect(top, tables)
+        if self.dialect not in (1, 2):
+            raise Problem(f"{self.path}: dialect: {self.dialect}: neither 1 nor 2")
+        self.passes = [Pass(table, number, self) for number, table in enumerate(tables, 1)]
+        self.setup, self.cleanup = ([Pass(table, number, self, kind) for number, table
+                                     in enumerate(passes.get(kind, []), 1)]
+                                    for kind in ("setup", "cleanup"))
+
+    def guess_dialect(self, top, tables):
+        """What only the second one has: files to copy, muted hosts, {} for the common arguments."""
+        braces = any(re.search(r"(?<!\{)\{\}(?!\})", table.get("cmd", "")) for table in tables
+                     if isinstance(table, dict))
+        return 2 if "sync" in top or "null" in top or (braces and self.configs) else 1
+
+    def configure(self, cmd, where):
+        """CMD with global_configs: appended, or in the second dialect instead of {}."""
+        if self.dialect == 1:
+            return f"{cmd} {self.configs}" if self.configs else cmd
+        kept = {}
+
+        def keep(match):
+            # A placeholder's braces are not literal ones.
+            kept[f"\1{len(kept)}\1"] = match[0]
+            return f"\1{len(kept) - 1}\1"
+
+        text = re.sub(r"\$\{[^{}]*\}", keep, cmd)
+        text = re.sub(r"\{\{|\}\}|\{\}|[{}]", lambda match: {
+            "{{": "{", "}}": "}", "{}": self.configs}.get(match[0], "\2"), text)
+        if "\2" in text:
+            raise Problem(f"{where}: cmd: a single brace; literal braces are doubled in this dialect")
+        return re.sub("\1\\d+\1", lambda match: kept[match[0]], text)
+
+    # hosts
+
+    def place(self, table, available, excluded=(), local_only=False):
+        """Give each pass its hosts: TABLE is role -> hosts as the user said, AVAILABLE the hosts
+        that roles are spread over otherwise, the first role on the first and the others on the
+        rest."""
+        spread = {}
+        pool = table.get(None) or available
+        for number, role in enumerate(self.roles):
+            spread[role] = pool[:1] if number == 0 else pool[1:] or pool[:1]
+        known = {**spread, **{role: hosts for role, hosts in table.items() if role}}
+        for role in table:
+            if role and role not in self.roles:
+                raise Problem(f"--hosts: {role}: {self.name} has no such role"
+                              + (f" (it has: {', '.join(self.roles)})" if self.roles else ""))
+        for each in self.setup + self.passes + self.cleanup:
+            if each.local:
+                each.hosts = ["localhost"]
+            elif each.role:
+                each.hosts = known[each.role]
+                if not each.hosts:
+                    raise Problem(f"{each.where}: no host for role {each.role} (see --hosts)")
+            else:
+                each.hosts = each.fixed or self.all_hosts or pool[:1]
+            each.hosts = [host for host in each.hosts if host not in excluded]
+            if each.ready and each.ready.set and len(each.hosts) * each.loop > 1:
+                raise Problem(f"{each.where}: ready.set: one value, and {len(each.hosts)} hosts "
+                              f"with loop {each.loop}")
+        if not any(each.hosts for each in self.passes):
+            raise Problem(f"{self.name}: no host is left")
+        self.by_role = {role: [host for host in hosts if host not in excluded]
+                        for role, hosts in known.items()}
+        self.local_only = local_only
+
+    @property
+    def hosts(self):
+        return list(dict.fromkeys(host for each in self.setup + self.passes + self.cleanup
+                                  for host in each.hosts))
+
+    def builtins(self):
+        """Where others find a host; where a server listens."""
+        found = {"@listen": "127.0.0.1" if self.local_only else "0.0.0.0"}
+        for role, hosts in self.by_role.items():
+            if hosts:
+                found[f"@{role}"] = "127.0.0.1" if self.local_only else hosts[0]
+        return found
+
+    # points
+
+    def fixed_values(self, chosen):
+        for name in chosen:
+            if name not in self.placeholders:
+                raise Problem(f"--set: {name}: {self.name} has no such placeholder (it has: "
+                              f"{', '.join(self.placeholders) or 'none'})")
+        return {**self.placeholders, **chosen}
+
+    def points(self, chosen, limit=None):
+        values = self.fixed_values(chosen)
+        axes = [name for name, value in values.items() if isinstance(value, list)]
+        for name in axes:
+            if not values[name]:
+                raise Problem(f"{self.path}: placeholder {name}: an empty list")
+        made = []
+        for combination in itertools.product(*(levels(values[name]) for name in axes)):
+            now = {**values, **self.builtins(),
+                   **{axis: value for axis, (_, value) in zip(axes, combination)}}
+            swept = {axis: shown for axis, (shown, _) in zip(axes, combination)}
+            made.append(Point(len(made) + 1, swept, self.stages(self.passes[:limit], now)))
+        return made
+
+    def extra(self, passes, chosen):
+        """The stages of set-up or clean-up, which see the first value of what is swept."""
+        values = {name: levels(value)[0][1] if isinstance(value, list) and value else value
+                  for name, value in self.fixed_values(chosen).items()}
+        return self.stages(passes, {**values, **self.builtins()})
+
+    def stages(self, passes, values):
+        made = []
+        if self.dialect == 2:
+            for each in passes:
+                made.append(Stage(self.commands(each, values), GAP))
+            return made
+        for order in sorted({each.order for each in passes}):
+            commands = [command for each in passes if each.order == order
+                        for command in self.commands(each, values)]
+            if commands:
+                made.append(Stage(commands))
+        return made
+
+    def commands(self, each, values):
+        return [Command(each, host, index, loop, values, self)
+                for index, host in enumerate(each.hosts, 1) for loop in range(each.loop)]
+
+    def resolved(self, point):
+        """The point as a run file of the first dialect, which can be run by itself."""
+        order = 0
+        tables = []
+        for stage in point.stages:
+            for command in stage.commands:
+                made_of = command.made_of
+                table = {"name": made_of.name, "host": command.host, "path": command.path,
+                         "cmd": command.cmd, "order": order,
+                         "timeout": f"{made_of.timeout:g}s"}
+                if made_of.local:
+                    table = {**table, "local": True}
+                    del table["host"]
+                if made_of.background:
+                    table["background"] = True
+                if made_of.ready:
+                    table["ready"] = made_of.ready.table()
+                    if command.port:
+                        table["ready"]["port"] = command.port
+                    if command.file:
+                        table["ready"]["file"] = command.file
+                tables.append(table)
+            order += 1
+        text = f"# {self.name}, point {point.number}" + (f": {point.label}" if point.label else "")
+        text += "\n"
+        if self.user:
+            text += f"user = {quote(self.user)}\n"
+        text += "".join(f"{key} = {toml(value)}\n" for key, value in self.global_keys.items())
+        for table in tables:
+            text += "\n[[pass]]\n"
+            text += "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
+        return text
+
+
+# values
+
+def levels(values):
+    """(what is shown, what is filled in) of each value that is swept."""
+    made = []
+    for value in values:
+        if isinstance(value, dict):
+            made.append((words.as_text(value.get("name", value.get("value", ""))),
+                         words.as_text(value.get("value", ""))))
+        else:
+            made.append((words.as_text(value), words.as_text(value)))
+    return made
+
+
+def check(table, known, where):
+    """Only keys that are known, each of its type."""
+    if not isinstance(table, dict):
+        raise Problem(f"{where}: not a table")
+    for key, value in table.items():
+        if key not in known:
+            raise Problem(f"{where}: {key}: unknown key (known: {', '.join(known)})")
+        kinds = known[key] if isinstance(known[key], tuple) else (known[key],)
+        if not isinstance(value, kinds) or isinstance(value, bool) and bool not in kinds:
+            names = " or ".join({str: "a string", int: "a number", float: "a number", bool:
+                                 "true or false", list: "a list", dict: "a table"}[kind]
+                                for kind in kinds if kind is not float)
+            raise Problem(f"{where}: {key}: {value!r} is not {names}")
+
+
+def quote(text):
+    """A TOML string."""
+    out = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(each if each.isprintable() else f"\\u{ord(each):04X}" for each in out) + '"'
+
+
+def toml(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
+    return quote(str(value))
+
+
+# finding files
+
+def load(path, name=None):
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise Problem(f"{path}: {reason(error)}") from None
+    except UnicodeDecodeError:
+        raise Problem(f"{path}: not UTF-8") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Problem(f"{path}: {error}") from None
+    return Experiment(path, name or name_of(path), document, text)
+
+
+def name_of(word):
+    """An experiment is called as its file."""
+    name = os.path.basename(word).removesuffix(".toml")
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip(".") or "experiment"
+
+
+def names(directory):
+    return sorted(entry.removesuffix(".toml") for entry in os.listdir(directory)
+                  if entry.endswith(".toml"))
+
+
+def find(word, directory):
+    """An experiment of the package by its name; what has a slash or .toml is a file."""
+    if "/" in word or word.endswith(".toml"):
+        return load(word)
+    if word not in names(directory):
+        raise Problem(f"{word}: no such experiment (mitosis-exp list shows them; a file's name "
+                      "ends in .toml)")
+    return load(os.path.join(directory, f"{word}.toml"), word)

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Ways of running a command on a host: local, lab, ssh, pdsh, slurm, behind one interface.
+
+Each turns (host, shell script) into a command line here; the connection, the authentication and the
+distribution are theirs. What the script prints and its exit status come back as if it ran here.
+
+A command runs under a *guard*, a few lines of shell on its host: it is a session of its own, and
+when the guard's input ends, because the runner closed it, ended or lost its connection, the guard
+ends the whole session. Every process below it also carries a token in its environment, by which a
+*sweep* at the end finds what left its session.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import words
+from problem import MISSING, USAGE, Problem, Skip
+
+TOKEN = "MITOSIS_EXP_RUN"       # in the environment of all that belongs to a run
+PASS = "MITOSIS_EXP_PASS"       # and to one command of it
+GRACE = 5           # seconds between TERM and KILL
+
+# CMD is a shell's argument here. `read` and not cat: a builtin leaves no process behind.
+_GUARD = """\
+PATH={path}:$PATH MITOSIS_EXP_RUN={token} MITOSIS_EXP_PASS={token}.{number} MITOSIS_EXP_HOST={host}
+export PATH MITOSIS_EXP_RUN MITOSIS_EXP_PASS MITOSIS_EXP_HOST
+{cd}shell=$(command -v bash || echo sh)
+exec 3<&0
+setsid "$shell" -c {cmd} </dev/null 3<&- &
+child=$!
+{{
+	while read -r _; do :; done
+	kill -s TERM -- -$child || kill -s TERM $child
+	n={tenths}
+	while [ $n -gt 0 ] && kill -s 0 -- -$child; do sleep 0.1; n=$((n - 1)); done
+	kill -s KILL -- -$child
+}} <&3 >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+wait $child
+status=$?
+kill $watch 2>/dev/null
+exit $status
+"""
+# The same where a launcher has no input to give.
+_UNWATCHED = """\
+PATH={path}:$PATH MITOSIS_EXP_RUN={token} MITOSIS_EXP_PASS={token}.{number} MITOSIS_EXP_HOST={host}
+export PATH MITOSIS_EXP_RUN MITOSIS_EXP_PASS MITOSIS_EXP_HOST
+{cd}shell=$(command -v bash || echo sh)
+exec setsid -w "$shell" -c {cmd} </dev/null
+"""
+_SWEEP = """\
+marked() {{ grep -lzxF {name}={token} /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3; }}
+found=$(marked)
+[ -n "$found" ] || exit 0
+wait_gone() {{
+	end=$(($(date +%s) + {grace}))
+	while [ "$(date +%s)" -le $end ] && [ -n "$(marked)" ]; do sleep 0.1; done
+}}
+kill -TERM $found 2>/dev/null
+wait_gone
+left=$(marked)
+[ -n "$left" ] || exit 0
+kill -KILL $left 2>/dev/null
+wait_gone
+left=$(marked)
+[ -z "$left" ] || {{ echo "cannot be ended: process $left"; exit 1; }}
+"""
+# A listening socket is seen in the kernel's table: to connect would be to be its first client.
+_PORT = """\
+hex=$(printf '%04X' {port})
+until grep -Eq "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null
+do sleep 0.05; done
+"""
+_FILE = "until [ -e {file} ]; do sleep 0.05; done\n"
+
+
+class Launcher:
+    """What all of them have in common. A subclass says what its command line is."""
+
+    name = ""
+    watched = True          # its input reaches the command
+    local_only = False
+    program = None
+    package = None
+
+    def __init__(self, args, token, tools):
+        self.args = args
+        self.token = token
+        self.tools = tools          # where our own tools are
+        self.user = None
+        if self.program and not shutil.which(self.program):
+            raise Skip(f"{self.program} is missing (Debian package: {self.package})")
+
+    def hosts(self):
+        """The hosts that there are without the user naming any."""
+        raise Problem(f"--launcher {self.name}: which hosts? Say --hosts n1,n[2-4] or "
+                      "--hosts ROLE=n1,ROLE=n[2-4]", USAGE)
+
+    def start(self, hosts):
+        """Before the first command."""
+
+    def stop(self):
+        """After the last one."""
+
+    def argv(self, host, script):
+        raise NotImplementedError
+
+    # scripts
+
+    def guarded(self, command, cmd, number):
+        """The script for a Command of a file; CMD is its text with all placeholders filled in."""
+        template = _GUARD if self.watched else _UNWATCHED
+        return template.format(path=shlex.quote(self.tools), tenths=GRACE * 10, number=number,
+                               token=shlex.quote(self.token), host=shlex.quote(command.host),
+                               cd=self.cd(command.path), cmd=shlex.quote(cmd))
+
+    def cd(self, path):
+        project = self.args.project
+        if project is None:
+            if not path:
+                return ""
+            where = path
+        else:
+            where = os.path.join(project, path)
+        return f"cd -- {shlex.quote(where)} || exit 125\n"
+
+    def probe(self, command):
+        """What to run beside a Command to see that it is ready: ends when it is."""
+        if command.port:
+            return _PORT.format(port=shlex.quote(command.port))
+        return _FILE.format(file=shlex.quote(command.file))
+
+    def sweep(self, number=None):
+        """The script that ends what belongs to the run, or to one command of it."""
+        name, token = (TOKEN, self.token) if number is None else (PASS, f"{self.token}.{number}")
+        return _SWEEP.format(name=name, token=shlex.quote(token), grace=GRACE)
+
+    def copy(self, source, host, target):
+        """A command line that puts a file or directory there, and what to feed it with."""
+        where = os.path.dirname(target) or "."
+        script = f"mkdir -p -- {shlex.quote(where)} && tar -x -C {shlex.quote(where)}"
+        source = os.path.abspath(source)
+        # Under its new name, whatever that is.
+        renamed = re.escape(os.path.basename(source)).replace(",", "\\,")
+        feed = ["tar", "-c", "-C", os.path.dirname(source), "--transform",
+                f"flags=r;s,^{renamed},{os.path.basename(target)},", os.path.basename(source)]
+        return self.argv(host, script), feed
+
+
+class Local(Launcher):
+    """Here. Host names are labels, all for this machine."""
+
+    name = "local"
+    local_only = True
+
+    def hosts(self):
+        return ["localhost"]
+
+    def argv(self, host, script):
+        return ["sh", "-c", script]
+
+
+class Ssh(Launcher):
+    """ssh(1), with what ~/.ssh/config says; never asks for a password."""
+
+    name = "ssh"
+    program = "ssh"
+    package = "openssh-client"
+
+    def __init__(self, args, token, tools):
+        super().__init__(args, token, tools)
+        self.options = shlex.split(os.environ.get("MITOSIS_EXP_SSH", ""))
+
+    def argv(self, host, script):
+        user = ["-l", self.user] if self.user else []
+        return ["ssh", "-oBatchMode=yes", "-oServerAliveInterval=15", *self.options, *user, host,
+                f"exec sh -c {shlex.quote(script)}"]
+
+
+class Pdsh(Launcher):
+    """pdsh(1) over ssh. It gives a command no input, so the guard cannot watch it: what runs is
+    found by its token."""
+
+    name = "pdsh"
+    program = "pdsh"
+    package = "pdsh"
+    watched = False
+
+    def argv(self, host, script):
+        user = ["-l", self.user] if self.user else []
+        # -N: no "host:" before each line; -S: the command's status; %h and %n would be replaced.
+        quoted = shlex.quote(script).replace("%", "%%")
+        return ["pdsh", "-R", "ssh", "-N", "-S", "-f", "1", *user, "-w", host,
+                f"exec sh -c {quoted}"]
+
+    def copy(self, source, host, target):
+        user = ["-l", self.user] if self.user else []
+        return ["pdcp", "-R", "ssh", "-r", *user, "-w", host, source, target], None
+
+
+class Slurm(Launcher):
+    """srun(1), in the allocation that we are in or in one of our own."""
+
+    name = "slurm"
+    program = "srun"
+    package = "slurm-client"
+
+    def __init__(self, args, token, tools):
+        super().__init__(args, token, tools)
+        self.job = os.environ.get("SLURM_JOB_ID")
+        self.mine = False
+
+    def hosts(self):
+        listed = os.environ.get("SLURM_JOB_NODELIST")
+        return words.hosts(listed, "SLURM_JOB_NODELIST") if listed else super().hosts()
+
+    def start(self, hosts):
+        if self.job:
+            return
+        found = ask(["salloc", "--no-shell", "--job-name", "mitosis-exp", "--nodes",
+                     str(len(hosts)), "--nodelist", ",".join(hosts), "--exclusive",
+                     "--immediate=60"], 90)
+        match = re.search(r"allocation (\d+)", found.stderr)
+        if found.returncode or not match:
+            raise Problem(f"salloc: {last_line(found.stderr)}")
+        self.job = match[1]
+        self.mine = True
+
+    def stop(self):
+        if self.mine:
+            self.mine = False
+            ask(["scancel", self.job], 60)
+
+    def argv(self, host, script):
+        return ["srun", f"--jobid={self.job}", "--overlap", "--nodes=1", "--ntasks=1",
+                f"--nodelist={host}", "--quiet", "--kill-on-bad-exit", "sh", "-c", script]
+
+
+class Lab(Launcher):
+    """Nodes of mitosis-lab: one that is up, or with --lab N one for this run only."""
+
+    name = "lab"
+
+    def __init__(self, args, token, tools):
+        super().__init__(args, token, tools)
+        self.tool = os.path.join(tools, "mitosis-lab")
+        if not os.path.exists(self.tool):
+            raise Skip(f"{self.tool} is missing")
+        self.nodes = args.lab
+        self.lab = f"exp.{os.getpid()}" if self.nodes else None
+        self.holder = None
+
+    def hosts(self):
+        if self.nodes:
+            return [f"node{number}" for number in range(1, self.nodes + 1)]
+        found = ask([self.tool, "status", "--json"], 60)
+        rows = [json.loads(line) for line in found.stdout.splitlines()]
+        wanted = os.environ.get("MITOSIS_LAB_NAME")
+        names = {row["lab"] for row in rows if not wanted or row["lab"] == wanted}
+        if len(names) != 1:
+            raise Problem("--launcher lab: " + (
+                f"which lab? Set MITOSIS_LAB_NAME: {', '.join(sorted(names))}" if names
+                else "no lab is up (mitosis-lab up starts one, and so does --lab N)"))
+        self.lab = names.pop()
+        return [row["node"] for row in rows if row["lab"] == self.lab]
+
+    def start(self, hosts):
+        if not self.nodes:
+            return
+        # This lab is a command's that ends with our end of its input: so it ends as we do.
+        self.errors = tempfile.TemporaryFile("w+")
+        self.holder = subprocess.Popen(
+            [self.tool, "run", "--name", self.lab, "-n", str(self.nodes), *self.args.lab_option,
+             "--", "sh", "-c", "echo up; while read -r _; do :; done"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            start_new_session=True)
+        for _ in range(self.nodes):
+            if not self.holder.stdout.readline():
+                break
+        else:
+            return
+        status = self.holder.wait()
+        self.errors.seek(0)
+        text = last_line(self.errors.read()).removeprefix("mitosis-lab: ")
+        self.holder = None
+        raise Problem(f"mitosis-lab: {text}", MISSING if status == MISSING else 1)
+
+    def stop(self):
+        holder, self.holder = self.holder, None
+        if holder is None:
+            return
+        holder.stdin.close()
+        try:
+            holder.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(holder.pid, signal.SIGKILL)
+            holder.wait()
+        holder.stdout.close()
+
+    def argv(self, host, script):
+        named = ["--name", self.lab] if self.lab else []
+        return [self.tool, "exec", *named, host, "--", "sh", "-c", script]
+
+
+ALL = {each.name: each for each in (Local, Lab, Ssh, Pdsh, Slurm)}
+
+
+def ask(argv, limit):
+    try:
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=limit, check=False, start_new_session=True)
+    except FileNotFoundError:
+        raise Skip(f"{argv[0]}: not found") from None
+    except subprocess.TimeoutExpired:
+        raise Problem(f"{argv[0]}: no answer within {limit} s") from None
+
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no message"
+

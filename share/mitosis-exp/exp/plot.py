@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line of mitosis-plot, and the way from records to a figure."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+import cli
+import figure
+import records
+from problem import USAGE, Problem, reason
+
+TOOL = "mitosis-plot"
+SIZES = {"svg": (760, 440), "png": (760, 440)}
+# What is drawn if nobody says: the first of these that the records have.
+MEASURED = ("prepare_ns", "resume_ns", "exec_ns", "start_ns", "conns_per_s", "ops_per_s",
+            "total_ns")
+ACROSS = ("wss", "size", "touch", "threads", "parallel", "outstanding", "machines", "depth", "rate",
+          "window")
+CHARTED = {"svg": "svg", "png": "png", "txt": "term"}
+
+
+def say(text):
+    sys.stderr.write(f"{TOOL}: {text}\n")
+    sys.stderr.flush()
+
+
+class Parser(cli.Parser):
+    tool = TOOL
+
+
+def build_parser(version):
+    parser = Parser(prog=TOOL, allow_abbrev=False, usage=f"{TOOL} [OPTIONS] [FILE...]",
+                    description="Draws record streams, and the statistics that mitosis-stats makes "
+                                "of them: medians with their confidence intervals.",
+                    epilog="Example: mitosis-prepare --wss 1M..1G --engine user,local | "
+                           "mitosis-plot --published prepare >prepare.svg")
+    add = parser.add_argument
+    add("-x", "--x", metavar="COLUMN", help="what goes across (the first factor of numbers)")
+    add("-y", "--y", metavar="COLUMN[,COLUMN...]", help="what was measured")
+    add("--by", metavar="COLUMN[,COLUMN...]", help="a line for each value of these factors (all)")
+    add("--where", action="append", default=[], metavar="CONDITION",
+        help="only records for which it holds, as with mitosis-stats")
+    add("--published", action="append", default=[], metavar="NAME",
+        help="a published series as a reference; NAME or `list'")
+    add("-f", "--format", choices=("svg", "png", "term"),
+        help="by the name of the output; a terminal gets text, all else SVG")
+    add("-o", "--output", metavar="FILE", help="instead of standard output")
+    add("--size", metavar="WIDTHxHEIGHT", help="in pixels, of text in characters (760x440)")
+    add("--title", metavar="TEXT", help="the title")
+    add("--scale-x", choices=("auto", "log", "linear"), default="auto", help="how x is divided")
+    add("--scale-y", choices=("auto", "log", "linear"), default="auto", help="how y is divided")
+    add("--error", choices=("interval", "range", "none"), default="interval",
+        help="error bars: 95%% interval of the median, least to greatest")
+    add("--script", action="store_true", help="print what gnuplot would get")
+    add("-V", "--version", action="version", version=f"{TOOL} (mitosis-exp {version})")
+    add("files", nargs="*", metavar="FILE", help=argparse.SUPPRESS)
+    return parser
+
+
+# reading
+
+def read_files(paths):
+    text = ""
+    for path in paths or ["-"]:
+        try:
+            if path == "-":
+                part = sys.stdin.read()
+            else:
+                with open(path, encoding="utf-8") as file:
+                    part = file.read()
+        except OSError as error:
+            raise Problem(f"{path}: {reason(error)}") from None
+        except UnicodeDecodeError:
+            raise Problem(f"{path}: not a record stream") from None
+        text += part if part.endswith("\n") or not part else part + "\n"
+    return text
+
+
+def streams_of(text, what):
+    try:
+        found = records.read(text.splitlines())
+    except records.Malformed as error:
+        raise Problem(f"{what}: {error}") from None
+    if not any(stream.rows for stream in found):
+        raise Problem(f"{what}: no records in it")
+    return found
+
+
+def is_statistics(stream):
+    return "column" in stream.columns and "n" in stream.columns
+
+
+def statistics(text, what, options, tools):
+    """Rows of mitosis-stats: those in TEXT, or those that it makes of the samples in TEXT."""
+    found = streams_of(text, what)
+    kinds = {is_statistics(stream) for stream in found}
+    if kinds == {True, False}:
+        raise Problem(f"{what}: both samples and statistics")
+    if kinds == {False}:
+        argv = [os.path.join(tools, "mitosis-stats"), "--percentiles", "50", *options]
+        try:
+            done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise Problem(f"{argv[0]}: {reason(error)}") from None
+        if done.returncode:
+            raise Problem(done.stderr.strip().removeprefix("mitosis-stats: "))
+        found = streams_of(done.stdout, what)
+    elif options:
+        raise Problem("--where: these are statistics already; give it to mitosis-stats", USAGE)
+    rows = []
+    factors = []
+    for stream in found:
+        if "p50" not in stream.columns:
+            raise Problem(f"{what}: these statistics have no median (p50)")
+        factors += [name for name in stream.columns[:stream.columns.index("column")]
+                    if name not in factors]
+        rows += stream.dicts()
+    return factors, rows
+
+
+def number(text):
+    value = None if text in (None, records.ABSENT) else figure.level(text)
+    return value
+
+
+# choosing
+
+def listed(text):
+    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+class Chooser:
+    """Finds out what goes across, what up, and what tells the lines apart."""
+
+    def __init__(self, args, factors, rows):
+        self.args = args
+        measured = list(dict.fromkeys(row["column"] for row in rows
+                                      if number(row["p50"]) is not None))
+        if not measured:
+            raise Problem("nothing was measured in these records")
+        self.ys = listed(args.y) or [next((name for name in MEASURED if name in measured),
+                                          measured[0])]
+        for name in self.ys:
+            if name not in measured:
+                raise Problem(f"--y: {name}: not measured here (there are: {', '.join(measured)})")
+        self.rows = [row for row in rows if row["column"] in self.ys
+                     and number(row["p50"]) is not None]
+        self.factors = [*factors, "column"]
+        varying = [name for name in self.factors
+                   if len({row.get(name) for row in self.rows}) > 1]
+        self.x = self.find_x(varying)
+        self.by = self.find_by(varying)
+
+    def find_x(self, varying):
+        if self.args.x:
+            return self.known("--x", self.args.x)
+        numeric = [name for name in varying
+                   if all(number(row.get(name)) is not None for row in self.rows)]
+        for name in (*ACROSS, *numeric, *reversed(varying)):
+            if name in varying:
+                return name
+        return next((name for name in ACROSS if name in self.factors), self.factors[0])
+
+    def find_by(self, varying):
+        if self.args.by is not None:
+            names = [self.known("--by", name) for name in listed(self.args.by)]
+            if "column" in varying and "column" not in names:
+                names.append("column")
+        else:
+            names = varying
+        return [name for name in names if name != self.x]
+
+    def known(self, option, name):
+        if name not in self.factors:
+            raise Problem(f"{option}: {name}: no such factor (there are: "
+                          f"{', '.join(self.factors)})")
+        return name
+
+    def numeric(self):
+        return self.x != "column" and all(number(row.get(self.x)) is not None for row in self.rows)
+
+
+def spread(row, kind):
+    names = {"interval": ("median_low", "median_high"), "range": ("min", "max")}.get(kind)
+    if names is None:
+        return None, None
+    low, high = (number(row.get(name)) for name in names)
+    return (low, high) if low is not None and high is not None else (None, None)
+
+
+def shown(name, value):
+    if name == "column":
+        return figure.column_name(value)
+    if figure.unit_of(name) == "bytes" and number(value) is not None:
+        return figure.human(number(value), "bytes")
+    return value
+
+
+def make_series(chosen, varying_only, kind, numeric, reference=None):
+    """A Series for each combination of what tells lines apart."""
+    several = [name for name in chosen.by if not varying_only or
+               len({row.get(name) for row in chosen.rows}) > 1]
+    table = {}
+    for row in chosen.rows:
+        values = [shown(name, row.get(name, records.ABSENT)) for name in several]
+        # A bare number needs its factor beside it.
+        words_of = [f"{name} {value}" if number(value) is not None else value
+                    for name, value in zip(several, values)]
+        name = ", ".join(words_of) or (reference or figure.column_name(chosen.ys[0]))
+        if reference and several:
+            name = f"{reference}, {name}"
+        x = number(row[chosen.x]) if numeric else shown(chosen.x, row.get(chosen.x))
+        points = table.setdefault(name, {})
+        if x in points:
+            others = [each for each in chosen.factors if each not in (*several, chosen.x)
+                      and len({row.get(each) for row in chosen.rows}) > 1]
+            raise Problem(f"several values of {chosen.ys[0]} at {chosen.x} = {row.get(chosen.x)}: "
+                          "tell them apart with --by or --where"
+                          + (f" ({', '.join(others)})" if others else ""))
+        points[x] = (x, number(row["p50"]), *spread(row, kind))
+    made = []
+    for name, points in table.items():
+        ordered = sorted(points.values()) if numeric else list(points.values())
+        made.append(figure.Series(name, ordered, reference is not None))
+    return made
+
+
+# published values
+
+def published_names(context):
+    return sorted(name.removesuffix(".tsv") for name in os.listdir(context.published)
+                  if name.endswith(".tsv"))
+
+
+def published(name, args, chosen, numeric, context):
+    if name not in published_names(context):
+        raise Problem(f"--published: {name}: no such series (there are: "
+                      f"{', '.join(published_names(context))})")
+    path = os.path.join(context.published, f"{name}.tsv")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    factors, rows = statistics(text, path, [], context.tools)
+    ys = [each for each in chosen.ys if any(row["column"] == each for row in rows)]
+    if not ys:
+        there = ", ".join(dict.fromkeys(row["column"] for row in rows))
+        raise Problem(f"--published: {name} has no {', '.join(chosen.ys)} (it has: {there})")
+    if chosen.x != "column" and chosen.x not in factors:
+        raise Problem(f"--published: {name} has no {chosen.x}")
+    wanted = argparse.Namespace(x=chosen.x, y=",".join(ys), by=None)
+    theirs = Chooser(wanted, factors, rows)
+    meta = streams_of(text, path)[0].meta
+    label = "published" if meta.get("engine") == "mitosis" else f"published, {meta.get('engine')}"
+    return make_series(theirs, True, args.error, numeric, label)
+
+
+def published_conditions(name, context):
+    """The comment in the file: where these values come from."""
+    path = os.path.join(context.published, f"{name}.tsv")
+    with open(path, encoding="utf-8") as file:
+        lines = [line[2:].strip() for line in file if line.startswith("# ")
+                 and not line.startswith(records.FORMAT)]
+    return " ".join(lines)
+
+
+# main
+
+def build(args, context, text, what):
+    """The Figure that the options and the records give."""
+    options = [f"--where={condition}" for condition in args.where]
+    raw = not all(is_statistics(stream) for stream in streams_of(text, what))
+    factors, rows = statistics(text, what, options, context.tools)
+    if raw and (args.by is not None or args.x):
+        # Samples that differ only in what nobody asked for are pooled before the median is taken.
+        first = Chooser(args, factors, rows)
+        names = [name for name in dict.fromkeys([first.x, *first.by]) if name != "column"]
+        if args.by is not None:
+            factors, rows = statistics(text, what, [*options, f"--by={','.join(names)}"],
+                                       context.tools)
+    chosen = Chooser(args, factors, rows)
+    numeric = chosen.numeric()
+    series = make_series(chosen, not args.by, args.error, numeric)
+    for name in args.published:
+        series += clip(published(name, args, chosen, numeric, context), series, numeric, name)
+    measured = ", ".join(figure.column_name(name) for name in chosen.ys)
+    across = figure.Axis(chosen.x, args.scale_x)
+    if chosen.x == "column":
+        across.name = ""
+    up = figure.Axis(chosen.ys[0], args.scale_y)
+    units = {figure.unit_of(name) for name in chosen.ys}
+    if len(units) > 1:
+        raise Problem(f"--y: {', '.join(chosen.ys)}: not of one unit")
+    if len(chosen.ys) > 1:
+        up.name = "time" if units & {"ns", "us", "ms", "s"} else measured
+    title = args.title or (f"{measured[:1].upper()}{measured[1:]}"
+                           + (f" against {across.name}" if across.name else ""))
+    return figure.Figure(title, subtitle(chosen, args, bool(args.published)), across, up, series,
+                         numeric)
+
+
+def clip(references, series, numeric, name):
+    """A reference is there for comparison: only where something was measured."""
+    places = [point[0] for each in series for point in each.points]
+    for each in references:
+        each.points = [point for point in each.points if
+                       (min(places) <= point[0] <= max(places) if numeric else point[0] in places)]
+    kept = [each for each in references if each.points]
+    if not kept:
+        say(f"{name}: nothing was published for what was measured here")
+    return kept
+
+
+def subtitle(chosen, args, reference):
+    counts = sorted({int(row["n"]) for row in chosen.rows})
+    if counts[-1] == 1:
+        text = "single samples"
+    else:
+        text = f"medians of {counts[0]}" + (f" to {counts[-1]}" if counts[0] < counts[-1] else "") \
+            + " samples"
+        has = any(spread(row, args.error)[0] is not None for row in chosen.rows)
+        if has:
+            text += {"interval": ", error bars: 95 % interval of the median",
+                     "range": ", error bars: least to greatest"}[args.error]
+    return text + ("; published values: other hardware" if reference else "")
+
+
+def parse_size(text, kind):
+    if text is None:
+        if kind == "term":
+            size = shutil.get_terminal_size((80, 24))
+            return size.columns - 1, max(12, min(size.lines - 2, 30))
+        return SIZES[kind]
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and 20 <= int(width) <= 10000
+            and 10 <= int(height) <= 10000):
+        raise Problem(f"--size: {text}: expected WIDTHxHEIGHT, such as 760x440", USAGE)
+    return int(width), int(height)
+
+
+def choose_format(args):
+    if args.format:
+        return args.format
+    if args.output:
+        ending = args.output.rpartition(".")[2]
+        if ending not in CHARTED:
+            raise Problem(f"--output: {args.output}: what format is this? Say --format", USAGE)
+        return CHARTED[ending]
+    return "term" if os.isatty(1) else "svg"
+
+
+def write(picture, path):
+    try:
+        if path is None:
+            sys.stdout.buffer.write(picture)
+            sys.stdout.buffer.flush()
+        else:
+            with open(path, "wb") as file:
+                file.write(picture)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if path is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise Problem(f"{path or 'write error'}: {reason(error)}") from None
+
+
+def work(args, context):
+    if "list" in args.published:
+        for name in published_names(context):
+            cli.out(f"{name}\t{published_conditions(name, context)}\n")
+        return 0
+    kind = choose_format(args)
+    width, height = parse_size(args.size, kind)
+    made = build(args, context, read_files(args.files),
+                 args.files[0] if len(args.files) == 1 else "input")
+    if args.script:
+        cli.out(figure.script(made, kind, width, height))
+        return 0
+    write(figure.draw(made, kind, width, height), args.output)
+    return 0
+
+
+def main(argv, version, here, share):
+    try:
+        return work(build_parser(version).parse_args(argv), cli.Context(version, here, share))
+    except Problem as problem:
+        say(problem)
+        return problem.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Record streams: reading what the tools print, TSV or JSON Lines, and writing one of many."""
+
+import json
+import re
+
+FORMAT = "# mitosis-exp 1"
+ABSENT = "NA"
+_META = re.compile(r"(\w+)=(\S*)")
+_ESCAPES = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
+
+
+class Stream:
+    """One header and its rows; `meta` is what the comment line says."""
+
+    def __init__(self, meta, columns):
+        self.meta = meta
+        self.columns = columns
+        self.rows = []          # lists of text, in the order of the columns
+
+    def dicts(self):
+        return [dict(zip(self.columns, row)) for row in self.rows]
+
+
+def parse_meta(line):
+    head, equals, args = line.removeprefix(FORMAT).partition(" args=")
+    meta = dict(_META.findall(head))
+    meta["args"] = args if equals else ""
+    return meta
+
+
+def unescape(text):
+    return re.sub(r"\\[tnr\\]", lambda match: _ESCAPES[match[0]], text) if "\\" in text else text
+
+
+def escape(text):
+    return (str(text).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+            .replace("\r", "\\r"))
+
+
+def cells(line):
+    values = [unescape(cell) for cell in line.split("\t")]
+    if values[0].startswith("\\#"):
+        values[0] = values[0][1:]
+    return values
+
+
+class Malformed(Exception):
+    """A stream that is not one; the text says in which line."""
+
+
+def read(lines):
+    """The streams in LINES. What comes before the first one belongs to none."""
+    found = []
+    stream = None
+    for number, line in enumerate(lines, 1):
+        line = line.rstrip("\r\n")
+        if line.startswith(FORMAT):
+            stream = Stream(parse_meta(line), None)
+            found.append(stream)
+        elif line.startswith('{"meta"'):
+            meta = load(line, number).get("meta", {})
+            stream = Stream({key: value for key, value in meta.items() if key != "format"}, [])
+            stream.json = True
+            found.append(stream)
+        elif stream is None or not line or line.startswith("#"):
+            continue
+        elif getattr(stream, "json", False):
+            add_object(stream, load(line, number))
+        elif stream.columns is None:
+            stream.columns = cells(line)
+        else:
+            row = cells(line)
+            if len(row) != len(stream.columns):
+                raise Malformed(f"line {number}: {len(row)} columns instead of "
+                                f"{len(stream.columns)}")
+            stream.rows.append(row)
+    return [each for each in found if each.columns]
+
+
+def load(line, number):
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise Malformed(f"line {number}: {error}") from None
+    if not isinstance(value, dict):
+        raise Malformed(f"line {number}: not an object")
+    return value
+
+
+def add_object(stream, row):
+    if not stream.columns:
+        stream.columns = list(row)
+    stream.rows.append([ABSENT if row.get(name) is None else str(row.get(name))
+                        for name in stream.columns])
+
+
+class Union:
+    """One stream of many: the columns of all of them, NA where one has no such column."""
+
+    def __init__(self):
+        self.columns = []
+        self.rows = []          # dicts
+
+    def add(self, stream, factors):
+        """FACTORS are columns that the stream may lack: its host, what was swept."""
+        names = [*stream.columns, *(name for name in factors if name not in stream.columns)]
+        for name in names:
+            if name not in self.columns:
+                self.columns.append(name)
+        for row in stream.dicts():
+            self.rows.append({**factors, **row})
+
+    def text(self, meta):
+        head = " ".join(f"{key}={value}" for key, value in meta.items() if key != "args")
+        lines = [f"{FORMAT} {head} args={meta.get('args', '')}", "\t".join(self.columns)]
+        for row in self.rows:
+            line = "\t".join(escape(row.get(name, ABSENT)) for name in self.columns)
+            lines.append("\\" + line if line.startswith("#") else line)
+        return "\n".join(lines) + "\n"

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`mitosis-exp report`: one HTML page of a run, with everything in it."""
+
+import base64
+import html
+import os
+import subprocess
+
+import figure
+import plot
+import records
+import results
+from cli import out, say
+from problem import Problem, Skip
+
+SHOWN = 40          # rows of a table; all of them are in the attached data
+
+_STYLE = """
+:root { color-scheme: light; --ink: #1d1f21; --soft: #63676b; --rule: #dfe2e5; --tint: #f5f6f7;
+  --link: #0a5a94; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; color: var(--ink);
+  background: #fff; font: 16px/1.5 system-ui, "DejaVu Sans", "Liberation Sans", Arial, sans-serif; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; }
+h2 { font-size: 1.3rem; line-height: 1.25; margin: 3rem 0 .5rem; padding-top: 1rem;
+  border-top: 1px solid var(--rule); }
+h3 { font-size: .95rem; margin: 1.5rem 0 .5rem; }
+p { margin: .5rem 0; max-width: 46rem; }
+pre.about { font: inherit; white-space: pre-line; margin: .5rem 0; max-width: 46rem; }
+pre.about.listed { white-space: pre-wrap; font-size: .875rem;
+  font-family: ui-monospace, "DejaVu Sans Mono", monospace; }
+.soft, figcaption { color: var(--soft); font-size: .875rem; }
+nav ol { padding: 0; margin: 1.25rem 0; list-style: none; columns: 20rem; column-gap: 2rem; }
+nav li { break-inside: avoid; padding: .15rem 0; }
+a { color: var(--link); text-underline-offset: .15em; }
+figure { margin: 1rem 0; }
+figure { overflow-x: auto; }
+figure svg { display: block; width: 100%; height: auto; min-width: 30rem; max-width: 760px; }
+.scroll { overflow-x: auto; margin: .5rem 0; }
+table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem 1.25rem .3rem 0; border-bottom: 1px solid var(--rule);
+  white-space: nowrap; vertical-align: top; }
+th { color: var(--soft); font-weight: 600; }
+td.number, th.number { text-align: right; }
+.mark { display: inline-block; padding: 0 .5em; border-radius: .25em; font-size: .8rem;
+  border: 1px solid var(--rule); background: var(--tint); }
+.mark.failed, .mark.interrupted { border-color: #b3261e; color: #b3261e; background: #fff; }
+.note { border-left: 3px solid var(--rule); padding-left: .75rem; }
+@media (max-width: 34rem) { body { padding: 1.25rem 1rem 3rem; font-size: 15px; }
+  h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; } }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } nav, .attached { display: none; }
+  h2 { margin-top: 1.5rem; break-after: avoid; } h3 { break-after: avoid; }
+  figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
+  figure svg { min-width: 0; max-width: 150mm; } table { font-size: 8.5pt; }
+  th, td { white-space: normal; padding-right: .75rem; } a { color: inherit; } }
+"""
+
+
+def text(value):
+    return html.escape(str(value))
+
+
+def table(header, rows, numbers=()):
+    """NUMBERS are the indices of columns that are aligned to the right."""
+    def cell(kind, number, value):
+        return f"<{kind}{' class=number' if number in numbers else ''}>{value}</{kind}>"
+
+    head = "".join(cell("th", number, text(name)) for number, name in enumerate(header))
+    body = "".join("<tr>" + "".join(cell("td", number, value) for number, value in enumerate(row))
+                   + "</tr>\n" for row in rows)
+    return (f"<div class=scroll><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}"
+            "</tbody></table></div>\n")
+
+
+# parts of an experiment
+
+def hosts_table(state):
+    rows = []
+    for name, facts in state["hosts"].items():
+        memory = figure.human(float(facts["memory_bytes"]), "bytes") \
+            if facts.get("memory_bytes") else ""
+        rows.append([text(name), text(facts.get("kernel", "")), text(facts.get("processor", "")),
+                     text(facts.get("processors", "")), text(memory),
+                     text(facts.get("rdma", "") or "none"), text(facts.get("mitosis", ""))])
+    return table(["host", "kernel", "processor", "processors", "memory", "RDMA", "mitosis-exp"],
+                 rows, {3, 4})
+
+
+def points_text(state):
+    outcomes = [entry["outcome"] for entry in state["points"].values()]
+    parts = [f"{outcomes.count(each)} {each}" for each in ("done", "skipped", "failed",
+                                                           "interrupted") if each in outcomes]
+    seconds = sum(entry["seconds"] for entry in state["points"].values())
+    return f"{len(outcomes)} point{'s'[:len(outcomes) != 1]}: {', '.join(parts) or 'none'}" \
+           f", {seconds:.0f} s"
+
+
+def worst(state):
+    outcomes = {entry["outcome"] for entry in state["points"].values()}
+    for each in "failed", "interrupted":
+        if each in outcomes:
+            return each
+    return "skipped" if "done" not in outcomes else ""
+
+
+def reasons(state):
+    found = dict.fromkeys(entry["reason"] for entry in state["points"].values() if entry["reason"])
+    if state.get("why") and not any(state["why"].endswith(each) for each in found):
+        found[state["why"]] = None
+    return "".join(f"<p class=note>{text(reason)}</p>\n" for reason in found)
+
+
+def statistics(path, state, context):
+    """Rows of mitosis-stats, with the arguments that the experiment names."""
+    argv = [os.path.join(context.tools, "mitosis-stats"), "--percentiles", "50,90", *state["stats"],
+            path]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(done.stderr.strip())
+    return records.read(done.stdout.splitlines())[0]
+
+
+def summary(stream, reference):
+    """What was measured, and beside it what was published for the same place."""
+    at = stream.columns.index("column")
+    factors = [name for name in stream.columns[:at]
+               if len({row[stream.columns.index(name)] for row in stream.rows}) > 1
+               or name in ("wss", "threads", "engine")]
+    header = [*factors, "measured", "n", "median", "95 % interval", "p90"]
+    if reference:
+        header.append("published")
+    rows = []
+    for row in stream.dicts():
+        if row["p50"] == records.ABSENT:
+            continue
+        unit = figure.unit_of(row["column"])
+
+        def value(name, unit=unit, row=row):
+            number = plot.number(row.get(name))
+            return "" if number is None else figure.human(number, unit)
+
+        low, high = value("median_low"), value("median_high")
+        cells = [plot.shown(name, row[name]) for name in factors]
+        cells += [figure.column_name(row["column"]), row["n"], value("p50"),
+                  f"{low} – {high}" if low else "too few samples", value("p90")]
+        if reference:
+            cells.append(reference(row))
+        rows.append([text(cell) for cell in cells])
+    start = len(factors) + 1
+    more = len(rows) - SHOWN
+    page = table(header, rows[:SHOWN], {start, start + 1, start + 2, start + 3, start + 4})
+    if more > 0:
+        page += f"<p class=soft>and {more} more rows: see the records</p>\n"
+    return page
+
+
+def reference_of(name, context):
+    """A function that finds the published value for a row, or None."""
+    if not name:
+        return None
+    path = os.path.join(context.published, f"{name}.tsv")
+    with open(path, encoding="utf-8") as file:
+        streams = records.read(file)
+    rows = [row for stream in streams for row in stream.dicts()]
+    theirs = streams[0].meta["engine"]
+    comparable = ("user", "kernel") if theirs == "mitosis" else (theirs,)
+
+    def find(row):
+        if row.get("engine", comparable[0]) not in comparable:
+            return ""
+        for each in rows:
+            value = each.get(row["column"])
+            same = all(plot.number(each[key]) == plot.number(row[key])
+                       if plot.number(each[key]) is not None else each[key] == row[key]
+                       for key in each if key in row and key != row["column"])
+            if value not in (None, records.ABSENT) and same:
+                return figure.human(float(value), figure.unit_of(row["column"]))
+        return "–"
+
+    return find
+
+
+def picture(path, state, context):
+    """The experiment's figure as SVG."""
+    args = plot.build_parser("").parse_args([*state["plot"], "--title", state["title"], path])
+    with open(path, encoding="utf-8") as file:
+        made = plot.build(args, context, file.read(), path)
+    drawn = figure.draw(made, "svg", *plot.SIZES["svg"]).decode()
+    start = drawn.index("<svg")
+    # Several pictures on one page: names of the parts of each must be its own.
+    own = f"{state['name']}-"
+    drawn = drawn[start:]
+    for name in ("id='", 'id="', "href='#", 'href="#', "url(#"):
+        drawn = drawn.replace(name, name + own)
+    return f"<figure>{drawn}</figure>\n"
+
+
+def attached(path, name):
+    with open(path, "rb") as file:
+        data = base64.b64encode(file.read()).decode()
+    return (f"<p class=attached><a download=\"{text(name)}\" "
+            f"href=\"data:text/tab-separated-values;base64,{data}\">{text(name)}</a> "
+            "<span class=soft>all records of this experiment</span></p>\n")
+
+
+def experiment(directory, context):
+    state = results.read_json(os.path.join(directory, "state.json"))
+    name = state["name"]
+    mark = worst(state)
+    page = f"<section id=\"{text(name)}\">\n<h2>{text(state['title'])}"
+    page += f" <span class=\"mark {mark}\">{mark}</span></h2>\n" if mark else "</h2>\n"
+    page += f"<p class=soft>{text(name)}, {text(state.get('launcher', ''))}, " \
+            f"{text(state['started'])}; {text(points_text(state))}</p>\n"
+    page += "".join(about(part) for part in state["description"].split("\n\n"))
+    page += reasons(state)
+    path = os.path.join(directory, "records.tsv")
+    if os.path.exists(path):
+        try:
+            page += picture(path, state, context)
+        except Skip as skip:
+            page += f"<p class=note>No figure: {text(skip)}</p>\n"
+            say(f"{name}: no figure: {skip}")
+        except Problem as problem:
+            page += f"<p class=note>No figure: {text(problem)}</p>\n"
+            say(f"{name}: no figure: {problem}")
+        page += summary(statistics(path, state, context), reference_of(state["published"], context))
+        if state["published"]:
+            origin = plot.published_conditions(state["published"], context)
+            page += f"<p class=soft>Published: {text(origin)} " \
+                    "The hardware differs: compare shapes, not numbers.</p>\n"
+        page += attached(path, f"{name}.tsv")
+    if state["hosts"]:
+        page += "<h3>Where it ran</h3>\n" + hosts_table(state)
+    return page + "</section>\n", state
+
+
+def about(part):
+    """A paragraph; one with columns keeps them."""
+    listed = " listed" if any("  " in line.strip() for line in part.splitlines()) else ""
+    if listed:
+        return f"<pre class=\"about listed\">{text(part)}</pre>\n"
+    return f"<p>{text(' '.join(part.split()))}</p>\n" if part.strip() else ""
+
+
+def newest():
+    try:
+        names = sorted(name for name in os.listdir("results")
+                       if os.path.exists(os.path.join("results", name, "run.json")))
+    except FileNotFoundError:
+        names = []
+    if not names:
+        raise Problem("results: no run in it; name a directory")
+    return os.path.join("results", names[-1])
+
+
+def main(args, context):
+    run = results.Run.open(args.directory or newest())
+    made = [experiment(os.path.join(run.path, name), context) for name in run.experiments()]
+    if not made:
+        raise Problem(f"{run.path}: nothing has run yet")
+    title = "Remote fork: " + (made[0][1]["title"] if len(made) == 1 else "results")
+    links = "".join(f"<li><a href=\"#{text(state['name'])}\">{text(state['title'])}</a>"
+                    + (f" <span class=\"mark {worst(state)}\">{worst(state)}</span>"
+                       if worst(state) else "") + "</li>\n" for _, state in made)
+    asked = run.asked
+    out("<!DOCTYPE html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
+        "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n"
+        f"<title>{text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{text(title)}</h1>\n<p class=soft>mitosis-exp {text(asked['version'])}, "
+        f"{text(asked['started'])}, run from {text(asked['coordinator'])} with kernel "
+        f"{text(asked['kernel'])}</p>\n"
+        + (f"<nav><ol>\n{links}</ol></nav>\n" if len(made) > 1 else "")
+        + "".join(page for page, _ in made) + "</body>\n</html>\n")
+    return 0

@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`mitosis-exp run`: from the command line to a directory of results."""
+
+import concurrent.futures
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+import cli
+import engine
+import files
+import launchers
+import results
+import words
+from cli import out, say
+from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+PROBE_LIMIT = 60
+REMEMBERED = ("launcher", "lab", "lab_option", "hosts", "set", "quick", "exclude", "limit",
+              "project", "experiments")
+
+_FACTS = """\
+PATH={path}:$PATH
+echo "name=$(uname -n)"
+echo "kernel=$(uname -r)"
+echo "machine=$(uname -m)"
+echo "processors=$(nproc)"
+echo "processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+echo "memory_bytes=$(awk '/^MemTotal/ {{ printf "%.0f", $2 * 1024 }}' /proc/meminfo)"
+echo "system=$(. /etc/os-release && echo "$PRETTY_NAME")"
+echo "mitosis=$(mitosis-child --version 2>/dev/null | sed -n '1s/.*(mitosis-exp \\(.*\\))/\\1/p')"
+echo "module=$(cat /sys/module/mitosis/version 2>/dev/null)"
+echo "rdma=$(ls /sys/class/infiniband 2>/dev/null | tr '\\n' ' ')"
+for each in {needs}; do command -v "$each" >/dev/null || echo "missing=$each"; done
+exit 0
+"""
+
+
+class Progress:
+    """One line on standard error that changes, if that is a terminal; else nothing."""
+
+    def __init__(self, verbose):
+        self.verbose = verbose
+        self.live = sys.stderr.isatty() and not verbose
+        self.muted = set()
+        self.shown = False
+
+    def show(self, text):
+        if self.live:
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\033[K{text[:width - 1]}")
+            sys.stderr.flush()
+            self.shown = True
+        elif self.verbose:
+            say(text)
+
+    def clear(self):
+        if self.shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+            self.shown = False
+
+    def line(self, host, line):
+        if self.verbose and host not in self.muted:
+            sys.stderr.write(f"@{host} {line}\n")
+
+
+class Signals:
+    """The first one is an exception wherever we are; while things are being stopped, it only means
+    that they are stopped at once."""
+
+    def __init__(self):
+        self.stopping = None        # an Engine, while it stops
+        for number in SIGNALS:
+            # What was ignored when we were started stays so (nohup).
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self.caught)
+
+    def caught(self, number, _):
+        if self.stopping is not None:
+            self.stopping.hurry = True
+        else:
+            raise Interrupted(number)
+
+
+class Session:
+    def __init__(self, args, context):
+        self.args = args
+        self.context = context
+        self.token = uuid.uuid4().hex
+        self.progress = Progress(args.verbose)
+        self.told = set()           # what was shown once already
+        self.unclean = False        # a clean-up failed
+        self.chosen = {}
+        for text in args.set:
+            name, value = words.assignment(text)
+            self.chosen[name] = value
+        kind = args.launcher or ("lab" if args.lab else "local")
+        if args.lab and kind != "lab":
+            raise Problem(f"--lab: not with --launcher {kind}", USAGE)
+        if args.lab_option and not args.lab:
+            raise Problem("--lab-option: only with --lab", USAGE)
+        self.launcher = launchers.ALL[kind](args, self.token, context.tools)
+        self.local = launchers.Local(args, self.token, context.tools)
+        self.experiments = self.load()
+
+    # reading
+
+    def load(self):
+        if not self.args.experiments:
+            raise Problem("which experiment? mitosis-exp list shows them", USAGE)
+        given = []
+        for word in self.args.experiments:
+            given += files.names(self.context.experiments) if word == "all" else [word]
+        found = [self.find(word) for word in dict.fromkeys(given)]
+        names = [each.name for each in found]
+        for name in names:
+            if names.count(name) > 1:
+                raise Problem(f"{name}: two experiments of this name", USAGE)
+        unknown = [name for name in self.chosen
+                   if not any(name in each.placeholders for each in found)]
+        if unknown:
+            raise Problem(f"--set: {unknown[0]}: no such placeholder in {', '.join(names)}", USAGE)
+        return found
+
+    def find(self, word):
+        """The experiment; of a run that is resumed, as it was when the run began."""
+        stored = os.path.join(self.args.resume or "", files.name_of(word), "experiment.toml")
+        if self.args.resume and os.path.exists(stored):
+            return files.load(stored, files.name_of(word))
+        return files.find(word, self.context.experiments)
+
+    def place(self):
+        table = words.hosts_by_role(self.args.hosts) if self.args.hosts else {}
+        # A file that names its hosts itself needs none from us.
+        needed = not table and any(
+            not (each.fixed or each.local or experiment.all_hosts and not each.role)
+            for experiment in self.experiments for each in experiment.passes)
+        available = self.launcher.hosts() if needed else table.get(None, [])
+        excluded = [host for text in self.args.exclude for host in words.hosts(text, "--exclude")]
+        several = len(self.experiments) > 1
+        for each in self.experiments:
+            roles = {role: hosts for role, hosts in table.items()
+                     if not several or role is None or role in each.roles}
+            each.place(roles, available, excluded, self.launcher.local_only)
+
+    def values(self, experiment):
+        """What is not in the file: the command line's, and before that --quick's."""
+        values = {}
+        if self.args.quick:
+            values.update(experiment.quick)
+            for name in values:
+                if name not in experiment.placeholders:
+                    raise Problem(f"{experiment.path}: quick: {name}: no such placeholder")
+        values.update({name: value for name, value in self.chosen.items()
+                       if name in experiment.placeholders})
+        return values
+
+    def points(self, experiment):
+        return experiment.points(self.values(experiment), self.args.limit)
+
+    # --dry-run
+
+    def dry_run(self):
+        for experiment in self.experiments:
+            points = self.points(experiment)
+            text = f"{experiment.name}: {experiment.title}, {len(points)} " \
+                   f"point{'s'[:len(points) != 1]}, launcher {self.launcher.name}\n"
+            for sync in experiment.syncs:
+                text += f"  copy {sync['source']} to {' '.join(as_list(sync['targets']))}\n"
+            text += self.show_stages(experiment, experiment.setup, "set-up")
+            for point in points:
+                text += f"  point {point.number}" + (f": {point.label}" if point.label else "") \
+                    + "\n"
+                text += self.stages_text(point.stages)
+            text += self.show_stages(experiment, experiment.cleanup, "clean-up")
+            out(text)
+        return 0
+
+    def show_stages(self, experiment, passes, title):
+        stages = experiment.extra(passes, self.values(experiment))
+        return f"  {title}\n{self.stages_text(stages)}" if stages else ""
+
+    def stages_text(self, stages):
+        lines = []
+        for number, stage in enumerate(stages):
+            for command in stage.commands:
+                made_of = command.made_of
+                notes = [made_of.name]
+                if made_of.ready:
+                    what = command.port and f"port {command.port}" or command.file \
+                        and f"file {command.file}" or f"line {made_of.ready.line}"
+                    notes.append(f"ready at {what}")
+                if made_of.background:
+                    notes.append("stopped at the end")
+                where = f" in {command.path}" if command.path else ""
+                lines.append(f"    {number} {command.host}: {command.cmd}{where}"
+                             f"   # {', '.join(notes)}\n")
+                if self.args.verbose:
+                    launcher = self.local if made_of.local else self.launcher
+                    script = launcher.guarded(command, command.cmd, 1)
+                    lines.append(f"      {shlex.join(launcher.argv(command.host, script))}\n")
+        return "".join(lines)
+
+    # running
+
+    def run(self, run):
+        signals = Signals()
+        outcomes = []
+        failed = 0
+        try:
+            self.progress.show(f"{self.launcher.name}: starting")
+            hosts = list(dict.fromkeys(host for each in self.experiments for host in each.hosts))
+            self.launcher.start(hosts)
+            facts = self.facts(hosts)
+            for experiment in self.experiments:
+                try:
+                    outcome = self.run_experiment(run, experiment, facts, signals)
+                except Skip as skip:
+                    outcome = "skipped"
+                    self.tell(experiment, f"skipped: {skip}")
+                except Problem as problem:
+                    outcome = "failed"
+                    failed = problem.status
+                    self.tell_failure(experiment, problem)
+                    if not self.args.keep_going:
+                        break
+                except Interrupted:
+                    self.progress.clear()
+                    say(f"interrupted; to continue: {cli.TOOL} run --resume {run.path}")
+                    raise
+                finally:
+                    self.finish(run, experiment)
+                outcomes.append(outcome)
+        finally:
+            self.progress.clear()
+            signals.stopping = engine.Engine(self.launcher, self.local, self.progress.line)
+            try:
+                self.sweep()
+            finally:
+                self.launcher.stop()
+        say(f"results in {run.path}")
+        if failed or self.unclean:
+            return failed or FAILED
+        return MISSING if outcomes and set(outcomes) == {"skipped"} else 0
+
+    def tell(self, experiment, text):
+        self.progress.clear()
+        say(f"{experiment.name}: {text}")
+
+    def tell_failure(self, experiment, problem, what=""):
+        self.tell(experiment, f"{what}{problem}")
+        for line in getattr(problem, "tail", ()):
+            sys.stderr.write(f"  {line}\n")
+
+    def facts(self, hosts):
+        """What each host is; one that cannot be reached ends the run here."""
+        needs = sorted({need for each in self.experiments for need in each.needs})
+        script = _FACTS.format(path=shlex.quote(self.context.tools),
+                               needs=" ".join(map(shlex.quote, needs)))
+
+        def one(host):
+            launcher = self.local if host == "localhost" else self.launcher
+            found = launchers.ask(launcher.argv(host, script), PROBE_LIMIT)
+            if found.returncode:
+                raise Problem(f"{host}: cannot be reached with {launcher.name}: "
+                              f"{launchers.last_line(found.stderr)}")
+            pairs = [line.partition("=") for line in found.stdout.splitlines() if "=" in line]
+            table = {key: value.strip() for key, _, value in pairs if key != "missing"}
+            table["missing"] = [value for key, _, value in pairs if key == "missing"]
+            return table
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            return dict(zip(hosts, pool.map(one, hosts)))
+
+    def check_needs(self, experiment, facts):
+        hosts = [host for host in experiment.hosts if host != "localhost" or
+                 self.launcher.local_only]
+        if len(hosts) < experiment.min_hosts and not self.launcher.local_only:
+            raise Skip(f"needs {experiment.min_hosts} hosts, not {len(hosts)} (see --hosts, --lab)")
+        for host in hosts:
+            for need in experiment.needs:
+                if need in facts[host]["missing"]:
+                    raise Skip(f"{need} is not there on {host}")
+
+    def run_experiment(self, run, experiment, facts, signals):
+        for warning in experiment.warnings:
+            self.tell(experiment, f"warning: {warning}")
+        self.launcher.user = experiment.user
+        self.progress.muted = experiment.null
+        points = self.points(experiment)
+        stored = results.Results(run, experiment, points, self.meta())
+        stored.state["hosts"] = {host: facts[host] for host in experiment.hosts}
+        stored.state["launcher"] = self.launcher.name
+        stored.state["why"] = None
+        stored.save()
+        work = engine.Engine(self.launcher, self.local, self.progress.line)
+        begun = False
+        try:
+            self.check_needs(experiment, facts)
+            waiting = [point for point in points if not stored.finished(point)]
+            if not waiting:
+                self.tell(experiment, "all points are done")
+                return "done"
+            for sync in experiment.syncs:
+                self.copy(sync)
+            begun = True
+            self.stages(work, experiment, stored, experiment.setup, "setup", keep=True)
+            for point in waiting:
+                self.run_point(work, experiment, stored, point, len(points))
+        except Problem as problem:
+            stored.state["why"] = str(problem)
+            raise
+        finally:
+            signals.stopping = work
+            try:
+                work.stop_all()
+                if begun:
+                    self.clean_up(work, experiment, stored)
+            finally:
+                signals.stopping = None
+            stored.save()
+        outcomes = {entry["outcome"] for entry in stored.state["points"].values()}
+        if outcomes == {"skipped"}:
+            raise Skip(next(iter(stored.state["points"].values()))["reason"])
+        return "done"
+
+    def run_point(self, work, experiment, stored, point, total):
+        label = f" {point.label}" if point.label else ""
+        self.progress.show(f"{experiment.name} {point.number}/{total}{label}")
+        begun = time.monotonic()
+
+        def seconds():
+            return time.monotonic() - begun
+
+        try:
+            work.run(point.stages, stored.raw(f"{point.number:04}"))
+        except Skip as skip:
+            stored.note(point, "skipped", seconds(), str(skip))
+            self.tell(experiment, f"point {point.number}{label}: skipped: {skip}")
+        except Problem as problem:
+            stored.note(point, "failed", seconds(), str(problem))
+            if point.label:
+                problem.args = (f"point {point.number}{label}: {problem}",)
+            raise
+        except BaseException:
+            stored.note(point, "interrupted", seconds())
+            raise
+        else:
+            stored.note(point, "done", seconds())
+            for note in work.notes:
+                if note not in self.told:
+                    self.told.add(note)
+                    self.tell(experiment, note)
+        finally:
+            work.notes.clear()
+
+    def stages(self, work, experiment, stored, passes, part, keep=False):
+        stages = experiment.extra(passes, self.values(experiment))
+        if stages:
+            self.progress.show(f"{experiment.name} {part}")
+            work.run(stages, stored.raw(part), keep)
+
+    def clean_up(self, work, experiment, stored):
+        """Whatever happened. What fails here is told, and hides nothing that failed before."""
+        if not experiment.cleanup:
+            return
+        for stage in experiment.extra(experiment.cleanup, self.values(experiment)):
+            for command in stage.commands:
+                alone = files.Stage([command])
+                try:
+                    work.run([alone], stored.raw("cleanup"))
+                except Problem as problem:
+                    self.tell_failure(experiment, problem, "clean-up: ")
+                    self.unclean = True
+
+    def copy(self, sync):
+        for target in as_list(sync["targets"]):
+            host, colon, path = target.partition(":")
+            path = path if colon and path else sync["source"]
+            argv, feed = self.launcher.copy(sync["source"], host, path)
+            if not os.path.exists(sync["source"]):
+                raise Problem(f"{sync['source']}: not there to be copied")
+            packing = subprocess.Popen(feed, stdout=subprocess.PIPE) if feed else None
+            try:
+                found = subprocess.run(argv, stdin=packing.stdout if packing else
+                                       subprocess.DEVNULL, capture_output=True, text=True,
+                                       timeout=600, check=False, start_new_session=True)
+            finally:
+                if packing:
+                    packing.stdout.close()
+                    packed = packing.wait()
+            if found.returncode or packing and packed:
+                raise Problem(f"{host}: cannot copy {sync['source']}: "
+                              f"{launchers.last_line(found.stderr)}")
+
+    def finish(self, run, experiment):
+        """Whatever was measured is there, however the experiment ended."""
+        if not os.path.exists(os.path.join(run.path, experiment.name, "state.json")):
+            return
+        stored = results.Results(run, experiment, self.points(experiment), self.meta())
+        if not stored.collect():
+            return
+        path = os.path.join(stored.path, "records.tsv")
+        self.progress.clear()
+        if sys.stdout.isatty():
+            out(f"\n{experiment.title}\n")
+            subprocess.run([os.path.join(self.context.tools, "mitosis-stats"), "--percentiles",
+                            "50,90", *experiment.stats, path], check=False)
+        else:
+            with open(path, encoding="utf-8") as file:
+                out(file.read())
+
+    def sweep(self):
+        """The last look at each host: nothing of the run is left there."""
+        hosts = list(dict.fromkeys(host for each in self.experiments for host in each.hosts))
+
+        def one(host):
+            launcher = self.local if host == "localhost" else self.launcher
+            found = launchers.ask(launcher.argv(host, launcher.sweep()), PROBE_LIMIT)
+            return found.returncode, launchers.last_line(found.stdout + found.stderr)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for host, (status, text) in zip(hosts, pool.map(one, hosts)):
+                if status:
+                    say(f"{host}: {text}")
+
+    def meta(self):
+        return {"tool": cli.TOOL, "version": self.context.version, "host": socket.gethostname(),
+                "kernel": os.uname().release, "engine": "-",
+                "args": shlex.join(["run", *self.args.experiments])}
+
+
+def as_list(value):
+    return [value] if isinstance(value, str) else value
+
+
+def run(args, context):
+    if args.resume:
+        if args.experiments:
+            raise Problem("--resume: the run knows its experiments itself", USAGE)
+        old = results.Run.open(args.resume)
+        for name in REMEMBERED:
+            setattr(args, name, old.asked["asked"][name])
+        if old.asked["cwd"] != os.getcwd():
+            raise Problem(f"--resume: the run was begun in {old.asked['cwd']}", USAGE)
+    session = Session(args, context)
+    session.place()
+    for each in session.experiments:        # before anything starts
+        session.points(each)
+        for passes in each.setup, each.cleanup:
+            each.extra(passes, session.values(each))
+    if args.dry_run:
+        return session.dry_run()
+    if args.resume:
+        return session.run(old)
+    asked = {"version": context.version, "cwd": os.getcwd(), "started": results.now(),
+             "coordinator": socket.gethostname(), "kernel": os.uname().release,
+             "names": [each.name for each in session.experiments],
+             "asked": {name: getattr(args, name) for name in REMEMBERED}}
+    return session.run(results.Run.create(args.output, asked))

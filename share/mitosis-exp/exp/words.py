@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The small languages of the command line and of the files: durations, host lists, placeholders,
+assignments."""
+
+import re
+
+from problem import USAGE, Problem
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|min|h)?")
+_FACTOR = {"us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+DEPTH = 16          # placeholders within placeholders
+
+
+def duration(text, what):
+    """Seconds: 10s, 250ms, 2m; a bare number is seconds."""
+    match = _DURATION.fullmatch(str(text))
+    if not match:
+        raise Problem(f"{what}: {text}: not a duration (such as 10s, 250ms, 2m)", USAGE)
+    return float(match[1]) * _FACTOR[match[2]]
+
+
+def size(text):
+    """Bytes of 64M or 1.5G, or None if TEXT is no size with a unit."""
+    match = _SIZE.fullmatch(text)
+    if not match or not match[2]:
+        return None
+    return float(match[1]) * 1024 ** " KMGT".index(match[2])
+
+
+def _split(text):
+    """At commas, but not at those within brackets."""
+    return re.split(r",(?![^\[]*\])", text)
+
+
+def _expand(text, what):
+    match = re.fullmatch(r"([^\[\]]*)\[([^\[\]]+)\]([^\[\]]*)", text)
+    if not match:
+        if not text or re.search(r"[\[\]\s'\"]", text) or text.startswith("-"):
+            raise Problem(f"{what}: {text or 'empty'}: not a host (such as node1, n[2-9])", USAGE)
+        return [text]
+    found = []
+    for part in match[2].split(","):
+        ends = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if not ends or int(ends[2] or ends[1]) < int(ends[1]):
+            raise Problem(f"{what}: {text}: {part} is not a number or a range", USAGE)
+        for number in range(int(ends[1]), int(ends[2] or ends[1]) + 1):
+            found.append(f"{match[1]}{number:0{len(ends[1])}}{match[3]}")
+    return found
+
+
+def hosts(text, what="--hosts"):
+    """n1,n[2-4] -> n1 n2 n3 n4"""
+    return [host for part in _split(text) for host in _expand(part.strip(), what)]
+
+
+def hosts_by_role(text):
+    """parent=n1,child=n[2-9] -> {"parent": …, "child": …}; without roles {None: …}"""
+    table = {}
+    role = None
+    for part in _split(text):
+        name, equals, rest = part.partition("=")
+        if equals:
+            role, part = name.strip(), rest
+            if not NAME.fullmatch(role):
+                raise Problem(f"--hosts: {role or 'empty'}: not a role's name", USAGE)
+        elif role is None and any(table):
+            raise Problem(f"--hosts: {part}: whose host is this?", USAGE)
+        table.setdefault(role, []).extend(_expand(part.strip(), "--hosts"))
+    return table
+
+
+def assignment(text):
+    """--set NAME=VALUE[,VALUE…]: several values are a list, which is swept."""
+    name, equals, value = text.partition("=")
+    if not equals or not NAME.fullmatch(name):
+        raise Problem(f"--set: {text}: expected NAME=VALUE[,VALUE...]", USAGE)
+    values = value.split(",")
+    return name, values if len(values) > 1 else value
+
+
+def substitute(text, values, where):
+    """TEXT with its placeholders filled in; VALUES may hold placeholders themselves."""
+    def value(match):
+        name = match[1]
+        if name not in values:
+            known = ", ".join(sorted(each for each in values if not each.startswith("@")))
+            raise Problem(f"{where}: unknown placeholder ${{{name}}}"
+                          + (f" (there are: {known})" if known else ""))
+        return as_text(values[name])
+
+    for _ in range(DEPTH):
+        done = _PLACEHOLDER.sub(value, text)
+        if done == text:
+            return done
+        text = done
+    raise Problem(f"{where}: placeholders that refer to each other without end: {text[:80]}")
+
+
+def placeholders(text):
+    return _PLACEHOLDER.findall(text)
+
+
+def as_text(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# exp.sh - what the tests of mitosis-exp and mitosis-plot share.
+
+# shellcheck source-path=SCRIPTDIR/.. source=lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+tool=$bin_dir/mitosis-exp
+plot=$bin_dir/mitosis-plot
+[ -x "$tool" ] && [ -x "$plot" ] || broken "no $tool"
+export MITOSIS_EXP_DIR=${MITOSIS_EXP_DIR:-$tests_dir/../share/mitosis-exp}
+export MITOSIS_LAB_DIR=${MITOSIS_LAB_DIR:-$tests_dir/../share/mitosis-exp/lab}
+
+# expect STATUS COMMAND...: run it, output in out and err
+expect() {
+	local wanted=$1
+	shift
+	status=0
+	"$@" >out 2>err </dev/null || status=$?
+	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 5 err)"
+}
+
+# run STATUS OPTION...: an experiment, in a directory that is new each time
+run() {
+	local wanted=$1
+	shift
+	rm -rf dir
+	expect "$wanted" "$tool" run -o dir "$@"
+}
+
+# said FILE PATTERN
+said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 8 "$1")"; }
+silent() { ! grep -q -e "$2" "$1" || fail "$1 says '$2'"; }
+
+# column FILE NAME: the values of a column of a record stream
+column() {
+	awk -F '\t' -v name="$2" '/^#/ { next } !at { for (i = 1; i <= NF; i++) if ($i == name) at = i; next }
+		{ print $at }' "$1"
+}
+
+# Processes that have this word as an argument. The word is not among those of grep.
+with_word() { grep -lzxF -f <(echo "$1") /proc/[0-9]*/cmdline 2>/dev/null; }
+nobody_has() { [ -z "$(with_word "$1")" ]; }
+somebody_has() { [ -n "$(with_word "$1")" ]; }

@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Experiment files: both published dialects, placeholders, sweeps, hosts; what is wrong in them is named.
+# shellcheck source-path=SCRIPTDIR source=exp.sh
+. "$(dirname "$0")/exp.sh"
+
+doing="template"
+cat >sweep.toml <<'END'
+[global]
+user = "somebody"
+global_configs = "-common"
+[template]
+[[template.pass]]
+role = "parent"
+path = "sub"
+cmd = "serve ${size} ${@incr}"
+[[template.pass]]
+role = "child"
+order = 7
+loop = 2
+cmd = "ask ${@parent} ${size} ${times} ${@incr} ${nested}"
+[template.placeholder]
+size = ["1M", "2M"]
+times = [1, 2, 3]
+nested = "<${times}>"
+END
+expect 0 "$tool" run -n --launcher ssh --hosts 'parent=n1,child=n[2-3]' sweep.toml
+[ "$(grep -c '^  point' out)" = 6 ] || fail "two and three values give $(grep -c '^  point' out) points"
+said out '^    0 n1: serve 1M 1 -common in sub '
+said out '^    1 n3: ask n1 2M 3 2 <3> -common -loop=1 '
+[ "$(grep -c ': ask' out)" = 24 ] || fail "not each host and copy: $(grep -c ': ask' out)"
+expect 0 "$tool" run -n --hosts 'parent=n1,child=n[2-3]' --set size=8M --set times=4 -b n3 sweep.toml
+[ "$(grep -c '^  point' out)" = 1 ] || fail "values that were set are not swept any more"
+said out 'n2: ask 127.0.0.1 8M 4 1 <4>'
+silent out n3
+expect 0 "$tool" run -n --hosts 'parent=n1,child=n2' --limit 1 sweep.toml
+silent out ask
+
+doing="run file, first dialect"
+cat >first.toml <<'END'
+pwd = "secret"
+[placeholder]
+what = "x"
+[[pass]]
+host = ["n1", "n2"]
+cmd = "one ${what}"
+[[pass]]
+host = "n3"
+order = 3
+cmd = "awk '{ print }'"
+END
+expect 0 "$tool" run -n first.toml
+said out '^    0 n2: one x'
+said out "^    1 n3: awk '{ print }'"
+
+doing="run file, second dialect"
+cat >second.toml <<'END'
+global_configs = "-a -b"
+null = ["n2"]
+[placeholder]
+what = "x"
+[[sync]]
+source = "some"
+targets = ["n1:there/other", "n2"]
+[[pass]]
+host = "n1"
+cmd = "one {} ${what} '{{}}'"
+[[pass]]
+host = "n2"
+cmd = "two"
+END
+expect 0 "$tool" run -n second.toml
+said out 'copy some to n1:there/other n2'
+said out "^    0 n1: one -a -b x '{}'"
+said out '^    1 n2: two '
+sed -i 's/two/two {/' second.toml
+expect 1 "$tool" run -n second.toml
+said err 'second.toml: pass 2.*single brace'
+
+doing="what is wrong"
+# wrong PATTERN TEXT [STATUS]: a file with this in it
+wrong() {
+	printf '%s\n' "$2" >wrong.toml
+	expect "${3:-1}" "$tool" run -n wrong.toml
+	said err "$1"
+	[ "$(wc -l <err)" -le 1 ] || fail "more than one message: $(cat err)"
+	[ ! -s out ] || fail "a wrong file, and yet output"
+}
+wrong 'wrong.toml: .*line 1' '[[pass'
+wrong 'neither \[template\] nor' 'a = 1'
+wrong 'no cmd' '[[pass]]'
+wrong 'order: .x. is not a number' "$(printf '[[pass]]\ncmd = "x"\norder = "x"')"
+wrong 'odd: unknown key' "$(printf '[[pass]]\ncmd = "x"\nodd = 1')"
+wrong 'unknown placeholder \${nobody}' "$(printf '[[pass]]\ncmd = "${nobody}"')"
+wrong 'refer to each other' "$(printf '[placeholder]\na = "${b}"\nb = "${a}"\n[[pass]]\ncmd = "${a}"')"
+wrong 'name one of port, file and line' "$(printf '[[pass]]\ncmd = "x"\nready = { }')"
+wrong 'line: .*: ' "$(printf '[[pass]]\ncmd = "x"\nready = { line = "(" }')"
+wrong 'soon: not a duration' "$(printf '[[pass]]\ncmd = "x"\ntimeout = "soon"')" 2
+wrong 'loop: 0' "$(printf '[[pass]]\ncmd = "x"\nloop = 0')"
+wrong 'either role or host' "$(printf '[[pass]]\ncmd = "x"\nrole = "a"\nhost = "b"')"
+wrong 'experiment: odd' "$(printf '[experiment]\nodd = 1\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
+
+# refuse PATTERN WORD...: wrong usage
+refuse() {
+	local pattern=$1
+	shift
+	expect 2 "$tool" "$@"
+	said err "$pattern"
+}
+refuse 'no VERB'
+refuse 'which experiment' run
+refuse 'expected NAME=VALUE' run -n --set x sweep.toml
+refuse 'odd: no such placeholder' run -n --set odd=1 sweep.toml
+refuse 'n\[3-2\]' run -n --hosts 'n[3-2]' sweep.toml
+refuse 'not a host' run -n --hosts parent=-oProxyCommand sweep.toml
+refuse 'which hosts' run -n --launcher ssh sweep.toml
+refuse 'not with --launcher ssh' run -n --launcher ssh --lab 2 sweep.toml
+expect 1 "$tool" run -n --hosts parent=a,odd=b sweep.toml
+said err 'odd: sweep has no such role'
+expect 1 "$tool" run no-such-one
+said err 'no-such-one: no such experiment'
+expect 1 "$tool" run no-such.toml
+said err 'no-such.toml: No such file'
+
+doing="those of the package"
+expect 0 "$tool" list
+cut -d ' ' -f 1 out >names
+[ "$(wc -l <names)" -ge 10 ] || fail "only $(cat names)"
+mapfile -t names <names
+expect 0 "$tool" list "${names[@]}"
+[ "$(grep -c '^file: ' out)" = "${#names[@]}" ] || fail "$(cat out)"
+expect 0 "$tool" run -n all
+[ "$(grep -c 'launcher local$' out)" = "${#names[@]}" ] || fail "$(cat out)"
+expect 0 "$tool" run -n -v --quick --launcher ssh --hosts 'n[1-3]' all
+expect 0 "$tool" list --json
+[ "$("$python" -c 'import json, sys; print(len([json.loads(line)["title"] for line in sys.stdin]))' <out)" = "$(wc -l <names)" ] ||
+	fail "not JSON Lines: $(head -n 2 out)"
+
+doing="published result lines"
+cat >old.txt <<'END'
+@val01 Prepare time = 1.5 ms
+@val01 something else
+[hello-prepare] duration: 0.8 ms
+[hello-execution] duration: 12 us
+@val02: [hello] Throughput: 820 containers/sec, latency 1.2 ms
+[random cow start] Run time = 5.5 ms
+worker 3 thpt : 197.5
+END
+expect 0 "$tool" import old.txt
+mv out old.tsv
+[ "$(column old.tsv prepare_ns | tr '\n' ' ')" = "1500000 800000 NA NA NA NA " ] || fail "$(cat old.tsv)"
+[ "$(column old.tsv exec_ns | sed -n 3p)" = 12000 ] && [ "$(column old.tsv run_ns | sed -n 5p)" = 5500000 ] || fail "$(cat old.tsv)"
+[ "$(column old.tsv host | tr '\n' ' ')" = "val01 - - val02 - - " ] || fail "$(cat old.tsv)"
+[ "$(column old.tsv ops_per_s | tail -n 1)" = 197.5 ] && [ "$(column old.tsv containers_per_s | sed -n 4p)" = 820 ] || fail "$(cat old.tsv)"
+"$bin_dir/mitosis-stats" --by name old.tsv >stats.tsv || fail "mitosis-stats does not take it"
+expect 1 "$tool" import sweep.toml
+exit 0

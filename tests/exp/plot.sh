@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Figures: what is in them, of samples and of statistics, in each format; what cannot be drawn is said.
+# shellcheck source-path=SCRIPTDIR source=exp.sh
+. "$(dirname "$0")/exp.sh"
+need_command gnuplot
+
+{
+	echo "# mitosis-exp 1 tool=mitosis-prepare version=1 host=h kernel=k engine=- args=-"
+	printf 'engine\twss\titer\tprepare_ns\tcow_ns\tbytes\n'
+	for wss in 1048576 16777216 1073741824; do
+		for iter in 0 1 2 3 4 5 6 7; do
+			printf 'user\t%s\t%s\t%s\t5000\t1\n' $wss $iter $((wss / 10 + iter * 1000))
+			printf 'local\t%s\t%s\t%s\tNA\t1\n' $wss $iter $((wss / 20 + iter * 1000))
+		done
+	done
+} >p.tsv
+
+doing=samples
+expect 0 "$plot" --script p.tsv
+said out '"1 MiB" 1048576, "16 MiB" 16777216, "1 GiB" 1073741824'
+said out '"10 ms" 10000000'
+said out 'set logscale x'
+said out 'set logscale y'
+said out '"user"'
+said out '"local"'
+said out "^1048576 108357 104857 111857$"
+said out 'yerrorbars'
+said out 'medians of 8 samples, error bars: 95 % interval of the median'
+expect 0 "$plot" --script --error none --where engine=user --title 'A {title} "of" mine' p.tsv
+silent out yerrorbars
+silent out '"local"'
+said out 'A {title} \\"of\\" mine'
+expect 0 "$plot" --script --by '' p.tsv		# both engines pooled
+said out 'medians of 16 samples'
+expect 0 "$plot" --script -x engine --where wss=1M p.tsv
+said out 'with boxes'
+expect 0 "$plot" --script -y prepare_ns,cow_ns --where engine=user p.tsv
+said out '"copy-on-write afterwards"'
+expect 0 "$plot" --script --scale-x linear --scale-y linear p.tsv
+said out 'unset logscale x'
+
+doing=statistics
+"$bin_dir/mitosis-stats" p.tsv >s.tsv || broken "mitosis-stats"
+"$bin_dir/mitosis-stats" --json p.tsv >s.json || broken "mitosis-stats"
+expect 0 "$plot" --script p.tsv && cp out of-samples
+expect 0 "$plot" --script s.tsv
+cmp -s out of-samples || fail "statistics give another figure: $(diff out of-samples | head -n 5)"
+expect 0 "$plot" --script s.json
+cmp -s out of-samples || fail "JSON Lines give another figure: $(diff out of-samples | head -n 5)"
+
+doing=published
+expect 0 "$plot" --script --published prepare p.tsv
+said out '"published"'
+said out '^1048576 648000 '
+expect 0 "$plot" --published list
+said out '^prepare	.*ConnectX'
+cut -f 1 out >names
+while read -r name; do
+	expect 0 "$bin_dir/mitosis-stats" "$MITOSIS_EXP_DIR/published/$name.tsv"
+done <names
+
+doing=formats
+for format in svg png term; do
+	expect 0 "$plot" -f $format --published prepare p.tsv
+	mv out "figure.$format"
+done
+"$python" - <<'END' || fail "not a well-formed picture"
+import struct
+import xml.etree.ElementTree as tree
+
+root = tree.parse("figure.svg").getroot()
+assert root.tag.endswith("svg"), root.tag
+texts = {"".join(each.itertext()).strip() for each in root.iter() if each.tag.endswith("text")}
+for wanted in "user", "local", "published", "16 MiB", "working set":
+    assert wanted in texts, (wanted, texts)
+data = open("figure.png", "rb").read()
+assert data[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", data[16:24]) == (1520, 880)
+END
+said figure.term 'working set'
+expect 0 "$plot" -o by-name.png --size 400x300 p.tsv
+[ "$(head -c 4 by-name.png | tail -c 3)" = PNG ] || fail "the name does not decide"
+
+doing="what cannot be"
+# refuse STATUS PATTERN WORD...
+refuse() {
+	local wanted=$1 pattern=$2
+	shift 2
+	expect "$wanted" "$plot" "$@"
+	said err "$pattern"
+	[ ! -s out ] || fail "refused, and yet output: $*"
+}
+refuse 1 'odd: not measured here (there are: prepare_ns' -y odd p.tsv
+refuse 1 'odd: no such factor' -x odd p.tsv
+refuse 1 'no such series (there are: .*prepare' --published odd p.tsv
+refuse 1 'rc-threads has no prepare_ns' --published rc-threads p.tsv
+refuse 1 'not of one unit' -y prepare_ns,bytes p.tsv
+refuse 1 'tell them apart' --by '' s.tsv
+refuse 2 'give it to mitosis-stats' --where engine=user s.tsv
+refuse 1 'both samples and statistics' p.tsv s.tsv
+refuse 1 'no-such: No such file' no-such
+refuse 1 'no records' /dev/null
+refuse 2 'expected WIDTHxHEIGHT' --size 3 p.tsv
+refuse 2 'what format' -o figure.odd p.tsv
+status=0
+"$plot" p.tsv >/dev/full 2>err || status=$?
+[ "$status" = 1 ] || fail "a full disk gives status $status"
+mkdir path
+ln -s "$(command -v python3)" path/
+expect 77 env PATH="$PWD/path" "$python" "$plot" p.tsv
+said err 'gnuplot-nox'
+exit 0

@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs on this host: order, readiness, failures, limits, signals, resumed sweeps; and nothing is left.
+# shellcheck source-path=SCRIPTDIR source=exp.sh
+. "$(dirname "$0")/exp.sh"
+
+doing="orders"
+cat >order.toml <<'END'
+[template]
+[[template.pass]]
+name = "late"
+host = ["a", "b"]
+order = 9
+cmd = "cat early.${n} >&2; echo late >>log; echo 'hello ${n}' $MITOSIS_EXP_HOST"
+[[template.pass]]
+name = "early"
+host = "a"
+order = 2
+loop = 2
+cmd = "mkdir early.${n}.d && { echo early >>log; echo x >early.${n}; }; true"
+[template.placeholder]
+n = [1, 2]
+END
+run 0 order.toml
+[ "$(tr '\n' ' ' <log)" = "early late late early late late " ] || fail "the order is $(tr '\n' ' ' <log)"
+[ "$(cat dir/order/raw/0002/late.b.out)" = "hello 2 b" ] || fail "$(cat dir/order/raw/0002/late.b.out)"
+[ "$(cat dir/order/raw/0002/late.a.err)" = x ] || fail "no standard error"
+cmp -s order.toml dir/order/experiment.toml || fail "the file is not kept"
+expect 0 "$tool" run -n dir/order/resolved/0002.toml
+said out "a: mkdir early.2.d.*-loop=1"
+
+doing="records"
+cat >records.toml <<'END'
+[template]
+[[template.pass]]
+role = "parent"
+cmd = "mitosis-prepare --wss ${wss} --count 2 --engine ${engine}"
+[[template.pass]]
+role = "old"
+cmd = "echo 'Prepare time = ${wss} ms'"
+[template.placeholder]
+wss = ["1", "4K"]
+engine = "local"
+END
+sed 's/"1", "4K"/"64K", "128K"/; s/= \${wss} ms/= 2.5 ms/' records.toml >r.toml
+run 0 r.toml
+[ "$(column out wss | tr '\n' ' ')" = "65536 65536 64K 131072 131072 128K " ] || fail "$(cat out)"
+[ "$(column out prepare_ns | sed -n 3p)" = 2500000 ] || fail "$(cat out)"
+[ "$(column out pass | sort -u | tr '\n' ' ')" = "old parent " ] || fail "$(cat out)"
+cmp -s out dir/r/records.tsv || fail "standard output is not the stream that is kept"
+"$bin_dir/mitosis-stats" out >/dev/null || fail "mitosis-stats does not read it"
+said dir/r/state.json "\"kernel\": \"$(uname -r)\""
+
+doing="readiness"
+cat >ready.toml <<'END'
+[[pass]]
+name = "file"
+host = "a"
+cmd = "while ! [ -e go ]; do sleep 0.01; done; echo y >made; exec sleep 987651"
+ready = { file = "made" }
+background = true
+[[pass]]
+name = "go"
+host = "a"
+cmd = "touch go"
+[[pass]]
+name = "port"
+host = "a"
+order = 1
+cmd = "exec python3 -c 'import socket, time; s = socket.create_server((\"127.0.0.1\", PORT)); time.sleep(987652)'"
+ready = { port = "PORT" }
+background = true
+[[pass]]
+name = "line"
+host = "a"
+order = 2
+cmd = "echo key mitosis://host:1/12345678-1234-1234-1234-123456789012; exec sleep 987653"
+ready = { line = "^key (.*)", set = "key" }
+background = true
+[[pass]]
+name = "last"
+host = "a"
+order = 3
+cmd = "test -e made && python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", PORT))' && echo '${key}' | tr : + | tee got"
+END
+free_port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+sed -i "s/PORT/$free_port/" ready.toml
+run 0 ready.toml
+said got '^mitosis+//host+1/12345678-1234'
+grep -rq 12345678-1234-1234 dir/ready/raw/0001/line.a.out && fail "a key is in a file"
+said dir/ready/raw/0001/line.a.out 'mitosis://host:1/\*\*\*'
+for each in 987651 987652 987653; do
+	nobody_has "$each" || fail "a server is left: $each"
+done
+
+# fails PATTERN CMD [KEYS]: with another pass that would run for long
+fails() {
+	printf '[[pass]]\nname = "slow"\nhost = "b"\ncmd = "sleep 987654"\n[[pass]]\nname = "bad"\nhost = "c"\ncmd = %s\n%s\n' \
+		"'''$2'''" "${3:-}" >bad.toml
+	run 1 bad.toml
+	said err "$1"
+	nobody_has 987654 || fail "another pass still runs"
+}
+doing="failures"
+fails 'bad on c: exit status 3: ' 'echo some word >&2; exit 3'
+said err '^  c| some word'
+said dir/bad/state.json '"outcome": "failed"'
+fails 'bad on c: killed by SIGKILL' 'kill -KILL $$'
+fails 'bad on c: exit status 127' 'no-such-command-anywhere'
+fails 'bad on c: exit status 125' 'true' 'path = "no/such/directory"'
+fails 'bad on c: still running after 0.3 s' 'sleep 987655' 'timeout = "300ms"'
+fails 'bad on c: ended before it was ready' 'true' 'ready = { line = "x" }'
+fails 'bad on c: not ready after 0.3 s' 'sleep 987655' 'ready = { file = "never", timeout = "0.3s" }'
+nobody_has 987655 || fail "it still runs"
+
+doing="a process that does not want to go"
+fails 'bad on c: still running' "trap '' TERM; setsid sh -c \"trap '' TERM; sleep 987656\" & sleep 987656; sleep 987656" 'timeout = "500ms"'
+nobody_has 987656 || fail "it is left: $(with_word 987656)"
+
+doing="set-up and clean-up"
+cat >setup.toml <<'END'
+[template]
+[[template.setup]]
+host = "a"
+cmd = "echo set-up >>order; sleep 987657"
+ready = { file = "order" }
+background = true
+[[template.pass]]
+host = "a"
+cmd = "echo pass ${n} >>order; exit ${n}"
+[[template.cleanup]]
+host = "a"
+cmd = "echo clean-up >>order"
+[template.placeholder]
+n = [0, 77, 4]
+END
+run 1 setup.toml
+[ "$(tr '\n' ' ' <order)" = "set-up pass 0 pass 77 pass 4 clean-up " ] || fail "$(cat order)"
+said err 'point 2 n=77: skipped'
+said err 'point 3 n=4: '
+nobody_has 987657 || fail "what set-up started is left"
+run 77 --set n=77 setup.toml
+sed 's/clean-up >>order/unclean >\&2; exit 6/' setup.toml >unclean.toml
+run 1 --set n=0 unclean.toml
+said err 'clean-up: cleanup1 on a: exit status 6'
+said err '  a| unclean'
+expect 77 env PATH=/usr/bin:/bin "$tool" run -o dir2 --set n=0 --quick <(sed 's/^\[template\]/[experiment]\nneeds = ["no-such-program"]\n[template]/' setup.toml)
+said err 'no-such-program is not there on a'
+
+doing="an interrupted sweep"
+cat >sweep.toml <<'END'
+[template]
+[[template.pass]]
+host = "a"
+cmd = "echo ${n} >>swept; [ -e hurry ] || [ ${n} != 2 ] || sleep 987658; echo 'Prepare time = ${n} ms'"
+[template.placeholder]
+n = [1, 2, 3]
+END
+for signal in INT TERM; do
+	rm -rf swept hurry dir
+	background int.out int.err env --default-signal=INT "$tool" run -o dir sweep.toml
+	pids+=("$!")
+	runner=$!
+	await 20000 somebody_has 987658
+	kill "-$signal" "$runner"
+	finish "$runner" 30000
+	[ "$status" = $((128 + $(kill -l "$signal"))) ] || fail "status $status after $signal"
+	said int.err "ended by SIG$signal"
+	nobody_has 987658 || fail "it still runs after $signal"
+done
+[ "$(column dir/sweep/records.tsv prepare_ns)" = 1000000 ] || fail "what was measured is lost"
+touch hurry
+sed 's/1, 2, 3/7/' sweep.toml >changed && mv changed sweep.toml	# the run has its own copy
+expect 0 "$tool" run --resume dir
+[ "$(tr '\n' ' ' <swept)" = "1 2 2 3 " ] || fail "the points are $(tr '\n' ' ' <swept)"
+[ "$(column out prepare_ns | tr '\n' ' ')" = "1000000 2000000 3000000 " ] || fail "$(cat out)"
+expect 0 "$tool" run --resume dir
+said err 'all points are done'
+
+doing="a runner that is killed"
+rm -f hurry
+rm -rf dir
+background kill.out kill.err "$tool" run -o dir --set n=2 sweep.toml
+pids+=("$!")
+runner=$!
+await 20000 somebody_has 987658
+kill -KILL "$runner"
+await 20000 nobody_has 987658
+
+doing="copies"
+mkdir -p from/deep && echo text >from/deep/file
+cat >copy.toml <<'END'
+[[sync]]
+source = "from"
+targets = ["n1:to/there"]
+[[pass]]
+host = "n1"
+cmd = "cat to/there/deep/file"
+END
+run 0 copy.toml
+[ "$(cat dir/copy/raw/0001/pass1.n1.out)" = text ] || fail "not copied"
+
+doing="a full disk, an unwritable place"
+status=0
+"$tool" run -o full r.toml >/dev/full 2>err </dev/null || status=$?
+[ "$status" = 1 ] || fail "a full disk gives status $status"
+said err 'write error'
+expect 1 "$tool" run -o /proc/none r.toml
+said err '/proc/none'
+expect 1 "$tool" run -o dir r.toml
+said err 'dir: File exists'
+exit 0
