@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* buildid.h - the GNU build id of an ELF file, from its first page. Freestanding. */
 #ifndef MITOSIS_BUILDID_H
 #define MITOSIS_BUILDID_H

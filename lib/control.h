@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * control.h - messages between a child and its supervisor, over a SOCK_SEQPACKET pair.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* descriptor.c - checks every number of a descriptor that came over the wire before one is used. */
 #include "descriptor.h"
 

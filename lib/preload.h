@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* preload.h - how mitosis-parent --on talks to the object it preloads: by environment. */
 #ifndef MITOSIS_PRELOAD_H
 #define MITOSIS_PRELOAD_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* blob.S - the two freestanding programs, as bytes in the library's own text. */
 	.text
 	.balign	16

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * collect.c - the shadow describes itself, which is to say the parent at the moment of prepare.
  *

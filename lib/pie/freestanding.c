@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* freestanding.c - what the compiler and the code beside it need instead of a C library. */
 #include "freestanding.h"
 

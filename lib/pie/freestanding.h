@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* freestanding.h - the few helpers of code that runs without a C library. */
 #ifndef MITOSIS_PIE_FREESTANDING_H
 #define MITOSIS_PIE_FREESTANDING_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * rdma.c - the shadow hands its pages to the kernel module, which other hosts read by RDMA.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* restorer.h - what resume.c computes and the restorer carries out. All of it lies in the arena. */
 #ifndef MITOSIS_PIE_RESTORER_H
 #define MITOSIS_PIE_RESTORER_H

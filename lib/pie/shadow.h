@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* shadow.h - what mitosis_prepare() hands to the shadow: read in memory, never on the wire. */
 #ifndef MITOSIS_PIE_SHADOW_H
 #define MITOSIS_PIE_SHADOW_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* context.S - save and load the callee-saved registers; struct mitosis_registers in context.h. */
 #include <asm/unistd.h>
 

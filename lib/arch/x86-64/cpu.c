@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* cpu.c - names the processor feature that keeps a snapshot from running here. */
 #include "cpu.h"
 

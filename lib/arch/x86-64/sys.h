@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sys.h - raw system calls for code that may not touch errno, the PLT or thread-local storage. */
 #ifndef MITOSIS_SYS_H
 #define MITOSIS_SYS_H
