@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,26 +70,53 @@ int make_directories(const char *path, mode_t mode)
 	return mkdir(part, mode) && errno != EEXIST ? -errno : 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+/* A directory is seen before and after what is in it. Returns what the first failure was, or err. */
+static int remove_one(const FTSENT *entry, int err)
 {
-	return type == FTW_DP || type == FTW_DNR ? rmdir(path) : unlink(path);
+	int failed = 0;
+
+	switch (entry->fts_info) {
+	case FTS_D:
+		/* What a user's image made unreadable must be readable to be emptied. */
+		if (geteuid() && (entry->fts_statp->st_mode & 0700) != 0700)
+			chmod(entry->fts_accpath, 0700);
+		break;
+	case FTS_DP:
+		failed = rmdir(entry->fts_accpath);
+		break;
+	case FTS_DNR:
+	case FTS_ERR:
+	case FTS_NS:
+		errno = entry->fts_errno;
+		failed = -1;
+		break;
+	default:
+		failed = unlink(entry->fts_accpath);
+	}
+	return err || !failed || errno == ENOENT ? err : -errno;
 }
 
-/* What a user's image made unreadable must be readable to be emptied. */
-static int open_up(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	if (type == FTW_DNR || (type == FTW_D && (st->st_mode & 0700) != 0700))
-		chmod(path, 0700);
-	return 0;
-}
-
+/* By directories, whose device tells a mount; on overlayfs, files have the device that they lie on. */
 int remove_tree(const char *path)
 {
-	if (geteuid())
-		nftw(path, open_up, 64, FTW_PHYS | FTW_MOUNT);
-	if (nftw(path, remove_one, 64, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+	char *paths[] = { (char *)path, NULL };
+	const FTSENT *entry;
+	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
+	int err = 0;
+
+	if (!tree)
 		return -errno;
-	return 0;
+	for (;;) {
+		errno = 0;
+		entry = fts_read(tree);
+		if (!entry)
+			break;
+		err = remove_one(entry, err);
+	}
+	if (!err && errno)
+		err = -errno;
+	fts_close(tree);
+	return err;
 }
 
 int copy_file(const char *from, const char *to)
