@@ -30,8 +30,22 @@ remote_child() {
 		"$child_tool" --timeout ${timeout}s "$@" "$ref"
 	child=$!
 	pids+=("$child")
-	await 30000 has_line child.out '^running'
+	await_running
+}
+
+# Started on a busy emulated node it takes a moment; but if it hangs it is to be seen where.
+await_running() {
+	(await 120000 child_runs_or_ended) || fail "it does not run: $(where_it_hangs)"
+	has_line child.out '^running' || fail "it ended: $(cat child.err)"
 	real=$(sed -n 's/^running //p' child.out)
+}
+child_runs_or_ended() { has_line child.out '^running' || gone "$child"; }
+where_it_hangs() {
+	lab exec --timeout 60 node2 'cat /sys/kernel/debug/mitosis/children
+		for pid in $(pidof mitosis-child state); do
+			echo "$pid $(cat /proc/$pid/comm): $(cat /proc/$pid/stack)"
+		done
+		dmesg | tail -n 20' 2>&1 </dev/null
 }
 
 # A child that has nearly everything to fetch, and begins when it is told to.
@@ -205,8 +219,7 @@ memory() {
 		"echo \$\$ >/sys/fs/cgroup/small/cgroup.procs && exec '$child_tool' --timeout 20s '$ref'"
 	child=$!
 	pids+=("$child")
-	await 30000 has_line child.out '^running'
-	real=$(sed -n 's/^running //p' child.out)
+	await_running
 	# 8 MiB go through 4 MiB, and come again.
 	go
 	finish "$child" 60000
