@@ -110,8 +110,9 @@ is 20 orderly.out outcome=ok
 
 doing="the server's own end"
 stop_server
-# The seven that were not of the protocol, and the one of no run.
-[ "$(served refused_count client=-)" = 8 ] || fail "$(cat server.out)"
+# The seven that were not of the protocol, and the one of no run; what the connection managers repeated after
+# the cut is of no run either, by then.
+[ "$(served refused_count client=-)" -ge 8 ] || fail "$(cat server.out)"
 
 doing="no server"
 expect 1 lab exec --timeout 60 node2 -- "$rcbench" node1
