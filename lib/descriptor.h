@@ -64,7 +64,7 @@ struct descriptor_file {
 	int64_t mtime_ns;
 	uint64_t device, inode;
 	uint32_t path;			/* string */
-	uint8_t gone;			/* not (or no longer) at that path on the parent's host */
+	uint8_t gone;			/* not (or no longer) to be found at that path on the parent's host */
 	uint8_t build_id_length;	/* 0: none */
 	uint8_t reserved[2];
 	uint8_t build_id[BUILD_ID_MAX];

@@ -4,7 +4,8 @@
  *
  * Its size must agree. If the parent's file carries a build id, the local one must carry the same;
  * this holds between machines and survives a reinstallation. Otherwise the time of modification
- * must agree to the nanosecond. A file that fails is not an error: its pages travel instead.
+ * must agree to the nanosecond, and was not that of the moment when the snapshot was taken (the shadow
+ * calls such a file gone). A file that fails is not an error: its pages travel instead.
  */
 #include "internal.h"
 #include "buildid.h"

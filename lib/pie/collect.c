@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <asm/prctl.h>
 
 /* PAGEMAP_SCAN of Linux 6.7 (include/uapi/linux/fs.h), which older headers lack. */
@@ -224,6 +225,19 @@ static void collect_build_id(struct descriptor_file *f, const char *path, char *
 		f->build_id_length = build_id(page, (uint64_t)n, f->build_id, BUILD_ID_MAX);
 }
 
+/*
+ * File systems keep times in steps, of a clock tick up to two seconds (FAT). A file that changed within
+ * the last step, or in the future, may be followed by another of the same time and size.
+ */
+static bool is_recent(const struct stat *st)
+{
+	const int64_t step_ns = 2000000000;
+	struct timespec now;
+
+	sys(SYS_clock_gettime, CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec - mtime_of(st) < step_ns;
+}
+
 static const char *add_file(struct snapshot *s, const char *path, uint64_t inode, uint32_t *index)
 {
 	struct stat st;
@@ -249,6 +263,10 @@ static const char *add_file(struct snapshot *s, const char *path, uint64_t inode
 		f->mtime_ns = mtime_of(&st);
 		f->device = st.st_dev;
 		collect_build_id(f, path, s->scratch2);
+		if (!f->build_id_length && is_recent(&st)) {
+			f->gone = 1;
+			f->size = 0;
+		}
 	}
 	*index = s->file_count++;
 	return NULL;

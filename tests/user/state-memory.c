@@ -8,6 +8,8 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB (1UL << 20)
@@ -388,12 +390,25 @@ static char *map_file(const char *name, uint64_t pages, uint64_t mapped_pages, i
 	return p;
 }
 
+/* A file of just now is no file to rely on: its pages would travel. */
+static void set_time(const char *name, time_t seconds_ago)
+{
+	struct timespec times[2];
+
+	CHECK(!clock_gettime(CLOCK_REALTIME, &times[1]));
+	times[1].tv_sec -= seconds_ago;
+	times[0] = times[1];
+	CHECK(!utimensat(AT_FDCWD, name, times, 0));
+}
+
 static void build_files(void)
 {
 	private_map = map_file("private.map", 200, 200, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	fill(private_map + 10 * PAGE, 20 * PAGE, 2);
 	shared_map = map_file("shared.map", 100, 100, PROT_READ, MAP_SHARED);
 	CHECK_FILLED(shared_map, PAGE, 1);
+	set_time("private.map", 3600);
+	set_time("shared.map", 3600);
 }
 
 static void verify_files(void)
@@ -437,19 +452,27 @@ static void verify_gone_short(void)
 	verify_gone();
 }
 
-/* The file was changed after prepare: what the child finds is the old content, or it is refused. */
+/* The file was changed after prepare: what the child finds is the old content. */
 static void build_changed(void)
 {
 	private_map = map_file("changed.map", 100, 100, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	fill(private_map + 10 * PAGE, 20 * PAGE, 2);
+	set_time("changed.map", 3600);
+}
+
+/* A new file under the old name, as package managers do it. */
+static void replace_file(void)
+{
+	char *p = map_file("changed.new", 100, 100, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	fill(p, 100 * PAGE, 55);
+	CHECK(!msync(p, 100 * PAGE, MS_SYNC));
+	CHECK(!munmap(p, 100 * PAGE));
 }
 
 static void after_changed(void)
 {
-	/* A new file under the old name, as package managers do it. */
-	char *p = map_file("changed.new", 100, 100, PROT_READ | PROT_WRITE, MAP_SHARED);
-
-	fill(p, 100 * PAGE, 55);
+	replace_file();
 	CHECK(!rename("changed.new", "changed.map"));
 }
 
@@ -458,6 +481,23 @@ static void verify_changed(void)
 	CHECK_FILLED(private_map, 10 * PAGE, 1);
 	CHECK_FILLED(private_map + 10 * PAGE, 20 * PAGE, 2);
 	CHECK_FILLED_FROM(private_map + 30 * PAGE, 70 * PAGE, 1, 30 * PAGE);
+}
+
+/* The same within one step of the file system's clock: the new file's time is the old one's. */
+static void build_racy(void)
+{
+	private_map = map_file("changed.map", 100, 100, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	fill(private_map + 10 * PAGE, 20 * PAGE, 2);
+}
+
+static void after_racy(void)
+{
+	struct stat st;
+
+	replace_file();
+	CHECK(!stat("changed.map", &st));
+	CHECK(!utimensat(AT_FDCWD, "changed.new", (struct timespec[]){ st.st_atim, st.st_mtim }, 0));
+	CHECK(!rename("changed.new", "changed.map"));
 }
 
 const struct state memory_states[] = {
@@ -477,5 +517,6 @@ const struct state memory_states[] = {
 	{ "gone-file", build_gone, NULL, verify_gone },
 	{ "gone-short-file", build_gone_short, NULL, verify_gone_short },
 	{ "changed-file", build_changed, after_changed, verify_changed },
+	{ "changed-file-at-once", build_racy, after_racy, verify_changed },
 	{ 0 },
 };
