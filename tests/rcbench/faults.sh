@@ -89,8 +89,6 @@ await 30000 records 6
 [ "$(served lost_count client=10.77.0.3 ended=vanished)" = 4 ] || fail "$(cat server.out)"
 finish "$peer_pid" 30000
 
-# Known to fail now and then: after the cut the server may answer nobody for more than 90 s. RCBENCH_CUT=1 shows it.
-if [ "${RCBENCH_CUT:-}" ]; then
 doing="the wire is cut"
 "$tool" exec --timeout 200 node2 -- "$rcbench" node1 --duration 100s --timeout 2s --max-failures 2 >cut.out 2>cut.err </dev/null &
 client_pid=$!
@@ -109,13 +107,13 @@ doing="an orderly client afterwards"
 orderly() { lab exec --timeout 60 node2 -- "$rcbench" node1 --timeout 30s --count 20 >orderly.out 2>orderly.err </dev/null; }
 await 90000 orderly
 is 20 orderly.out outcome=ok
-fi
 
 doing="the server's own end"
 stop_server
-# The seven that were not of the protocol, and the one of no run; what the connection managers repeated after
-# the cut is of no run either, by then.
-[ "$(served refused_count client=-)" -ge 8 ] || fail "$(cat server.out)"
+# The seven that were not of the protocol, and the one of no run. What the client's connection manager repeated after
+# the cut is of no run either, if it came after the client: at most its three.
+refused=$(served refused_count client=-)
+((refused >= 8 && refused <= 11)) || fail "$(cat server.out)"
 
 doing="no server"
 expect 1 lab exec --timeout 60 node2 -- "$rcbench" node1
@@ -157,7 +155,11 @@ done
 start_server --once
 expect 0 lab exec --timeout 120 node2 -- "$rcbench" node1+10.78.0.1 --device rxe0+rxe1 --threads 1,2 --count 20
 is 20 out threads=1 device=rxe0 server=node1 devices=rxe0+rxe1 outcome=ok
-is 10 out threads=2 thread=1 device=rxe1 server=10.78.0.1 servers=node1+10.78.0.1 outcome=ok
+# Two threads take the 20 between them as they come.
+is 20 out threads=2 devices=rxe0+rxe1 servers=node1+10.78.0.1 outcome=ok
+second=$(count out threads=2 thread=1 device=rxe1 server=10.78.0.1 outcome=ok)
+((second > 0 && second < 20)) || fail "the second thread made $second of 20: $(cat out)"
+is $((20 - second)) out threads=2 thread=0 device=rxe0 server=node1 outcome=ok
 finish "$server" 60000
 [ "$status" = 0 ] || fail "the server's status is $status: $(cat server.err)"
 [ "$(served established_count)" = 40 ] || fail "$(cat server.out)"

@@ -281,7 +281,7 @@ def do_status(args, _):
 KERNELS = (
     ("version", lambda kernel: kernel.version),
     ("rxe", lambda kernel: yes(kernel.has("rdma_rxe"))),
-    ("netem", lambda kernel: yes(kernel.has("sch_netem"))),
+    ("netem", lambda kernel: yes(kernel.has("sch_netem") and kernel.has("sch_prio"))),
     ("headers", lambda kernel: yes(has_headers(kernel))),
     ("image", lambda kernel: kernel.image),
     ("modules", lambda kernel: kernel.modules),

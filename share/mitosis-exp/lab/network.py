@@ -137,8 +137,10 @@ class Link:
 
     def command(self):
         """What to run on the node for it; "up" alone takes all trouble away."""
-        if self.netem:
-            return ["tc", "qdisc", "replace", "dev", "eth0", "root", "netem", *self.netem.split()]
         if self.down:
             return None
-        return ["sh", "-c", "tc qdisc del dev eth0 root 2>/dev/null; :"]
+        replace = "tc qdisc replace dev eth0 parent 1:1"
+        well = f"{replace} pfifo limit 10000"
+        # from one netem to the next, what is not named would stay
+        return ["sh", "-c", f"{well} && {replace} netem {self.netem}" if self.netem
+                else f"! tc qdisc show dev eth0 | grep -q netem || {well}"]

@@ -88,7 +88,7 @@ def lab_spec(args, name, nodes):
                 found[wanted].module_files("rdma_rxe", "rdma_ucm")
         link = per_node(args.link, node, network.Link)
         if link and link.netem:
-            found[wanted].module_files("sch_netem")
+            found[wanted].module_files("sch_netem", "sch_prio")
             host.program("tc")
         specs.append(guest.Spec(
             number, found[wanted], smp=per_node(args.smp, node, count("--smp"), 1),
