@@ -293,6 +293,14 @@ int mitosis_connection_post(struct mitosis_connection *c, struct mitosis_read *r
 	return error;
 }
 
+/* Completions are handled as in the softirq that they otherwise come by, and at the same time as there. */
+void mitosis_connection_poll(struct mitosis_connection *c)
+{
+	local_bh_disable();
+	ib_process_cq_direct(c->send_cq, 8);
+	local_bh_enable();
+}
+
 /* ---- Its beginning ---- */
 
 static void queue_event(struct ib_event *event, void *context)

@@ -45,7 +45,7 @@ struct mitosis_connection {
 	unsigned int busy;			/* threads that use the queues just now */
 };
 
-/* connection.c. All but the last two sleep. */
+/* connection.c. All but the last three sleep. */
 /* As if the device had met an error: what is posted comes back flushed. */
 int mitosis_connection_fail(struct mitosis_connection *c);
 struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer, const u8 uuid[16]);
@@ -57,6 +57,8 @@ int mitosis_connection_send(struct mitosis_connection *c, enum mitosis_message_t
 			    const u8 uuid[16]);
 int mitosis_connection_map(struct mitosis_connection *c, struct mitosis_read *read);
 int mitosis_connection_post(struct mitosis_connection *c, struct mitosis_read *read);
+/* Handles what has completed. The caller keeps it busy. */
+void mitosis_connection_poll(struct mitosis_connection *c);
 
 /* A snapshot of a peer. */
 struct mitosis_remote {

@@ -129,7 +129,7 @@ static void mitosis_fetch_ahead(struct vm_fault *vmf, struct mitosis_child *chil
 	mitosis_fetch_range(vma->vm_file, child, first, end, first);
 }
 
-/* Wait for the page without sleeping: the completion is looked for and not announced. */
+/* Wait for the page without sleeping: nobody has to be woken, and the interrupt need not have come. */
 static void mitosis_spin(struct mitosis_child *child, pgoff_t page)
 {
 	u64 deadline = ktime_get_ns() + MITOSIS_SPIN_NS;

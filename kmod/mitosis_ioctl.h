@@ -82,7 +82,8 @@ struct mitosis_ioc_open {
 	__u8 uuid[16];
 	struct mitosis_ioc_endpoint endpoint;
 	__u32 window;				/* 0..MITOSIS_WINDOW_MAX or MITOSIS_WINDOW_DEFAULT */
-	__u32 timeout_ms;			/* longest wait for a page; 0: the module parameter */
+	__u32 timeout_ms;			/* longest wait for a page, about: a second at least for one
+						   that is under way; 0: the module parameter */
 };
 
 /* MITOSIS_IOC_STATE: counters of this file, and why its memory cannot be had any more. */

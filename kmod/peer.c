@@ -24,9 +24,9 @@
  *
  * Time. A remote is lost when a parked read has waited for its timeout, counted from the submission
  * or from when reads of it last got on, whichever is later: a long queue is no fault. A session with a
- * connection on which nothing has got on for half of the shortest timeout is broken by us, so that half is left to
- * repeat it. Between failures the keeper pauses, longer each time; who opens a remote anew need not
- * wait for that. Both is seen to by the tick, which runs only while there are reads.
+ * connection on which nothing has got on for half of the shortest timeout, and for at least SESSION_PATIENCE, is
+ * broken by us, so that half is left to repeat it. Between failures the keeper pauses, longer each time;
+ * who opens a remote anew need not wait for that. Both is seen to by the tick, which runs only while there are reads.
  *
  * An access error kills a queue pair and so the session. The read that it belongs to is repeated
  * FAULTS_MAX times, each time with keys newly asked for, the others as if nothing had happened.
@@ -60,6 +60,7 @@
 #define ATTEMPT_MS	1000U		/* to connect, at first */
 #define ATTEMPT_SHIFT	3U		/* later up to so much longer */
 #define TICK_MS		50U
+#define SESSION_PATIENCE	((unsigned long)HZ)	/* at least, for a silent connection */
 #define READS_RESERVE	64
 
 struct mitosis_session {
@@ -567,14 +568,52 @@ void mitosis_read_submit(struct mitosis_read *read)
 		read_post(c, read);
 }
 
+/* The first connection from that number on which has reads under way; busy until peer_let_go(). */
+static struct mitosis_connection *peer_hold(struct mitosis_peer *peer, unsigned int *number)
+{
+	struct mitosis_connection *c = NULL;
+	struct mitosis_session *session;
+	unsigned long flags;
+
+	spin_lock_irqsave(&peer->lock, flags);
+	session = peer->session;
+	if (session && session->up && !session->broken) {
+		while (*number < session->count && !session->connections[*number]->inflight)
+			++*number;
+		if (*number < session->count)
+			c = session->connections[*number];
+	}
+	if (c)
+		c->busy++;
+	spin_unlock_irqrestore(&peer->lock, flags);
+	return c;
+}
+
+static void peer_let_go(struct mitosis_connection *c)
+{
+	struct mitosis_peer *peer = c->peer;
+	unsigned long flags;
+
+	/* Woken under the lock: after it the connection may be gone. */
+	spin_lock_irqsave(&peer->lock, flags);
+	if (!--c->busy && peer->session && peer->session->broken)
+		wake_up_all(&peer->wait);
+	spin_unlock_irqrestore(&peer->lock, flags);
+}
+
 /*
- * The spinning thread need not be woken, and that is the gain; completions come by softirq all the
- * same, so that nobody depends on it.
+ * Looks for completions before the interrupt announces them. They come by softirq all the same, so that
+ * nobody depends on it. The remote keeps its peer.
  */
 void mitosis_remote_poll(struct mitosis_remote *remote)
 {
-	cpu_relax();
-	cond_resched();
+	struct mitosis_connection *c;
+	unsigned int i;
+
+	for (i = 0; (c = peer_hold(remote->peer, &i)); i++) {
+		mitosis_connection_poll(c);
+		peer_let_go(c);
+	}
 }
 
 /* ---- Sessions: the keeper's ---- */
@@ -1108,6 +1147,8 @@ static bool session_is_stuck(const struct mitosis_peer *peer)
 		return false;
 	list_for_each_entry(remote, &peer->remotes, peer_node)
 		limit = min(limit, remote->timeout / 2);
+	/* The connections are shared: one remote's haste may not keep breaking those of the others. */
+	limit = max(limit, SESSION_PATIENCE);
 	for (i = 0; i < session->count; i++) {
 		c = session->connections[i];
 		if (c->inflight && time_after(jiffies, c->progress + limit))
