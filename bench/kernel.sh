@@ -14,8 +14,16 @@ on() {
 	lab exec --timeout 600 "$node" "cd '$build_dir' && PATH=$MITOSIS_BIN:\$PATH && $*"
 }
 background=()
+# The last parent, if any: its memory is needed for the next.
+unserve() {
+	for pid in "${background[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	background=()
+}
 end() {
-	for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
+	unserve
 	lab down >/dev/null 2>&1 || true
 	rm -rf "$scratch"
 }
@@ -34,6 +42,8 @@ until_there() {
 served() {
 	local name=$1 lines=$2
 	shift 2
+	unserve
+	: >"$scratch/$name"
 	on node1 "exec $*" >"$scratch/$name" 2>"$scratch/$name.err" </dev/null &
 	background+=($!)
 	until_there "$scratch/$name" "$lines"
@@ -62,7 +72,7 @@ bench_kernel() {
 		cat "$scratch/make" >&2
 		return 1
 	}
-	lab up -n 2 --kernel "$kernel" >/dev/null
+	lab up -n 2 --memory 2G --kernel "$kernel" >/dev/null
 	on all "modprobe rdma_cm && insmod '$module' && { mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug; }"
 
 	title "Linux $kernel: one remote fault of 4 KiB, against ib_read_lat -s 4096 (typical) on the same link"
@@ -138,6 +148,7 @@ bench_kernel() {
 			"$(median "$scratch/passes" exec_ns touch=$touch engine=user)"
 	done
 	printf '\n%s\n' "Linux $kernel: what a snapshot of 256 MiB keeps from its host once the parent has pages of its own, against those pages"
+	unserve
 	# Nothing of it is kept for the next one.
 	on node1 "echo 0 >/sys/module/mitosis/parameters/regions"
 	mkfifo "$scratch/orders"
@@ -155,8 +166,7 @@ bench_kernel() {
 		printf "  %-52s %9.1f MiB %8.1f MiB %6.3f x   (goal <= 1.01)\n", "held", kib / 1024, $2 / 256, kib / ($2 * 4)
 	}' "$scratch/memory"
 
-	for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
-	background=()
+	unserve
 	lab down >/dev/null
 }
 

@@ -116,8 +116,10 @@ static int tcp_listen(const char *where, char address[256])
 	socklen_t length;
 	int err = parse_listen(where ? where : "127.0.0.1", &a, &length), fd, one = 1;
 
-	if (err)
+	if (err) {
+		log_error("%s: not an address to listen at: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, no name", where);
 		return err;
+	}
 	fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;

@@ -109,9 +109,12 @@ need_lab() {
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
+# Every limit of time is so many times longer: for a debug kernel, or a machine that has much else to do.
+patience=${MITOSIS_TEST_PATIENCE:-1}
+
 # await MS COMMAND...: until the command succeeds, or fail after MS milliseconds
 await() {
-	local limit=$1 end
+	local limit=$(($1 * patience)) end
 	shift
 	end=$(($(now_ms) + limit))
 	until "$@" 2>/dev/null; do

@@ -42,14 +42,14 @@ for version in "${injecting[@]}"; do
 	doing=$version
 	build_module "$version"
 	lab_up -n 2 --kernel "$version"
-	load_module timeout_ms=10000 idle_ms=200
+	load_module timeout_ms=$((10000 * patience)) idle_ms=200
 	read_counters	# mounts debugfs
 	expect 0 lab exec --timeout 60 all "$fail_any"
 
 	doing="$version, a snapshot's allocations"
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
-	"$tool" exec --timeout 900 --env $no_rseq node1 -- "$build_dir/tests/kernel/snapshot" "$uuid" --size 4 --fail \
+	"$tool" exec --timeout $((900 * patience)) --env $no_rseq node1 -- "$build_dir/tests/kernel/snapshot" "$uuid" --size 4 --fail \
 		<hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")

@@ -77,8 +77,8 @@ for version in "${versions[@]}"; do
 	build_module "$version"
 	doing=$version
 	lab_up -n 2 --kernel "$version"
-	load_module timeout_ms=10000 idle_ms=1000
-	background there.out there.err "$tool" exec --timeout 1800 node2 -- "$python" "$work_dir/there.py" "$child_tool"
+	load_module timeout_ms=$((10000 * patience)) idle_ms=1000
+	background there.out there.err "$tool" exec --timeout $((1800 * patience)) node2 -- "$python" "$work_dir/there.py" "$child_tool"
 	pids+=("$!")
 	await 30000 has_line there.out '^ready'
 	doing="$version, first cycles"

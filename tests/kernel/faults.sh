@@ -13,8 +13,8 @@
 . "$(dirname "$0")/kernel.sh"
 
 need_kernels
-timeout=3		# s, of each child
-parameters='timeout_ms=10000 idle_ms=1000'
+timeout=$((3 * patience))		# s, of each child
+parameters="timeout_ms=$((10000 * patience)) idle_ms=1000"
 margin=5		# s, that a busy host may add
 faults="snapshot_ends module_in_use queue_pair cut devices memory power"
 gone="the snapshot is gone: released, or its parent ended"
@@ -26,7 +26,7 @@ on_node() { expect 0 lab exec --timeout 60 "$1" "$2"; }
 remote_child() {
 	local node=$1
 	shift
-	background child.out child.err "$tool" exec --timeout 120 "$node" -- \
+	background child.out child.err "$tool" exec --timeout $((120 * patience)) "$node" -- \
 		"$child_tool" --timeout ${timeout}s "$@" "$ref"
 	child=$!
 	pids+=("$child")
@@ -144,7 +144,7 @@ queue_pair() {
 
 cut() {
 	doing="$version, wire cut for 2 s"
-	timeout=10 waiting_child
+	timeout=$((10 * patience)) waiting_child
 	expect 0 lab link node1 loss=100%
 	go
 	sleep 2		# the length of the cut itself
@@ -215,7 +215,7 @@ memory() {
 	on_node node2 'echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/small &&
 		echo 4M >/sys/fs/cgroup/small/memory.max'
 	remote_state wait
-	background child.out child.err "$tool" exec --timeout 120 node2 \
+	background child.out child.err "$tool" exec --timeout $((120 * patience)) node2 \
 		"echo \$\$ >/sys/fs/cgroup/small/cgroup.procs && exec '$child_tool' --timeout 20s '$ref'"
 	child=$!
 	pids+=("$child")

@@ -12,7 +12,7 @@ for version in "${versions[@]}"; do
 	doing=$version
 	build_module "$version"
 	lab_up -n 2 --kernel "$version"
-	load_module timeout_ms=5000
+	load_module timeout_ms=$((5000 * patience))
 
 	doing="$version, a counter"
 	remote_parent "$bin_dir/mitosis-parent" --wss 8M --count 30 --interval 200ms --listen 10.77.0.1

@@ -399,9 +399,14 @@ static void *run(void *data)
 static int find_base(void)
 {
 	struct mitosis_ioc_next io = { .size = sizeof(io) };
+	struct mitosis_ioc_info info = { .size = sizeof(info) };
 	int device = open(MITOSIS_DEVICE_PATH, O_RDWR | O_CLOEXEC), fd;
 
-	if (device < 0)
+	/*
+	 * The first INFO makes the serving side's connection to itself. Not with allocations that fail: soft-RoCE
+	 * of Linux 6.1 cleans up a queue pair that was half made with timers that it has not set up yet.
+	 */
+	if (device < 0 || ioctl(device, MITOSIS_IOC_INFO, &info))
 		return -1;
 	fd = ioctl(device, MITOSIS_IOC_OPEN, &model);
 	close(device);

@@ -15,7 +15,7 @@ for version in "${versions[@]}"; do
 	doing=$version
 	build_module "$version"
 	lab_up -n 2 --kernel "$version"
-	load_module timeout_ms=5000 idle_ms=200
+	load_module timeout_ms=$((5000 * patience)) idle_ms=200
 
 	doing="$version, another user"
 	expect 1 lab exec node2 'setpriv --reuid 65534 --regid 65534 --clear-groups dd if=/dev/mitosis count=0'
@@ -24,7 +24,7 @@ for version in "${versions[@]}"; do
 	doing="$version, a snapshot"
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
-	"$tool" exec --timeout 900 node1 -- "$build_dir/tests/kernel/semantics" parent <hold >parent.out 2>parent.err &
+	"$tool" exec --timeout $((900 * patience)) node1 -- "$build_dir/tests/kernel/semantics" parent <hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")
 	exec {hold_fd}>hold

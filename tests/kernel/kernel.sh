@@ -108,7 +108,7 @@ settled() { (read_counters; equal_pairs) >/dev/null 2>&1; }
 remote_parent() {
 	: >parent.out
 	: >parent.err
-	"$tool" exec --timeout 120 node1 -- "$@" >parent.out 2>parent.err </dev/null &
+	"$tool" exec --timeout $((120 * patience)) node1 -- "$@" >parent.out 2>parent.err </dev/null &
 	parent=$!
 	pids+=("$parent")
 	await 30000 grep -q '^mitosis+rdma://' parent.out
@@ -122,7 +122,7 @@ remote_state() {
 	mkfifo hold || broken "mkfifo"
 	: >parent.out
 	: >parent.err
-	MITOSIS_TEST_ENGINE=kernel MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout 300 "$node" -- "$state_tool" "$1" \
+	MITOSIS_TEST_ENGINE=kernel MITOSIS_TEST_LISTEN=10.77.0.${node#node} "$tool" exec --timeout $((300 * patience)) "$node" -- "$state_tool" "$1" \
 		<hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")

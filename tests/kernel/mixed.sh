@@ -36,7 +36,7 @@ went_on() { grep -qx 'ok fork' out || fail "$(cat out)"; }
 lab_of() {
 	doing="$first and $last${*:+, $*}"
 	lab_up -n 2 --memory 512M --kernel "$first" --kernel node2="$last" "$@"
-	load_module timeout_ms=10000 idle_ms=1000
+	load_module timeout_ms=$((10000 * patience)) idle_ms=1000
 	expect 0 lab exec all 'uname -r'
 	said out "^node1: $first\$"
 	said out "^node2: $last\$"

@@ -26,7 +26,7 @@ for version in "${versions[@]}"; do
 	doing="$version, a snapshot"
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
-	"$tool" exec --timeout 300 node1 -- "$snapshot" "$uuid" --size 16 --repeat 3 <hold >parent.out 2>parent.err &
+	"$tool" exec --timeout $((300 * patience)) node1 -- "$snapshot" "$uuid" --size 16 --repeat 3 <hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")
 	exec {hold_fd}>hold
@@ -47,7 +47,7 @@ for version in "${versions[@]}"; do
 	doing="$version, released"
 	rm -f go
 	mkfifo go || broken "mkfifo"
-	"$tool" exec --timeout 120 node2 -- "$peer" "$address" "$port" "$uuid" released <go >peer.out 2>peer.err &
+	"$tool" exec --timeout $((120 * patience)) node2 -- "$peer" "$address" "$port" "$uuid" released <go >peer.out 2>peer.err &
 	client=$!
 	pids+=("$client")
 	exec {go_fd}>go

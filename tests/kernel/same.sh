@@ -34,7 +34,7 @@ for version in "${versions[@]}"; do
 	doing=$version
 	lab_up -n 1 --smp 2 --kernel "$version"
 	nodes=node1
-	load_module timeout_ms=10000 idle_ms=1000
+	load_module timeout_ms=$((10000 * patience)) idle_ms=1000
 	for test in $selection; do
 		doing="$version, $test"
 		begin=$(now_ms)

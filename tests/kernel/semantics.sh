@@ -22,14 +22,14 @@ for version in "${versions[@]}"; do
 	doing=$version
 	build_module "$version"
 	lab_up -n 2 --kernel "$version"
-	load_module timeout_ms=20000 idle_ms=200
+	load_module timeout_ms=$((20000 * patience)) idle_ms=200
 
 	doing="$version, anonymous memory"
 	environment=
 	run_semantics anonymous
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
-	"$tool" exec --timeout 300 node1 -- "$semantics" parent <hold >parent.out 2>parent.err &
+	"$tool" exec --timeout $((300 * patience)) node1 -- "$semantics" parent <hold >parent.out 2>parent.err &
 	parent=$!
 	pids+=("$parent")
 	exec {hold_fd}>hold

@@ -76,7 +76,7 @@ for version in "${versions[@]}"; do
 	build_module "$version"
 	doing=$version
 	lab_up -n 2 --kernel "$version"
-	load_module timeout_ms=10000
+	load_module timeout_ms=$((10000 * patience))
 	remote_state shared
 	# The pages of the areas. The few others came with the descriptor.
 	pages=2048

@@ -12,7 +12,12 @@ export MITOSIS_LAB_NAME=test.$test_name.$$
 # shellcheck disable=SC2034
 boot=180000		# ms: an emulated guest on a busy machine
 
-lab() { timeout -k 10 600 "$tool" "$@"; }
+lab() {
+	if [ "$1 ${2:-}" = "exec --timeout" ]; then
+		set -- exec --timeout $(($3 * patience)) "${@:4}"
+	fi
+	timeout -k 10 $((600 * patience)) "$tool" "$@"
+}
 
 lab_down() { "$tool" down >/dev/null 2>&1; }
 
