@@ -105,6 +105,20 @@ need_lab() {
 	[ -x "$bin_dir/mitosis-lab" ] || broken "no $bin_dir/mitosis-lab"
 }
 
+# ---- commands ----
+
+# expect STATUS COMMAND...: run it, output in out and err
+expect() {
+	local wanted=$1
+	shift
+	status=0
+	"$@" >out 2>err <"${input:-/dev/null}" || status=$?
+	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 3 err)"
+}
+
+# said FILE PATTERN
+said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 5 "$1")"; }
+
 # ---- waiting ----
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }

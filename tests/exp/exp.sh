@@ -11,15 +11,6 @@ plot=$bin_dir/mitosis-plot
 export MITOSIS_EXP_DIR=${MITOSIS_EXP_DIR:-$tests_dir/../share/mitosis-exp}
 export MITOSIS_LAB_DIR=${MITOSIS_LAB_DIR:-$tests_dir/../share/mitosis-exp/lab}
 
-# expect STATUS COMMAND...: run it, output in out and err
-expect() {
-	local wanted=$1
-	shift
-	status=0
-	"$@" >out 2>err </dev/null || status=$?
-	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 5 err)"
-}
-
 # run STATUS OPTION...: an experiment, in a directory that is new each time
 run() {
 	local wanted=$1
@@ -28,8 +19,6 @@ run() {
 	expect "$wanted" "$tool" run -o dir "$@"
 }
 
-# said FILE PATTERN
-said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 8 "$1")"; }
 silent() { ! grep -q -e "$2" "$1" || fail "$1 says '$2'"; }
 
 # column FILE NAME: the values of a column of a record stream

@@ -31,18 +31,6 @@ lab_up() {
 	cleanups+=(lab_down)
 }
 
-# expect STATUS COMMAND...: run it, output in out and err
-expect() {
-	local wanted=$1
-	shift
-	status=0
-	"$@" >out 2>err <"${input:-/dev/null}" || status=$?
-	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 3 err)"
-}
-
-# said FILE PATTERN
-said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 5 "$1")"; }
-
 node_pids() { lab status --name "${1:-$MITOSIS_LAB_NAME}" | awk -F '\t' '$2 ~ /^node[0-9]/ { print $12 }'; }
 
 # No process, no socket: NAME PID...

@@ -29,17 +29,7 @@ remove_templates() {
 # Other users may enter it; what it holds decides.
 chmod 755 "$work_dir"
 
-# expect STATUS COMMAND...: run it, output in out and err
-expect() {
-	local wanted=$1
-	shift
-	status=0
-	"$@" >out 2>err <"${input:-/dev/null}" || status=$?
-	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $*: $(tail -n 3 out err)"
-}
-
-# said FILE PATTERN; prints TEXT: the whole of out
-said() { grep -q -e "$2" "$1" || fail "$1 does not say '$2': $(head -n 5 "$1")"; }
+# prints TEXT: the whole of out
 prints() { [ "$(<out)" = "$1" ] || fail "it printed '$(<out)', not '$1'"; }
 
 # Containers need namespaces, which a test in a container may not have.
