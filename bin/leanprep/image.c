@@ -220,12 +220,30 @@ int image_docker_archive(struct lean_template *t, const char *reference, const c
 	return remove_tree(layout) || err ? -1 : 0;
 }
 
+/* This host's own release, if it is one of Debian: its mirror has that at least. */
+static void own_suite(char suite[64])
+{
+	FILE *in = fopen("/etc/os-release", "re");
+	char line[256], name[64] = "";
+	bool debian = false;
+
+	while (in && fgets(line, sizeof(line), in)) {
+		debian |= !strcmp(line, "ID=debian\n");
+		sscanf(line, "VERSION_CODENAME=%63[a-z]", name);
+	}
+	if (in)
+		fclose(in);
+	strcpy(suite, debian && *name ? name : "stable");
+}
+
 int image_minbase(const char *suite, const char *tree)
 {
+	char own[64];
 	char *const argv[] = {
-		(char *)"mmdebstrap", (char *)"--variant=minbase", (char *)"--quiet", (char *)(suite ? suite : "stable"),
+		(char *)"mmdebstrap", (char *)"--variant=minbase", (char *)"--quiet", (char *)(suite ? suite : own),
 		(char *)tree, NULL
 	};
 
+	own_suite(own);
 	return run_tool(argv, "package mmdebstrap");
 }
