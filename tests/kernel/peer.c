@@ -6,7 +6,8 @@
  *
  * Each TEST makes connections of its own by librdmacm, without the module, and says "ok" or what was
  * not as it must be. "read" reads all pages and compares them with what snapshot.c wrote; "released"
- * stops before its last read and waits for a line on standard input.
+ * stops before its last read and waits for a line on standard input. "keys" prints keys and pages of the
+ * snapshot.
  */
 #include <endian.h>
 #include <errno.h>
@@ -599,12 +600,25 @@ static void test_many(void)
 		peer_free(peers[--i]);
 }
 
+/* For a host that tries them at a place where they must not do. */
+static void test_keys(void)
+{
+	struct peer *p = peer_connect();
+	struct table t = read_table(p);
+
+	for (uint32_t i = 0; i < t.count && i < 4; i++)
+		printf("key %u %llu\n", le32toh(t.chunks[i].rkey),
+		       (unsigned long long)le64toh(t.chunks[i].first_page) + chunk_first(&t.chunks[i]));
+	free(t.chunks);
+	peer_free(p);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } tests[] = {
 		{ "read", test_read }, { "hello", test_hello }, { "messages", test_messages },
 		{ "open", test_open }, { "access", test_access }, { "released", test_released },
-		{ "idle", test_idle }, { "many", test_many },
+		{ "idle", test_idle }, { "many", test_many }, { "keys", test_keys },
 	};
 	unsigned int i;
 
