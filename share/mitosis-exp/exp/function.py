@@ -451,7 +451,6 @@ class Measurement:
             options.append("--quiet")       # told once
         if phase == "replay" and self.args.container:
             # The file lies on the host: an open descriptor finds it in the container, too.
-            os.lseek(self.working_set, 0, os.SEEK_SET)
             stdin = self.working_set
             options += ["--replay", "/proc/self/fd/0"]
         elif phase == "replay":
@@ -479,6 +478,8 @@ class Measurement:
             if self.working_set is not None:
                 os.close(self.working_set)
             self.working_set = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # A container may run as another user. There are addresses in it, and no memory.
+            os.fchmod(self.working_set, 0o444)
 
     # all of it
 
