@@ -56,6 +56,9 @@ doing=experiments
 run --set function=helloworld --set count=1 functions
 [ "$(column out phase | sort -u | tr '\n' ' ')" = "child cold fork prepare replay warm " ] || fail "phases: $(column out phase | sort -u)"
 [ "$(column out pass | sort -u)" = child ] || fail "passes: $(column out pass | sort -u)"
+"$exp" report dir >page 2>err || fail "no report: $(cat err)"
+said page 'Ratios to phase cold'
+said page '<td>replay</td><td>total</td>'
 run --set rules=1,2 --set trades=500 --set count=1 workflow
 [ "$(column out rules | sort -u | tr "\n" " ")" = "1 2 " ] || fail "$(cat out)"
 

@@ -47,7 +47,7 @@ COLUMNS = (
     _C("prepare_ns", "ns", "prepare: what the parent waits"),
     _C("resume_ns", "ns", "child, replay: before exec to the first line of Python after prepare"),
     _C("exec_ns", "ns", "the call of the function"),
-    _C("total_ns", "ns", "all of it, to the end of the call"),
+    _C("total_ns", "ns", "all of it but prepare, to the end of the call"),
     _C("result", "text", "the beginning of a hash of the result"),
     _C("pages", "number", "prepare: pages in the snapshot"),
     _C("rss_bytes", "bytes", "memory of the process after the call"),
@@ -534,8 +534,8 @@ class Measurement:
                     self.ask(parent, "call")    # the pages are the parent's own again
                 taken = self.prepare(parent)
                 if "prepare" in phases:
-                    spent = taken["end"] - taken["begin"]
-                    self.record_whole(iteration, "prepare", prepare_ns=spent, total_ns=spent,
+                    self.record_whole(iteration, "prepare",
+                                      prepare_ns=taken["end"] - taken["begin"],
                                       pages=taken["pages"])
                 if reference is None and children:
                     reference = taken["reference"]
