@@ -47,6 +47,7 @@ for kernel in ${KERNELS:-$(mitosis-lab kernels | cut -f 1)}; do
 	title "functions, engine kernel, kernel $kernel: parent on node1, all else on node2"
 	for name in $functions; do
 		there "$name" || continue
+		: >"$scratch/ref"
 		mitosis-lab exec --timeout 600 node1 "exec '$MITOSIS_BIN/mitosis-function' $name --serve --listen 10.77.0.1 --engine kernel" \
 			>"$scratch/ref" 2>"$scratch/ref.err" </dev/null &
 		server=$!
