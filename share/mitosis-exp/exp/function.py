@@ -328,6 +328,7 @@ class Measurement:
 
     def record(self, iteration, phase, **values):
         if iteration >= self.args.warmup:
+            self.progress.clear()
             self.out.row(function=self.function.name, engine=self.engine, phase=phase,
                          iter=iteration - self.args.warmup, **values)
 
@@ -665,8 +666,8 @@ def work(args, context, argv, signals):
                 if problem.status != MISSING or len(engines) == 1 or isinstance(problem, Skip):
                     raise
                 left = problem
-                say(f"warning: {problem}: left out")
                 measurement.stop()
+                say(f"warning: {problem}: left out")
         return 0 if left is None or measurement.out.begun else MISSING
     finally:
         signals.stopping = measurement      # a second signal changes nothing
