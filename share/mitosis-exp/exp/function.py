@@ -84,7 +84,8 @@ def build_parser(version):
         help=f"{', '.join(PHASES)} ({','.join(USUAL)})")
     add("-e", "--engine", metavar="ENGINE[,ENGINE]", help="user, kernel (user)")
     add("-r", "--replay", action="store_true",
-        help="also phase replay: a first child records what it touches, and that is fetched first")
+        help="also phase replay: a first child records what it touches, and only that is fetched "
+             "before it is touched")
     add("-n", "--count", metavar="N", default="5", help="repetitions (5)")
     add("--warmup", metavar="N", default="1",
         help="repetitions before them that are not recorded (1)")
@@ -450,6 +451,8 @@ class Measurement:
         stdin = None
         if iteration:
             options.append("--quiet")       # told once
+        if phase == "replay" and not self.args.no_push:
+            options.append("--no-push")     # what else there is would only be in the way
         if phase == "replay" and self.args.container:
             # The file lies on the host: an open descriptor finds it in the container, too.
             stdin = self.working_set
