@@ -86,6 +86,8 @@ refused(22, "not a reference", mitosis.release, "mitosis://nothing")
 refused(22, "not a reference", mitosis.resume, "mitosis://nothing")
 refused(22, "numeric address", mitosis.prepare, listen="here")
 refused(95, "no engine", mitosis.prepare, engine="steam")
+refused(95, "no such engine", mitosis.check, "steam")
+mitosis.check("user")
 for wrong in ({"label": "x" * 64}, {"label": "a\0b"}):
     try:
         mitosis.prepare(**wrong)

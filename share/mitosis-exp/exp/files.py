@@ -19,7 +19,8 @@ LIMIT = 600.0       # of a pass that names no time limit
 PASSWORDS = ("pwd", "passphrase")
 
 EXPERIMENT_KEYS = {"title": str, "description": str, "needs": list, "published": str,
-                   "quick": dict, "stats": list, "plot": list, "hosts": int}
+                   "quick": dict, "stats": list, "plot": list, "compare": list,
+                   "hosts": int}
 PASS_KEYS = {"name": str, "role": str, "host": (str, list), "path": str, "cmd": str, "order": int,
              "loop": int, "local": bool, "timeout": (str, int, float), "ready": dict,
              "background": bool}
@@ -147,6 +148,7 @@ class Experiment:
         self.quick = own.get("quick", {})
         self.stats = own.get("stats", [])
         self.plot = own.get("plot", [])
+        self.compare = own.get("compare", [])
         self.min_hosts = own.get("hosts", 1)
         template = document.get("template")
         if template is None:

@@ -110,10 +110,9 @@ def reasons(state):
     return "".join(f"<p class=note>{text(reason)}</p>\n" for reason in found)
 
 
-def statistics(path, state, context):
+def statistics(path, options, context):
     """Rows of mitosis-stats, with the arguments that the experiment names."""
-    argv = [os.path.join(context.tools, "mitosis-stats"), "--percentiles", "50,90", *state["stats"],
-            path]
+    argv = [os.path.join(context.tools, "mitosis-stats"), "--percentiles", "50,90", *options, path]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Problem(done.stderr.strip())
@@ -152,6 +151,36 @@ def summary(stream, reference):
     if more > 0:
         page += f"<p class=soft>and {more} more rows: see the records</p>\n"
     return page
+
+
+def comparison(path, state, context):
+    """A table of ratios, if the experiment has something that it is compared with."""
+    if not state.get("compare"):
+        return ""
+    stream = statistics(path, state["compare"], context)
+    factors = stream.columns[:stream.columns.index("column")]
+    shown = [name for name in factors
+             if len({row[factors.index(name)] for row in stream.rows}) > 1]
+    rows = []
+    for row in stream.dicts():
+        if row["ratio"] == records.ABSENT:
+            continue
+        unit = figure.unit_of(row["column"])
+        low, high = plot.number(row["ratio_low"]), plot.number(row["ratio_high"])
+        rows.append([*(text(plot.shown(name, row[name])) for name in shown),
+                     text(figure.column_name(row["column"])),
+                     text(figure.human(plot.number(row["median"]), unit)),
+                     text(figure.human(plot.number(row["base_median"]), unit)),
+                     text(figure.trim(plot.number(row["ratio"]))),
+                     text("too few samples" if low is None else
+                          f"{figure.trim(low)} – {figure.trim(high)}")])
+    if not rows:
+        return ""
+    base = state["compare"][state["compare"].index("--baseline") + 1]
+    start = len(shown) + 1
+    return f"<h3>Ratios to {text(base.replace('=', ' '))}</h3>\n" + table(
+        [*shown, "measured", "median", "of the other", "ratio", "95 % interval"], rows,
+        {start, start + 1, start + 2, start + 3})
 
 
 def reference_of(name, context):
@@ -223,7 +252,9 @@ def experiment(directory, context):
         except Problem as problem:
             page += f"<p class=note>No figure: {text(problem)}</p>\n"
             say(f"{name}: no figure: {problem}")
-        page += summary(statistics(path, state, context), reference_of(state["published"], context))
+        page += summary(statistics(path, state["stats"], context),
+                        reference_of(state["published"], context))
+        page += comparison(path, state, context)
         if state["published"]:
             origin = plot.published_conditions(state["published"], context)
             page += f"<p class=soft>Published: {text(origin)} " \

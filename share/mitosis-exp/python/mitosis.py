@@ -29,7 +29,7 @@ import pathlib
 import sys
 from collections import namedtuple
 
-__all__ = ["Info", "MitosisError", "Snapshot", "Stats", "drain", "list", "prepare",
+__all__ = ["Info", "MitosisError", "Snapshot", "Stats", "check", "drain", "list", "prepare",
            "query", "release", "resume", "stats", "version"]
 
 _REF_MAX = 320
@@ -185,6 +185,11 @@ class Snapshot:
         return f"<mitosis.Snapshot {self.reference.rpartition('/')[0]}/***>"
 
 
+def check(engine):
+    """Raise MitosisError, with the reason, if this host can take no snapshots with that engine."""
+    _check(_lib.mitosis_engine_check(_to_bytes("engine", engine)), f"no engine {engine}")
+
+
 def prepare(*, label=None, listen=None, lifetime=0, engine=None):
     """Take a snapshot of this process, which must have one thread.
 
@@ -193,7 +198,7 @@ def prepare(*, label=None, listen=None, lifetime=0, engine=None):
     label     shown by mitosis-ls, at most 63 bytes
     listen    address, or address:port, that children connect to; the default is loopback
     lifetime  seconds; 0: until this process ends, or the snapshot is released
-    engine    "user", the default
+    engine    "user" or "kernel"; by default kernel where it can serve
     """
     args = _PrepareArgs(size=ctypes.sizeof(_PrepareArgs), engine=_to_bytes("engine", engine),
                         listen=_to_bytes("listen", listen),
