@@ -115,6 +115,7 @@ class Results:
             self.state = {"name": experiment.name, "title": experiment.title,
                           "description": experiment.description, "stats": experiment.stats,
                           "plot": experiment.plot, "published": experiment.published,
+                          "table": experiment.table,
                           "started": now(), "ended": None, "hosts": {}, "points": {}}
             self.save()
 
