@@ -29,9 +29,9 @@ RUN_KEYS = ("user", *PASSWORDS, "global_configs", "hosts", "placeholder", "pass"
             "dialect", "experiment", "setup", "cleanup", "global")
 ALL_HOSTS = "all"   # the role of every host there is
 PLACES = ("first", "last")          # of an experiment in `all'
-# Where the module cannot be loaded, what needs it says so itself.
+# Where the module cannot be loaded, what needs it says so itself; without an RDMA device it is no use.
 _MODULE = """\
-[ -c /dev/mitosis ] || { modprobe rdma_cm && case ${module} in */*) insmod ${module} ;; \
+[ -c /dev/mitosis ] || [ -z "$(ls /sys/class/infiniband 2>/dev/null)" ] || { modprobe rdma_cm && case ${module} in */*) insmod ${module} ;; \
 *) modprobe ${module} ;; esac; } 2>&1 | tail -n 1 | sed 's/^/no kernel module: /' >&2"""
 TEMPLATE_KEYS = {"pass": list, "placeholder": dict, "setup": list, "cleanup": list}
 
