@@ -40,14 +40,15 @@ cd "$work_dir"
 mkdir -p $here/state $here/munge /run/sshd
 cp key $here/key
 cp slurm.conf $here/
+# There is no systemd to ask for cgroups; Slurm looks for its slice all the same.
+mkdir -p /sys/fs/cgroup/system.slice
+printf 'CgroupPlugin=autodetect\nIgnoreSystemd=yes\n' >$here/cgroup.conf
 install -m 600 id host /root/
-chmod 700 $here/munge
 chmod 400 $here/key
 chown -R munge: $here/munge $here/key
-chmod 755 /root $here
+chmod 755 /root $here $here/munge
 su -s /bin/sh munge -c "/usr/sbin/munged --force --key-file=$here/key --socket=$here/munge/socket \
 	--pid-file=$here/munge/pid --log-file=$here/munge/log --seed-file=$here/munge/seed"
-chmod 755 $here/munge
 /usr/sbin/sshd -f "$work_dir/sshd_config"
 export SLURM_CONF=$here/slurm.conf
 [ "\$MITOSIS_LAB_NODE" != node1 ] || slurmctld
