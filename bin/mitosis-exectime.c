@@ -7,9 +7,14 @@
  * more (child2). Every byte read is compared with what the parent wrote. With --access write the
  * parent writes other values after prepare, so a snapshot that changed would be noticed. The parent can
  * also be on another host: --serve there, its references as arguments here.
+ *
+ * With --parallel nothing is forked while it is measured: processes that have their memory execute again
+ * and again, at the same time. That is the peak which starting children can only come near to.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +27,7 @@
 #include "children.h"
 #include "clock.h"
 #include "measure/measure.h"
+#include "measure/rate.h"
 #include "mitosis.h"
 #include "progress.h"
 #include "tool.h"
@@ -29,7 +35,7 @@
 #include "wss.h"
 
 enum { C_ENGINE, C_PHASE, C_WSS, C_TOUCH, C_PATTERN, C_ACCESS, C_WINDOW, C_PUSH, C_ITER, C_EXEC, C_FAULTS,
-       C_FETCHED_PAGES, C_FETCHED_BYTES };
+       C_FETCHED_PAGES, C_FETCHED_BYTES, C_PARALLEL, C_EXECS_PER_S };
 static const struct record_column columns[] = {
 	[C_ENGINE]  = { "engine", RECORD_STRING, "user, kernel: how the snapshot's pages reach the child" },
 	[C_PHASE]   = { "phase", RECORD_STRING, "cold, warm, fork, cow, child, child2" },
@@ -44,6 +50,8 @@ static const struct record_column columns[] = {
 	[C_FAULTS]  = { "faults", RECORD_UINT, "page faults in it: of the kernel, in a resumed child those that the pager served" },
 	[C_FETCHED_PAGES] = { "fetched_pages", RECORD_UINT, "pages that came from the parent's host in it" },
 	[C_FETCHED_BYTES] = { "fetched_bytes", RECORD_SIZE, "the same in bytes" },
+	[C_PARALLEL] = { "parallel", RECORD_UINT, "--parallel: processes that execute at the same time" },
+	[C_EXECS_PER_S] = { "execs_per_s", RECORD_DOUBLE, "--parallel: executions that ended per second in the stretch that this one completes" },
 };
 
 enum phase { PHASE_COLD, PHASE_WARM, PHASE_FORK, PHASE_COW, PHASE_CHILD, PHASE_CHILD2, PHASES };
@@ -67,8 +75,10 @@ struct result {
 };
 
 struct plan {
-	uint64_t *wss, *touch;
-	size_t wss_count, touch_count;
+	uint64_t *wss, *touch, *parallel;
+	size_t wss_count, touch_count, parallel_count;
+	uint64_t parallel_now;		/* 0: without --parallel */
+	double per_s;
 	bool seq, random, read, write, user, kernel, phases[PHASES];
 	const char *listen;
 	uint64_t count, window;
@@ -165,6 +175,7 @@ struct life {
 	struct work work;
 	const char *engine, *listen;
 	bool fork;			/* let a forked child run too */
+	uint64_t count;			/* without forking: executions */
 };
 
 /* The life of the parent, and of each child from prepare on. */
@@ -225,14 +236,19 @@ static void emit(struct plan *p, const char *engine, uint64_t iter, const struct
 	const struct work *k = &r->work;
 
 	record_begin(p->out);
-	record_string(p->out, C_ENGINE, engine);
+	record_string(p->out, C_ENGINE, p->parallel_now ? NULL : engine);
 	record_string(p->out, C_PHASE, phase_names[r->phase]);
 	record_uint(p->out, C_WSS, k->wss);
 	record_uint(p->out, C_TOUCH, k->touch);
 	record_string(p->out, C_PATTERN, k->random ? "random" : "seq");
 	record_string(p->out, C_ACCESS, k->write ? "write" : "read");
-	record_uint(p->out, C_WINDOW, p->window);
-	record_uint(p->out, C_PUSH, p->push);
+	if (p->parallel_now) {
+		record_uint(p->out, C_PARALLEL, p->parallel_now);
+		record_double(p->out, C_EXECS_PER_S, p->per_s);
+	} else {
+		record_uint(p->out, C_WINDOW, p->window);
+		record_uint(p->out, C_PUSH, p->push);
+	}
 	record_uint(p->out, C_ITER, iter);
 	record_uint(p->out, C_EXEC, exec_ns);
 	if (!r->times) {
@@ -368,6 +384,104 @@ static int run(struct plan *p)
 	return err;
 }
 
+/* ---- without forking ---- */
+
+/* A process that executes when it is told to. */
+static void live_alone(const void *data, int report, int until)
+{
+	const struct life *l = data;
+	struct wss w = { 0 };
+	char c = 'r';
+
+	if (wss_make(&w, l->work.wss, false)) {
+		tool_error("working set", "%s", strerror(errno));
+		_exit(STATUS_FAILED);
+	}
+	if (write_exactly(report, &c, 1) || read_exactly(until, &c, 1))
+		_exit(STATUS_FAILED);
+	for (uint64_t i = 0; i < l->count; i++) {
+		struct result r = pass(&w, &l->work, PHASE_WARM, w.seed);
+
+		tell(report, &r);
+	}
+	_exit(0);
+}
+
+/* Hear from all of them until each has executed so many times. */
+static int hear_all(struct plan *p, const struct life *life, const struct parent *parents, size_t n)
+{
+	struct pollfd *fds = calloc(n, sizeof(*fds));
+	uint64_t *done = calloc(n, sizeof(*done)), total = n * life->count, heard = 0;
+	struct rate rate = rate_begin(total, n, clock_now_ns());
+	int err = fds && done ? 0 : -1;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		fds[i] = (struct pollfd){ .fd = parents[i].report, .events = POLLIN };
+		err = write_exactly(parents[i].until, "g", 1);
+	}
+	while (heard < total && !err) {
+		if (poll(fds, n, -1) < 0)
+			continue;
+		for (size_t i = 0; i < n && !err; i++) {
+			if (fds[i].fd < 0 || !fds[i].revents)
+				continue;
+			p->per_s = rate_add(&rate, clock_now_ns());
+			err = take(p, NULL, done[i]++, fds[i].fd);
+			heard++;
+			if (done[i] == life->count)
+				fds[i].fd = -1;
+			progress_update(++p->done);
+		}
+	}
+	free(fds);
+	free(done);
+	return err;
+}
+
+static int run_at_once(struct plan *p, const struct life *life, size_t n)
+{
+	struct parent *parents = calloc(n, sizeof(*parents));
+	size_t started = 0;
+	int err = parents ? 0 : -1;
+	char c;
+
+	while (started < n && !err) {
+		err = parent_start(&parents[started], live_alone, life);
+		started += !err;
+	}
+	for (size_t i = 0; i < started && !err; i++)
+		err = read_exactly(parents[i].report, &c, 1);
+	if (!err)
+		err = hear_all(p, life, parents, n);
+	for (size_t i = 0; i < started; i++)
+		parent_end(&parents[i]);
+	free(parents);
+	return err;
+}
+
+static int run_alone(struct plan *p)
+{
+	struct life life;
+	uint64_t total = 0;
+	size_t n = 0;
+	int err = 0;
+
+	while (combination(p, n, &life))
+		n++;
+	for (size_t i = 0; i < p->parallel_count; i++)
+		total += p->parallel[i] * p->count * n;
+	progress_start("exectime", total);
+	for (size_t i = 0; combination(p, i, &life) && !err; i++) {
+		life.count = p->count;
+		for (size_t k = 0; k < p->parallel_count && !err; k++) {
+			p->parallel_now = p->parallel[k];
+			err = run_at_once(p, &life, p->parallel[k]);
+		}
+	}
+	progress_finish();
+	return err;
+}
+
 /* Children of parents on other hosts: by the engines asked for, in turns, or as the reference says. */
 static int run_references(struct plan *p, char **refs)
 {
@@ -438,6 +552,7 @@ int main(int argc, char **argv)
 		.examples = "  mitosis-exectime --wss 64M | mitosis-stats --columns exec_ns --baseline phase=fork\n"
 			    "  mitosis-exectime --wss 16M --touch 0..100:20 --no-push --pattern random | mitosis-stats\n"
 			    "  mitosis-exectime --each --pattern random --phase fork,child --no-push | mitosis-stats --columns exec_ns\n"
+			    "  mitosis-exectime --parallel 1,2,4 --count 100 | mitosis-stats --by parallel --columns execs_per_s\n"
 			    "  node1$ mitosis-exectime --serve --listen 10.0.0.1 --touch 10,100 >refs\n"
 			    "  node2$ mitosis-exectime --engine user,kernel $(cat refs) | mitosis-stats --columns exec_ns\n",
 		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; 77 the only engine asked for cannot run here\n",
@@ -449,7 +564,7 @@ int main(int argc, char **argv)
 	bool *const engine_flags[] = { &p.user, &p.kernel };
 	bool *const phase_flags[] = { &p.phases[0], &p.phases[1], &p.phases[2], &p.phases[3], &p.phases[4], &p.phases[5] };
 	char *wss = NULL, *touch = NULL, *pattern = NULL, *access = NULL, *phase = NULL, *count = NULL;
-	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, window_text[24], *child_options[12] = { NULL };
+	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, *parallel = NULL, window_text[24], *child_options[12] = { NULL };
 	char **refs;
 	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, each = 0, json = 0, opt, status = STATUS_USAGE;
 	size_t n = 0;
@@ -464,6 +579,7 @@ int main(int argc, char **argv)
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel (default user; of a REF: what it says)", "ENGINE[,ENGINE]" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault (default 32)", "PAGES" },
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "how the child's memory comes: demand or eager", "MODE" },
+		{ "parallel", 'p', POPT_ARG_STRING, &parallel, 0, "phase warm in so many processes at once, without forking: --count times in each", "N[,N...]" },
 		{ "push", '\0', POPT_ARG_NONE, &push, 0, "the background fetches too (default)", NULL },
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
 		{ "private", '\0', POPT_ARG_NONE, &private, 0, "engine kernel: siblings share no page", NULL },
@@ -487,6 +603,10 @@ int main(int argc, char **argv)
 				 "--access, --each or --listen");
 		goto out;
 	}
+	if (parallel && (refs || serving || listen || engine || phase || window || mode || push || no_push || private || poll || each)) {
+		tool_usage_error("--parallel", "measures processes that are not forked: only --wss, --touch, --pattern, --access, --count go with it");
+		goto out;
+	}
 	if (push && no_push) {
 		tool_usage_error("--push", "contradicts --no-push");
 		goto out;
@@ -498,6 +618,7 @@ int main(int argc, char **argv)
 	if (tool_arg_sizes("--wss", wss ? wss : "64M", &p.wss, &p.wss_count) ||
 	    tool_arg_uints("--touch", touch ? touch : "100", 0, 100, &p.touch, &p.touch_count) ||
 	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
+	    (parallel && tool_arg_uints("--parallel", parallel, 1, 1024, &p.parallel, &p.parallel_count)) ||
 	    (window && tool_arg_uint("--window", window, 0, 1024, &p.window)) ||
 	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
 	    tool_arg_words("--pattern", pattern ? pattern : "seq", pattern_names, pattern_flags) ||
@@ -538,14 +659,15 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	if (!record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
-			 engine ? engine : refs ? measure_engine_of(refs[0]) : "user", argc, argv) &&
-	    !(refs ? run_references(&p, refs) : run(&p)))
+			 parallel ? NULL : engine ? engine : refs ? measure_engine_of(refs[0]) : "user", argc, argv) &&
+	    !(parallel ? run_alone(&p) : refs ? run_references(&p, refs) : run(&p)))
 		status = STATUS_OK;
 	if (record_close(p.out))
 		status = STATUS_FAILED;
 out:
 	free(p.wss);
 	free(p.touch);
+	free(p.parallel);
 	poptFreeContext(con);
 	return status;
 }

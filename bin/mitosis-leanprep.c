@@ -62,47 +62,15 @@ static void catch_signals(void)
 		sigaction(signals[i], &action, NULL);
 }
 
-/* ---- ending templates ---- */
-
-/* The running half: keeper, cgroup, RUN/NAME. */
-static int stop(const char *name, const struct lean_template *t)
+/* A template that is locked exclusively; 0, or -1 after a message. */
+static int remove_all(const char *name)
 {
-	char path[PATH_MAX];
-	struct lean_view v;
-	int err = view_read(name, &v);
+	char why[WHY_MAX];
+	int err = template_destroy(name, why);
 
-	if (!err)
-		keeper_kill(v.pid, v.started);
-	if (v.cgroup[0]) {
-		err = group_remove(v.cgroup);
-		if (err) {
-			tool_error(v.cgroup, "cannot be removed: %s", strerror(-err));
-			return -1;
-		}
-	} else if (!delegate_base(t, path)) {
-		/* A crash before it was noted down. */
-		snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s", name);
-		group_remove(path);
-	}
-	err = remove_tree(lean_run_path(path, name, NULL));
 	if (err)
-		tool_error(path, "%s", strerror(-err));
-	return err ? -1 : 0;
-}
-
-/* Everything; the description first, so that what a crash leaves is known as a leftover. */
-static int destroy(const char *name)
-{
-	char path[PATH_MAX];
-	int err;
-
-	unlink(lean_state_path(path, name, "template"));
-	if (stop(name, NULL))
-		return -1;
-	err = remove_tree(lean_state_path(path, name, NULL));
-	if (err)
-		tool_error(path, "%s", strerror(-err));
-	return err ? -1 : 0;
+		tool_error(name, "%s", why);
+	return err;
 }
 
 /* Exclusive use of a template, or -1 after a message. */
@@ -206,14 +174,16 @@ static int set_up(const struct lean_template *t)
 {
 	struct lean_view v;
 	struct keeper k;
-	char path[PATH_MAX];
+	char path[PATH_MAX], why[WHY_MAX];
 	struct stat st;
 	int status;
 
 	if (!view_read(t->name, &v))
 		return 0;
-	if (stop(t->name, t))
+	if (template_stop(t->name, t, why)) {
+		tool_error(t->name, "%s", why);
 		return STATUS_FAILED;
+	}
 	if (mkdir(lean_run_path(path, t->name, NULL), 0755)) {
 		tool_error(path, "%s", strerror(errno));
 		return STATUS_FAILED;
@@ -294,7 +264,7 @@ static int create_locked(struct lean_template *t, const struct options *o)
 	if (template_exists(t->name))
 		return create_again(t, o);
 	/* What an earlier attempt left. */
-	if (destroy(t->name))
+	if (remove_all(t->name))
 		return STATUS_FAILED;
 	if (mkdir(lean_state_path(path, t->name, NULL), 0755)) {
 		tool_error(path, "%s", strerror(errno));
@@ -302,7 +272,7 @@ static int create_locked(struct lean_template *t, const struct options *o)
 	}
 	status = rootfs_make(t) || interrupted || template_write(t) ? STATUS_FAILED : set_up(t);
 	if (status || interrupted)
-		destroy(t->name);
+		remove_all(t->name);
 	return status;
 }
 
@@ -359,96 +329,27 @@ static int remove_one(const char *name)
 	lock = lock_alone(name);
 	if (lock < 0)
 		return STATUS_FAILED;
-	err = destroy(name);
+	err = remove_all(name);
 	lean_unlock(name, lock, !err);
 	return err ? STATUS_FAILED : 0;
 }
 
-static void say(const struct options *o, const char *what, const char *name)
+static bool quiet;
+
+static void tell_removed(enum leftover what, const char *name, const char *why)
 {
-	if (!o->quiet)
-		fprintf(stderr, "%s: %s: %s\n", tool_name, name, what);
-}
-
-/* A directory of one of the two places: of a template, or left. */
-static int clean_entry(const struct options *o, const char *name)
-{
-	bool whole = template_exists(name);
-	int lock, err;
-
-	if (!lean_name_is_good(name) || (whole && !o->all))
-		return 0;
-	lock = lean_lock(name, LEAN_EXCLUSIVE);
-	if (lock < 0 && errno == EWOULDBLOCK) {
-		/* Being made at this moment, or used. */
-		if (whole)
-			tool_error(name, "in use, not removed");
-		return whole ? STATUS_FAILED : 0;
-	}
-	if (lock < 0) {
-		tool_error(name, "%s", strerror(errno));
-		return STATUS_FAILED;
-	}
-	err = destroy(name);
-	lean_unlock(name, lock, !err);
-	if (!err)
-		say(o, whole ? "removed" : "leftovers removed", name);
-	return err ? STATUS_FAILED : 0;
-}
-
-static int for_entries(const char *path, int (*fn)(const struct options *o, const char *name), const struct options *o)
-{
-	struct dirent **entries;
-	int n = scandir(path, &entries, NULL, alphasort), status = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (entries[i]->d_name[0] != '.' && fn(o, entries[i]->d_name))
-			status = STATUS_FAILED;
-		free(entries[i]);
-	}
-	if (n >= 0)
-		free(entries);
-	return status;
-}
-
-/* RUN also has the locks: one whose template is gone is a leftover by itself. */
-static int clean_lock(const struct options *o, const char *name)
-{
-	char *copy = strdup(name), *dot = strrchr(copy, '.');
-	int status = 0;
-
-	if (dot && !strcmp(dot, ".lock")) {
-		*dot = '\0';
-		if (lean_name_is_good(copy) && !template_exists(copy))
-			status = clean_entry(o, copy);
-	}
-	free(copy);
-	return status;
-}
-
-static int clean_group(const struct options *o, const char *name)
-{
-	char path[PATH_MAX];
-
-	if (!lean_name_is_good(name) || template_exists(name) || delegate_base(NULL, path))
-		return 0;
-	snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s", name);
-	return access(path, F_OK) ? 0 : clean_entry(o, name);
+	if (why)
+		tool_error(name, "%s", why);
+	else if (!quiet)
+		fprintf(stderr, "%s: %s: %s\n", tool_name, name, what == LEFT_TEMPLATE ? "removed" : "leftovers removed");
 }
 
 static int clean(const struct options *o)
 {
-	char base[PATH_MAX];
-	int status = for_entries(lean_state(), clean_entry, o);
+	const struct lean_clean c = { .all = o->all, .tell = tell_removed };
 
-	status |= for_entries(lean_run(), clean_entry, o);
-	status |= for_entries(lean_run(), clean_lock, o);
-	if (!delegate_base(NULL, base)) {
-		status |= for_entries(base, clean_group, o);
-		/* Fails while one is left in it. */
-		rmdir(base);
-	}
-	return status;
+	quiet = o->quiet;
+	return lean_clean(&c);
 }
 
 /* ---- list, inspect ---- */
@@ -496,7 +397,7 @@ static char *format_limits(unsigned int limits)
 
 static struct record_stream *out;
 
-static int list_one(const struct options *o, const char *name)
+static int list_one(const char *name, void *data)
 {
 	struct lean_template *t = template_exists(name) ? template_read(name) : NULL;
 	struct lean_view v;
@@ -537,7 +438,7 @@ static int list(const struct options *o)
 
 	if (!record_open(&out, stdout, o->json ? RECORD_JSON : RECORD_AUTO, list_columns, L_KEY, NULL, o->argc, o->argv)) {
 		record_header(out);
-		status = for_entries(lean_state(), list_one, o);
+		status = entries_each(lean_state(), list_one, NULL);
 	}
 	return record_close(out) ? STATUS_FAILED : status;
 }
@@ -635,6 +536,7 @@ static int mount_device(const char *name, const char *path)
 	struct lean_template *t;
 	struct lean_view v;
 	struct stat st;
+	char why[WHY_MAX] = "";
 	int status = STATUS_FAILED, lock;
 	bool there = false;
 
@@ -666,7 +568,9 @@ static int mount_device(const char *name, const char *path)
 		if (!geteuid())
 			status = add_node(&v, &device) ? STATUS_FAILED : 0;
 		else
-			status = stop(name, t) ? STATUS_FAILED : set_up(t);
+			status = template_stop(name, t, why) ? STATUS_FAILED : set_up(t);
+		if (*why)
+			tool_error(name, "%s", why);
 	}
 	template_free(t);
 	lean_unlock(name, lock, false);

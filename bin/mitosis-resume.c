@@ -6,9 +6,15 @@
  * started, one after the other or several at a time. A child's first instruction after prepare reads
  * the clock, which its host shares with this tool; then it touches a share of its pages and reads the
  * clock again. The parent can also be on another host: --serve there, its references as arguments here.
+ *
+ * With --rate children are due at times of their own, whether or not earlier ones have ended, and their
+ * times count from there: a child that had to wait for its turn is slow, as its user would find it. With
+ * --hold children stay until all that run at a time have touched their pages, and their memory is noted.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,13 +26,15 @@
 #include "children.h"
 #include "clock.h"
 #include "measure/measure.h"
+#include "measure/rate.h"
 #include "mitosis.h"
 #include "progress.h"
 #include "tool.h"
 #include "units.h"
 #include "wss.h"
 
-enum { C_ENGINE, C_WSS, C_MODE, C_PARALLEL, C_ITER, C_RESUME, C_LIFE, C_REPLAY, C_TOUCH, C_TOUCHED };
+enum { C_ENGINE, C_WSS, C_MODE, C_PARALLEL, C_ITER, C_RESUME, C_LIFE, C_REPLAY, C_TOUCH, C_TOUCHED,
+       C_CHILDREN_PER_S, C_STEP, C_RATE, C_AT, C_PSS };
 static const struct record_column columns[] = {
 	[C_ENGINE]   = { "engine", RECORD_STRING, "user, kernel: a child of a snapshot; local: a forked child; exec: fork, exec and exit of /bin/true" },
 	[C_WSS]      = { "wss", RECORD_SIZE, "working set of the parent, bytes" },
@@ -38,13 +46,25 @@ static const struct record_column columns[] = {
 	[C_REPLAY]   = { "replay", RECORD_UINT, "1: the pages that an earlier child touched were fetched first" },
 	[C_TOUCH]    = { "touch", RECORD_UINT, "share of the working set that the child reads, percent" },
 	[C_TOUCHED]  = { "touched_ns", RECORD_NS, "before exec to the last of these pages" },
+	[C_CHILDREN_PER_S] = { "children_per_s", RECORD_DOUBLE, "ended per second in the stretch that this child completes" },
+	[C_STEP]     = { "step", RECORD_UINT, "--rate: number of the step, from 0" },
+	[C_RATE]     = { "rate", RECORD_UINT, "--rate: children that come per second in it" },
+	[C_AT]       = { "at_ns", RECORD_NS, "when it was started, or was due (--rate), from the first" },
+	[C_PSS]      = { "pss_bytes", RECORD_SIZE, "--hold: memory of child and mitosis-child, what is shared divided by those who share it" },
+};
+
+/* Children that come at a rate, for so long or so many. */
+struct step {
+	uint64_t rate, duration_ns, count;
 };
 
 struct plan {
 	uint64_t *wss, *parallel;
 	size_t wss_count, parallel_count;
 	uint64_t count, warmup, touch;
-	bool user, kernel, local, exec, demand, eager, replay;
+	bool user, kernel, local, exec, demand, eager, replay, hold;
+	struct step *steps;
+	size_t step_count;
 	const char *listen;
 	char *const *child_options;
 	struct record_stream *out;
@@ -52,10 +72,11 @@ struct plan {
 };
 
 /* What a child says before it ends; the parent may be another build on another host. */
-#define REPORT_MAGIC 0x31656d7573657274ULL
+#define REPORT_MAGIC 0x32656d7573657274ULL
 struct report {
 	uint64_t magic, wss, touch, first_ns, touched_ns;
 	uint64_t wrong;			/* address of a wrong word, or 0 */
+	uint64_t pid;
 };
 
 struct life {
@@ -87,9 +108,17 @@ static void live(const void *data, int report, int until)
 	}
 	if (parent_prepare(l->engine, l->listen, ref)) {
 		r.first_ns = clock_now_ns();
+		char c;
+
 		if (r.touch)
 			touch_pages(&w, &r);
-		_exit(write_exactly(1, &r, sizeof(r)) ? STATUS_FAILED : 0);
+		r.pid = (uint64_t)getpid();
+		if (write_exactly(1, &r, sizeof(r)))
+			_exit(STATUS_FAILED);
+		/* It stays until its input ends, which it does at once unless it is held. */
+		while (read(0, &c, 1) < 0 && errno == EINTR)
+			;
+		_exit(0);
 	}
 	if (write_exactly(report, ref, sizeof(ref)))
 		_exit(STATUS_FAILED);
@@ -107,7 +136,8 @@ static int make_parent(struct parent *p, const struct life *life, char ref[MITOS
 }
 
 struct sample {
-	uint64_t resume_ns, life_ns, touched_ns, touch;
+	uint64_t resume_ns, life_ns, touched_ns, touch, pss, at_ns, step, rate;
+	double per_s;
 	bool replay;
 };
 
@@ -128,6 +158,14 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, const char *m
 		record_uint(p->out, C_TOUCH, s->touch);
 		if (s->touched_ns)
 			record_uint(p->out, C_TOUCHED, s->touched_ns);
+		record_double(p->out, C_CHILDREN_PER_S, s->per_s);
+		if (p->step_count) {
+			record_uint(p->out, C_STEP, s->step);
+			record_uint(p->out, C_RATE, s->rate);
+		}
+		record_uint(p->out, C_AT, s->at_ns);
+		if (s->pss)
+			record_uint(p->out, C_PSS, s->pss);
 		record_end(p->out);
 	}
 	progress_update(++p->done);
@@ -168,16 +206,24 @@ static void child_argv(const struct plan *p, const struct group *g, const char *
 	argv[argc] = NULL;
 }
 
-/* What a child reported, when it has ended well. */
-static int take(struct child *c, struct report *r)
+/* What a child has to say; the parent may be another build. */
+static int read_report(struct child *c, struct report *r)
 {
-	int err = child_read(c, r, sizeof(*r)), ended = child_finish(c);
+	*r = (struct report){ 0 };
+	if (child_read(c, r, sizeof(*r)))
+		return 0;		/* it has ended: why, its status tells */
+	if (r->magic == REPORT_MAGIC)
+		return 0;
+	tool_error("mitosis-child", "the parent is no mitosis-resume --serve of this version");
+	return -1;
+}
 
-	if (!err && r->magic != REPORT_MAGIC) {
-		tool_error("mitosis-child", "the parent is no mitosis-resume --serve of this version");
-		return -1;
-	}
-	if (err || ended) {
+/* A child that has reported, or should have. */
+static int finish_child(struct child *c, const struct report *r)
+{
+	int ended = child_finish(c);
+
+	if (!r->magic || ended) {
 		tool_error("mitosis-child", "child ended with status %d", ended);
 		return -1;
 	}
@@ -189,19 +235,238 @@ static int take(struct child *c, struct report *r)
 	return 0;
 }
 
+/* ---- when children come ---- */
+
+/* Arrivals of independent users: exponential gaps, the same ones in each run. */
+struct arrivals {
+	const struct step *steps;
+	size_t count, step;
+	uint64_t state, due_ns, step_end_ns, left;	/* times from the first */
+};
+
+static double exponential(struct arrivals *a)
+{
+	a->state = a->state * 6364136223846793005u + 1442695040888963407u;
+	return -log((double)((a->state >> 11) + 1) / 9007199254740993.0);
+}
+
+static void begin_step(struct arrivals *a, uint64_t from_ns)
+{
+	const struct step *s = &a->steps[a->step];
+
+	a->due_ns = from_ns;
+	a->left = s->count;
+	a->step_end_ns = s->duration_ns ? from_ns + s->duration_ns : UINT64_MAX;
+}
+
+/* The next one, or the next step's first; false behind the last. */
+static bool advance(struct arrivals *a)
+{
+	const struct step *s = &a->steps[a->step];
+
+	a->due_ns += (uint64_t)(exponential(a) * 1e9 / (double)s->rate);
+	if (s->count ? --a->left > 0 : a->due_ns < a->step_end_ns)
+		return true;
+	if (++a->step == a->count)
+		return false;
+	begin_step(a, s->duration_ns ? a->step_end_ns : a->due_ns);
+	return true;
+}
+
+/* ---- children of one snapshot ---- */
+
+struct running {
+	struct child child;
+	struct sample sample;
+	struct report report;
+	uint64_t due_ns;	/* its times count from here */
+	int hold;		/* what keeps it: the other end of its input, or -1 */
+	bool reported;
+};
+
+/* Memory of a process, shared pages divided by those who map them; 0 if it cannot be known. */
+static uint64_t pss_of(pid_t pid)
+{
+	char path[48], line[128];
+	uint64_t kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Pss: %" SCNu64, &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+static int start_child(struct running *r, char *const argv[], bool hold)
+{
+	int in[2] = { -1, -1 }, status;
+
+	r->hold = -1;
+	r->reported = false;
+	if (hold ? pipe2(in, O_CLOEXEC) : (in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) {
+		tool_error("pipe", "%s", strerror(errno));
+		return -1;
+	}
+	status = child_start_with(&r->child, argv, in[0]);
+	if (status)
+		tool_error(argv[0], "%s", strerror(errno));
+	close(in[0]);
+	if (status && hold)
+		close(in[1]);
+	else if (hold)
+		r->hold = in[1];
+	return status;
+}
+
+static int hear(struct running *r)
+{
+	r->reported = true;
+	return read_report(&r->child, &r->report);
+}
+
+/* All that run have reported: what they hold now, and then they may go. */
+static void let_go(struct running *list, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (list[i].hold >= 0)
+			list[i].sample.pss = pss_of((pid_t)list[i].report.pid) + pss_of(list[i].child.pid);
+	for (uint64_t i = 0; i < n; i++) {
+		if (list[i].hold >= 0)
+			close(list[i].hold);
+		list[i].hold = -1;
+	}
+}
+
+struct run {
+	struct plan *p;
+	const struct group *g;
+	const char *mode;
+	char *plain[ARGV_MAX], *replaying[ARGV_MAX];
+	uint64_t parallel, started, running, reported, total, finished[2], begin_ns;
+	struct running *list;
+	struct pollfd *fds;
+	struct arrivals arrivals;
+	bool more;
+	struct rate rate;
+};
+
+static int start_at(struct run *r, uint64_t i)
+{
+	struct running *c = &r->list[i];
+	bool replay = r->p->replay && r->started & 1;
+
+	c->sample = (struct sample){ .replay = replay };
+	if (start_child(c, replay ? r->replaying : r->plain, r->p->hold))
+		return -1;
+	if (!r->started)
+		r->begin_ns = c->child.started_ns;
+	c->due_ns = c->child.started_ns;
+	if (r->p->step_count) {
+		c->due_ns = r->begin_ns + r->arrivals.due_ns;
+		c->sample.step = r->arrivals.step;
+		c->sample.rate = r->p->steps[r->arrivals.step].rate;
+		r->more = advance(&r->arrivals);
+	} else {
+		r->more = r->started + 1 < r->total;
+	}
+	c->sample.at_ns = c->due_ns - r->begin_ns;
+	r->fds[i] = (struct pollfd){ .fd = c->child.out, .events = POLLIN };
+	r->started++;
+	r->running++;
+	return 0;
+}
+
+/* Who is due, as far as there is room. Held ones come and go together. */
+static int start_due(struct run *r)
+{
+	if (r->p->hold && r->reported)
+		return 0;
+	for (uint64_t i = 0; i < r->parallel && r->more; i++) {
+		if (r->fds[i].fd >= 0)
+			continue;
+		if (r->p->step_count && r->started && clock_now_ns() < r->begin_ns + r->arrivals.due_ns)
+			break;
+		if (start_at(r, i))
+			return -1;
+	}
+	return 0;
+}
+
+/* Milliseconds until the next one is due, while there is room for it; -1: somebody has to end first. */
+static int patience(const struct run *r)
+{
+	uint64_t now = clock_now_ns(), due = r->begin_ns + r->arrivals.due_ns;
+
+	if (!r->p->step_count || !r->more || r->running == r->parallel)
+		return -1;
+	return due > now ? (int)((due - now) / 1000000u) : 0;
+}
+
+static int end_at(struct run *r, uint64_t i)
+{
+	struct running *c = &r->list[i];
+	struct sample *s = &c->sample;
+	uint64_t now;
+
+	r->fds[i].fd = -1;
+	r->running--;
+	if (finish_child(&c->child, &c->report))
+		return -1;
+	now = clock_now_ns();
+	s->resume_ns = c->report.first_ns - c->due_ns;
+	s->touch = c->report.touch;
+	if (c->report.touched_ns)
+		s->touched_ns = c->report.touched_ns - c->due_ns;
+	s->life_ns = now - c->due_ns;
+	s->per_s = rate_add(&r->rate, now);
+	emit(r->p, r->g->engine, c->report.wss, r->mode, r->parallel, r->finished[s->replay]++, s);
+	return record_error(r->p->out);
+}
+
+static int take_turn(struct run *r)
+{
+	int status = start_due(r);
+
+	if (status || poll(r->fds, r->parallel, patience(r)) < 0)
+		return status;
+	for (uint64_t i = 0; i < r->parallel && !status; i++) {
+		if (r->fds[i].fd < 0 || !r->fds[i].revents)
+			continue;
+		if (!r->list[i].reported) {
+			status = hear(&r->list[i]);
+			r->reported++;
+			/* Not asked again before it may go. */
+			if (r->p->hold)
+				r->fds[i].events = 0;
+		}
+		if (!r->p->hold && !status)
+			status = end_at(r, i);
+	}
+	if (!r->p->hold || status || r->reported < r->running || (r->more && r->running < r->parallel))
+		return status;
+	let_go(r->list, r->parallel);
+	for (uint64_t i = 0; i < r->parallel && !status; i++)
+		if (r->fds[i].fd >= 0)
+			status = end_at(r, i);
+	r->reported = 0;
+	return status;
+}
+
 /* Run one child that writes what it touches to a file. */
 static int run_recording(const struct plan *p, struct group *g)
 {
 	char *argv[ARGV_MAX];
+	struct running c;
 	struct report r;
-	struct child c;
 
 	child_argv(p, g, "demand", "--record", argv);
-	if (child_start(&c, argv)) {
-		tool_error(argv[0], "%s", strerror(errno));
+	if (start_child(&c, argv, false))
 		return -1;
-	}
-	return take(&c, &r);
+	return read_report(&c.child, &r) || finish_child(&c.child, &r) ? -1 : 0;
 }
 
 /*
@@ -237,60 +502,35 @@ static int record_working_set(const struct plan *p, struct group *g)
 /* `parallel` at a time. With a working set every other child gets it. */
 static int run_children(struct plan *p, const struct group *g, const char *mode, uint64_t parallel)
 {
-	struct child *running = calloc(parallel, sizeof(*running));
-	struct pollfd *fds = calloc(parallel, sizeof(*fds));
-	bool *replays = calloc(parallel, sizeof(*replays));
-	uint64_t started = 0, total = (p->count + p->warmup) * (p->replay ? 2 : 1), finished[2] = { 0 };
-	char *plain[ARGV_MAX], *replaying[ARGV_MAX];
-	int status = running && fds && replays ? 0 : -1;
+	struct run r = {
+		.p = p, .g = g, .mode = mode, .parallel = parallel, .more = true,
+		.total = (p->count + p->warmup) * (p->replay ? 2 : 1),
+		.list = calloc(parallel, sizeof(*r.list)), .fds = calloc(parallel, sizeof(*r.fds)),
+		.arrivals = { .steps = p->steps, .count = p->step_count },
+	};
+	int status = r.list && r.fds ? 0 : -1;
 
-	child_argv(p, g, mode, NULL, plain);
-	child_argv(p, g, mode, "--replay", replaying);
-	for (uint64_t i = 0; i < parallel && !status; i++)
-		fds[i].fd = -1;
-	while (finished[0] + finished[1] < total && !status) {
-		for (uint64_t i = 0; i < parallel && started < total; i++) {
-			if (fds[i].fd >= 0)
-				continue;
-			replays[i] = p->replay && started & 1;
-			if (child_start(&running[i], replays[i] ? replaying : plain)) {
-				tool_error(plain[0], "%s", strerror(errno));
-				status = -1;
-				break;
-			}
-			fds[i] = (struct pollfd){ .fd = running[i].out, .events = POLLIN };
-			started++;
-		}
-		if (status || poll(fds, parallel, -1) < 0)
-			continue;
-		for (uint64_t i = 0; i < parallel && !status; i++) {
-			struct sample s = { .replay = replays[i] };
-			struct report r;
-
-			if (fds[i].fd < 0 || !fds[i].revents)
-				continue;
-			fds[i].fd = -1;
-			status = take(&running[i], &r);
-			if (status)
-				break;
-			s.resume_ns = r.first_ns - running[i].started_ns;
-			s.touch = r.touch;
-			if (r.touched_ns)
-				s.touched_ns = r.touched_ns - running[i].started_ns;
-			s.life_ns = clock_now_ns() - running[i].started_ns;
-			emit(p, g->engine, r.wss, mode, parallel, finished[s.replay]++, &s);
-			status = record_error(p->out);
-		}
+	child_argv(p, g, mode, NULL, r.plain);
+	child_argv(p, g, mode, "--replay", r.replaying);
+	for (uint64_t i = 0; i < parallel && !status; i++) {
+		r.fds[i].fd = -1;
+		r.list[i].hold = -1;
 	}
-	for (uint64_t i = 0; fds && i < parallel; i++) {
-		if (fds[i].fd <= 0)
+	if (p->step_count)
+		begin_step(&r.arrivals, 0);
+	r.rate = rate_begin(r.total, parallel, clock_now_ns());
+	while ((r.more || r.running) && !status)
+		status = take_turn(&r);
+	for (uint64_t i = 0; r.list && r.fds && i < parallel; i++) {
+		if (r.fds[i].fd < 0 || !r.list[i].child.pid)
 			continue;
-		kill(running[i].pid, SIGKILL);
-		child_finish(&running[i]);
+		kill(r.list[i].child.pid, SIGKILL);
+		if (r.list[i].hold >= 0)
+			close(r.list[i].hold);
+		child_finish(&r.list[i].child);
 	}
-	free(running);
-	free(fds);
-	free(replays);
+	free(r.list);
+	free(r.fds);
 	return status;
 }
 
@@ -379,11 +619,15 @@ static int serve(const struct plan *p)
 static int run_local(struct plan *p, uint64_t bytes)
 {
 	struct wss w = { 0 };
+	struct rate rate;
+	uint64_t begin;
 
 	if (bytes && wss_make(&w, bytes, false)) {
 		tool_error("working set", "%s", strerror(errno));
 		return -1;
 	}
+	begin = clock_now_ns();
+	rate = rate_begin(p->count + p->warmup, 1, begin);
 	for (uint64_t i = 0; i < p->count + p->warmup; i++) {
 		uint64_t start, first;
 		struct sample s;
@@ -408,7 +652,8 @@ static int run_local(struct plan *p, uint64_t bytes)
 		}
 		close(pipes[0]);
 		waitpid(pid, NULL, 0);
-		s = (struct sample){ .resume_ns = first - start, .life_ns = clock_now_ns() - start };
+		s = (struct sample){ .resume_ns = first - start, .life_ns = clock_now_ns() - start, .at_ns = start - begin };
+		s.per_s = rate_add(&rate, start + s.life_ns);
 		emit(p, "local", bytes, "fork", 1, i, &s);
 	}
 	wss_free(&w);
@@ -419,6 +664,8 @@ static int run_local(struct plan *p, uint64_t bytes)
 static int run_exec(struct plan *p)
 {
 	char *argv[] = { (char *)"/bin/true", NULL };
+	uint64_t begin = clock_now_ns();
+	struct rate rate = rate_begin(p->count + p->warmup, 1, begin);
 
 	for (uint64_t i = 0; i < p->count + p->warmup; i++) {
 		uint64_t start = clock_now_ns();
@@ -435,9 +682,52 @@ static int run_exec(struct plan *p)
 			return -1;
 		}
 		s.life_ns = clock_now_ns() - start;
+		s.at_ns = start - begin;
+		s.per_s = rate_add(&rate, start + s.life_ns);
 		emit(p, "exec", 0, "exec", 1, i, &s);
 	}
 	return 0;
+}
+
+/* How many children --rate means, about. */
+static uint64_t expected(const struct plan *p)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < p->step_count; i++)
+		n += p->steps[i].count ? p->steps[i].count : p->steps[i].rate * p->steps[i].duration_ns / 1000000000u;
+	return n;
+}
+
+/* RATE[:DURATION],... */
+static int parse_steps(struct plan *p, const char *text)
+{
+	char *copy = strdup(text), *at = copy, *word;
+	int status = 0;
+
+	while (!status && (word = strsep(&at, ",")) != NULL) {
+		struct step *steps = realloc(p->steps, (p->step_count + 1) * sizeof(*steps)), *s;
+		char *colon = strchr(word, ':');
+
+		if (!steps) {
+			status = STATUS_FAILED;
+			break;
+		}
+		p->steps = steps;
+		s = &steps[p->step_count++];
+		*s = (struct step){ 0 };
+		if (colon)
+			*colon = '\0';
+		status = tool_arg_uint("--rate", word, 1, 1000000, &s->rate);
+		if (!status && colon)
+			status = tool_arg_duration("--rate", colon + 1, &s->duration_ns);
+		if (!status && colon && !s->duration_ns)
+			status = tool_usage_error("--rate", "%s: no time at all", colon + 1);
+		if (!colon)
+			s->count = p->count;
+	}
+	free(copy);
+	return status;
 }
 
 static int run(struct plan *p, char **refs)
@@ -449,7 +739,7 @@ static int run(struct plan *p, char **refs)
 		snapshots += engines ? engines : 1;
 	if (!refs)
 		snapshots = p->wss_count * engines;
-	p->total = (p->count + p->warmup) *
+	p->total = p->step_count ? expected(p) * snapshots : (p->count + p->warmup) *
 		(snapshots * p->parallel_count * ((p->demand ? 1 : 0) + (p->eager ? 1 : 0)) * (p->replay ? 2 : 1) +
 		 (p->local ? p->wss_count : 0) + (p->exec ? 1 : 0));
 	progress_start("resume", p->total);
@@ -477,6 +767,7 @@ int main(int argc, char **argv)
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
 		.examples = "  mitosis-resume --wss 1M..1G --count 20 | mitosis-stats\n"
 			    "  mitosis-resume --engine exec,user --parallel 1,4 --count 50 | mitosis-stats --baseline engine=exec --columns life_ns\n"
+			    "  mitosis-resume --rate 5:10s,100:2s,5:10s | mitosis-stats --by step,rate\n"
 			    "  mitosis-resume --touch 5 --replay | mitosis-stats --baseline replay=0 --columns touched_ns\n"
 			    "  node1$ mitosis-resume --serve --listen 10.0.0.1 --wss 64M >ref\n"
 			    "  node2$ mitosis-resume --engine user,kernel $(cat ref) | mitosis-stats\n",
@@ -488,8 +779,8 @@ int main(int argc, char **argv)
 	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.exec };
 	bool *const mode_flags[] = { &p.demand, &p.eager };
 	char *wss = NULL, *count = NULL, *parallel = NULL, *mode = NULL, *engine = NULL, *warmup = NULL;
-	char *window = NULL, *touch = NULL, *listen = NULL, **refs;
-	int no_push = 0, replay = 0, serving = 0, private = 0, poll = 0, json = 0, opt, status = STATUS_USAGE;
+	char *window = NULL, *touch = NULL, *listen = NULL, *rate = NULL, **refs;
+	int no_push = 0, replay = 0, hold = 0, serving = 0, private = 0, poll = 0, json = 0, opt, status = STATUS_USAGE;
 	char *child_options[8] = { NULL };
 	size_t n = 0;
 	struct poptOption options[] = {
@@ -506,6 +797,9 @@ int main(int argc, char **argv)
 		{ "poll", '\0', POPT_ARG_NONE, &poll, 0, "engine kernel: a thread that waits for a page spins", NULL },
 		{ "touch", 't', POPT_ARG_STRING, &touch, 0, "share of the working set that a child reads, in random order (default 0)", "PERCENT" },
 		{ "replay", 'r', POPT_ARG_NONE, &replay, 0, "a first child records what it touches; of the others every second one has that fetched first", NULL },
+		{ "rate", '\0', POPT_ARG_STRING, &rate, 0,
+		  "children come at so many per second, at random times; their times count from there (--count of each, or for so long)", "N[:TIME][,N[:TIME]...]" },
+		{ "hold", '\0', POPT_ARG_NONE, &hold, 0, "children stay until all that run at a time have touched their pages; note their memory", NULL },
 		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per working set and engine, until a signal", NULL },
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
@@ -547,6 +841,22 @@ int main(int argc, char **argv)
 		tool_usage_error("--replay", "nothing would be recorded: --touch says how much a child reads");
 		goto out;
 	}
+	if (rate && (parse_steps(&p, rate) || hold || replay || warmup || serving || p.local || p.exec)) {
+		if (hold || replay || warmup || serving || p.local || p.exec)
+			tool_usage_error("--rate", "goes with children of snapshots; no --hold, --replay, --warmup or --serve");
+		goto out;
+	}
+	if (hold && (p.local || p.exec || serving)) {
+		tool_usage_error("--hold", "goes with children of snapshots");
+		goto out;
+	}
+	/* Each that comes is measured; there is room for many. */
+	if (rate) {
+		p.warmup = 0;
+		if (!parallel)
+			p.parallel[0] = 256;
+	}
+	p.hold = hold;
 	if (window) {
 		uint64_t ignored;
 
@@ -586,6 +896,7 @@ int main(int argc, char **argv)
 out:
 	free(p.wss);
 	free(p.parallel);
+	free(p.steps);
 	poptFreeContext(con);
 	return status;
 }

@@ -72,15 +72,16 @@ EXPORT int mitosis_query(const char *text, struct mitosis_info *info)
 	return err;
 }
 
-/* One snapshot of this host by the name of its socket, "mitosis-exp/UID/PID". */
-static int query_local(const char *name, struct mitosis_info *info)
+/*
+ * Connect to a shadow of this host by the name of its socket, "mitosis-exp/UID/PID". Who listens there is
+ * what the kernel says, not what the name says.
+ */
+static int connect_local(const char *name, struct ucred *who)
 {
-	static const uint8_t none[16];
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct timeval limit = { .tv_sec = SESSION_TIMEOUT_MS / 1000 };
-	struct ucred who;
-	socklen_t length = sizeof(who);
-	int fd, err = -EACCES;
+	socklen_t length = sizeof(*who);
+	int fd, err = 0;
 
 	if (strlen(name) > sizeof(a.sun_path) - 2)
 		return -EINVAL;
@@ -89,18 +90,38 @@ static int query_local(const char *name, struct mitosis_info *info)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))))
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &length))
 		err = -errno;
-	else if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) &&
-		 (!geteuid() || who.uid == geteuid()))
-		err = session_hello(fd, WIRE_FOR_INFO, none);
+	else if (geteuid() && who->uid != geteuid())
+		err = -EACCES;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info)
+{
+	static const uint8_t none[16];
+	int fd = connect_local(name, who), err;
+
+	if (fd < 0)
+		return fd;
+	if (!info) {
+		close(fd);
+		return 0;
+	}
+	*info = (struct mitosis_info){ .size = sizeof(*info) };
+	err = session_hello(fd, WIRE_FOR_INFO, none);
 	if (!err)
 		err = read_info(fd, name, info);
 	close(fd);
 	return err;
 }
 
-EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), void *data)
+int registry_each(int (*fn)(const char *name, void *data), void *data)
 {
 	static const char prefix[] = "@" REGISTRY_PREFIX;
 	FILE *f = fopen("/proc/net/unix", "re");
@@ -111,7 +132,6 @@ EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), 
 	if (!f)
 		return -errno;
 	while (!ret && getline(&line, &capacity, f) > 0) {
-		struct mitosis_info info = { .size = sizeof(info) };
 		char *name = strstr(line, prefix);
 		unsigned long flags, uid;
 
@@ -122,11 +142,31 @@ EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), 
 		uid = strtoul(name + sizeof(prefix) - 1, NULL, 10);
 		if (geteuid() && uid != geteuid())
 			continue;
-		/* One that ended since is no error. */
-		if (!query_local(name + 1, &info))
-			ret = fn(&info, data);
+		ret = fn(name + 1, data);
 	}
 	free(line);
 	fclose(f);
 	return ret;
+}
+
+struct list_call {
+	int (*fn)(const struct mitosis_info *info, void *data);
+	void *data;
+};
+
+static int list_one(const char *name, void *data)
+{
+	const struct list_call *call = data;
+	struct mitosis_info info;
+	struct ucred who;
+
+	/* One that ended since is no error. */
+	return registry_ask(name, &who, &info) ? 0 : call->fn(&info, call->data);
+}
+
+EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), void *data)
+{
+	struct list_call call = { fn, data };
+
+	return registry_each(list_one, &call);
 }

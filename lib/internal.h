@@ -54,6 +54,15 @@ int session_read(int fd, void *to, uint64_t bytes);
 int session_expect(int fd, const char *object, enum wire_type type, struct wire_frame *frame);
 #define SESSION_TIMEOUT_MS 5000u
 
+/*
+ * client.c: the snapshots of this host by the names of their sockets (registry.h). registry_each() calls
+ * fn for each that may be asked, until it returns not 0, which is then returned. registry_ask() fills in
+ * who listens there as soon as a connection is made, whether or not it answers; info NULL: that is all.
+ */
+struct ucred;
+int registry_each(int (*fn)(const char *name, void *data), void *data);
+int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info);
+
 /* files.c */
 bool file_is_same(const struct descriptor_file *file, int fd);
 

@@ -27,30 +27,6 @@ static const struct {
 	{ LEAN_MEMORY, "memory", "memory" }, { LEAN_PIDS, "pids", "pids" }, { LEAN_CPUS, "cpus", "cpuset" },
 };
 
-int delegate_base(const struct lean_template *t, char path[PATH_MAX])
-{
-	uint32_t hash = 2166136261u;
-	size_t used;
-	int err;
-
-	if (t && t->cgroup) {
-		snprintf(path, PATH_MAX, "%s", t->cgroup);
-		return 0;
-	}
-	err = geteuid() ? cgroup_own(path) : cgroup_root(path);
-	if (err)
-		return err;
-	used = strlen(path);
-	/* Templates of another place have other groups. */
-	for (const char *c = lean_state(); *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	if (!strcmp(lean_state(), "/var/lib/mitosis-exp/lean"))
-		snprintf(path + used, PATH_MAX - used, "/mitosis-lean");
-	else
-		snprintf(path + used, PATH_MAX - used, "/mitosis-lean.%08x", hash);
-	return 0;
-}
-
 static bool has_word(const char *text, const char *word)
 {
 	size_t n = strlen(word);
@@ -186,7 +162,7 @@ static int make_group(const struct lean_template *t, char path[PATH_MAX], unsign
 		      const char **why)
 {
 	char base[PATH_MAX], above[PATH_MAX];
-	int err = delegate_base(t, base), fd;
+	int err = group_base(t, base), fd;
 
 	*why = NULL;
 	if (err) {

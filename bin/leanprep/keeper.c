@@ -319,17 +319,3 @@ int keeper_release(struct keeper *k)
 	close(k->ready);
 	return err;
 }
-
-void keeper_kill(pid_t pid, uint64_t started)
-{
-	uint64_t until = clock_now_ns() + 10000000000u;
-
-	if (pid <= 0 || !started || process_started(pid) != started)
-		return;
-	kill(pid, SIGKILL);
-	/* Ours while it has not outlived us, somebody else's to reap otherwise. */
-	while (process_started(pid) == started && clock_now_ns() < until) {
-		waitpid(pid, NULL, WNOHANG);
-		usleep(1000);
-	}
-}

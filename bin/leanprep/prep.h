@@ -36,11 +36,35 @@ struct keeper {
 };
 int keeper_start(const struct lean_template *t, struct keeper *k);
 int keeper_release(struct keeper *k);
-void keeper_kill(pid_t pid, uint64_t started);
 
 /* delegate.c: the template's cgroup. STATUS_SKIP after a message if a limit is required and cannot be had. */
 int delegate(const struct lean_template *t, pid_t keeper, struct lean_view *v);
-/* Where groups are made when systemd has none to give; 0 or -errno. */
-int delegate_base(const struct lean_template *t, char path[PATH_MAX]);
+
+/* ---- remove.c: ending templates, and finding what is left of them ---- */
+
+#define WHY_MAX 512
+/*
+ * End the running half of a template: keeper, cgroup, RUN/NAME. t: NULL if there is no description.
+ * -1 with the reason in why, without a message.
+ */
+int template_stop(const char *name, const struct lean_template *t, char why[WHY_MAX]);
+/* All of it; the caller has locked it exclusively. */
+int template_destroy(const char *name, char why[WHY_MAX]);
+/* Call fn for each visible name in a directory; STATUS_FAILED if it returned not 0 for one. */
+int entries_each(const char *path, int (*fn)(const char *name, void *data), void *data);
+
+enum leftover {
+	LEFT_TEMPLATE,		/* a whole one */
+	LEFT_PARTS,		/* what a crash left of one: directories, a lock, a cgroup */
+};
+
+struct lean_clean {
+	bool all;		/* whole templates, too */
+	bool look;		/* remove nothing */
+	/* why: NULL: it was removed, or is there (look); else the reason why it was not */
+	void (*tell)(enum leftover what, const char *name, const char *why);
+};
+/* Go through all that there is, each once. 0, or STATUS_FAILED if something could not be removed. */
+int lean_clean(const struct lean_clean *c);
 
 #endif

@@ -37,6 +37,11 @@ const char *sibling_path(const char *name)
 
 int child_start(struct child *c, char *const argv[])
 {
+	return child_start_with(c, argv, -1);
+}
+
+int child_start_with(struct child *c, char *const argv[], int in)
+{
 	volatile uint64_t started = 0;
 	volatile int failed = 0;
 	sigset_t none;
@@ -49,6 +54,8 @@ int child_start(struct child *c, char *const argv[])
 	c->pid = vfork();
 	if (!c->pid) {
 		dup2(pipes[1], 1);
+		if (in >= 0)
+			dup2(in, 0);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		started = clock_now_ns();
 		execv(argv[0], argv);

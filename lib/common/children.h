@@ -21,6 +21,8 @@ const char *sibling_path(const char *name);
 
 /* argv[0] is a path. 0, or -1 with errno (also when exec failed). */
 int child_start(struct child *c, char *const argv[]);
+/* The same with another standard input than ours. */
+int child_start_with(struct child *c, char *const argv[], int in);
 /* Read exactly n bytes of report; 0, or -1 when the child ended before. */
 int child_read(struct child *c, void *to, size_t n);
 /* Close the pipe and wait. Returns the exit status, 128 + N for signal N. */

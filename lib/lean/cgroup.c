@@ -70,6 +70,30 @@ int cgroup_own(char path[PATH_MAX])
 	return err;
 }
 
+int group_base(const struct lean_template *t, char path[PATH_MAX])
+{
+	uint32_t hash = 2166136261u;
+	size_t used;
+	int err;
+
+	if (t && t->cgroup) {
+		snprintf(path, PATH_MAX, "%s", t->cgroup);
+		return 0;
+	}
+	err = geteuid() ? cgroup_own(path) : cgroup_root(path);
+	if (err)
+		return err;
+	used = strlen(path);
+	/* Templates of another place have other groups. */
+	for (const char *c = lean_state(); *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 16777619u;
+	if (!strcmp(lean_state(), "/var/lib/mitosis-exp/lean"))
+		snprintf(path + used, PATH_MAX - used, "/mitosis-lean");
+	else
+		snprintf(path + used, PATH_MAX - used, "/mitosis-lean.%08x", hash);
+	return 0;
+}
+
 int group_write(int dir_fd, const char *file, const char *text)
 {
 	int fd = openat(dir_fd, file, O_WRONLY | O_CLOEXEC), err = 0;

@@ -34,6 +34,8 @@
 
 /* The directories of this user's templates; both exist when the call succeeded. */
 int lean_places(void);
+/* The same for who only looks: what is not there is not made. */
+int lean_places_there(void);
 const char *lean_state(void);
 const char *lean_run(void);
 /* STATE/NAME/FILE and RUN/NAME/FILE; FILE NULL: the directory. buf is returned. */
@@ -115,12 +117,16 @@ struct lean_view {
 int view_read(const char *name, struct lean_view *v);
 int view_write(const char *name, const struct lean_view *v);	/* 0 or -errno */
 uint64_t process_started(pid_t pid);	/* 0: no such process */
+void keeper_kill(pid_t pid, uint64_t started);	/* returns when it is gone */
 
 /* ---- cgroup.c ---- */
 
 /* Where cgroup v2 is mounted, and the caller's own group below it. 0 or -errno. */
 int cgroup_root(char path[PATH_MAX]);
 int cgroup_own(char path[PATH_MAX]);
+
+/* Where groups are made when systemd has none to give; t: NULL if no template says. 0 or -errno. */
+int group_base(const struct lean_template *t, char path[PATH_MAX]);
 
 /* One container's place, held by a lock while it is used. */
 struct lean_leaf {

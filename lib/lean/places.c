@@ -53,10 +53,20 @@ static int choose(void)
 	return runtime && *runtime == '/' ? set(run_dir, runtime, "/mitosis-exp/lean") : set(run_dir, state_dir, "/.run");
 }
 
+/* What lies there is trusted: mount namespaces are entered, files become root file systems. */
+static int check(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	tool_error(path, "must belong to this user and be writable by nobody else");
+	return -1;
+}
+
 int lean_places(void)
 {
 	const char *const made[] = { state_dir, run_dir };
-	struct stat st;
 
 	if (choose())
 		return -1;
@@ -67,12 +77,21 @@ int lean_places(void)
 			tool_error(made[i], "%s", strerror(-err));
 			return -1;
 		}
-		/* What lies there is trusted: mount namespaces are entered, files become root file systems. */
-		if (stat(made[i], &st) || st.st_uid != geteuid() || st.st_mode & 022) {
-			tool_error(made[i], "must belong to this user and be writable by nobody else");
+		if (check(made[i]))
 			return -1;
-		}
 	}
+	return 0;
+}
+
+int lean_places_there(void)
+{
+	const char *const places[] = { state_dir, run_dir };
+
+	if (choose())
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (!access(places[i], F_OK) && check(places[i]))
+			return -1;
 	return 0;
 }
 

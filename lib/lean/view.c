@@ -9,9 +9,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
 
 uint64_t process_started(pid_t pid)
 {
@@ -61,4 +66,18 @@ int view_write(const char *name, const struct lean_view *v)
 	err = write_text(lean_run_path(path, name, "view"), text, 0644);
 	free(text);
 	return err;
+}
+
+void keeper_kill(pid_t pid, uint64_t started)
+{
+	uint64_t until = clock_now_ns() + 10000000000u;
+
+	if (pid <= 0 || !started || process_started(pid) != started)
+		return;
+	kill(pid, SIGKILL);
+	/* Ours while it has not outlived us, somebody else's to reap otherwise. */
+	while (process_started(pid) == started && clock_now_ns() < until) {
+		waitpid(pid, NULL, WNOHANG);
+		usleep(1000);
+	}
 }

@@ -77,6 +77,32 @@ sed -i 's/two/two {/' second.toml
 expect 1 "$tool" run -n second.toml
 said err 'second.toml: pass 2.*single brace'
 
+doing="all hosts, and some"
+cat >all.toml <<'END'
+[[template.pass]]
+role = "all"
+cmd = "everywhere"
+[[template.pass]]
+role = "child"
+take = "${n}"
+order = 1
+cmd = "take ${@incr}"
+[template.placeholder]
+n = [1, 2, 9]
+END
+sed 's/role = "child"/role = "all"/' all.toml >only.toml
+expect 0 "$tool" run -n --hosts 'child=n[1-3]' all.toml
+[ "$(grep -c ' n[1-3]: everywhere' out)" = 9 ] && [ "$(grep -c ': take' out)" = 3 ] || fail "$(cat out)"
+expect 0 "$tool" run -n --hosts 'parent=n1,child=n[2-3]' all.toml only.toml
+[ "$(sed -n '/^only/,$p' out | grep -c ' n[1-3]: everywhere')" = 9 ] || fail "$(cat out)"
+expect 1 "$tool" run -n --hosts 'child=n1' --set n=0 all.toml
+said err 'take: 0: not a number from 1'
+
+doing="the module"
+printf '[experiment]\nmodule = true\n[[template.pass]]\nrole = "one"\ncmd = "x"\n' >module.toml
+expect 0 "$tool" run -n --hosts 'one=n[1-2]' --set module=/some/where.ko module.toml
+[ "$(grep -c 'case /some/where.ko in' out)" = 2 ] || fail "$(cat out)"
+
 doing="what is wrong"
 # wrong PATTERN TEXT [STATUS]: a file with this in it
 wrong() {
@@ -98,6 +124,7 @@ wrong 'line: .*: ' "$(printf '[[pass]]\ncmd = "x"\nready = { line = "(" }')"
 wrong 'soon: not a duration' "$(printf '[[pass]]\ncmd = "x"\ntimeout = "soon"')" 2
 wrong 'loop: 0' "$(printf '[[pass]]\ncmd = "x"\nloop = 0')"
 wrong 'either role or host' "$(printf '[[pass]]\ncmd = "x"\nrole = "a"\nhost = "b"')"
+wrong 'all: odd: not one of' "$(printf '[experiment]\nall = "odd"\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 wrong 'experiment: odd' "$(printf '[experiment]\nodd = 1\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 
 # refuse PATTERN WORD...: wrong usage
@@ -130,7 +157,14 @@ mapfile -t names <names
 expect 0 "$tool" list "${names[@]}"
 [ "$(grep -c '^file: ' out)" = "${#names[@]}" ] || fail "$(cat out)"
 expect 0 "$tool" run -n all
-[ "$(grep -c 'launcher local$' out)" = "${#names[@]}" ] || fail "$(cat out)"
+[ "$(grep -c 'launcher local$' out)" = "$((${#names[@]} - 2))" ] || fail "$(cat out)"
+silent out mitosis-clean		# it would remove what is in use here
+expect 0 "$tool" run -n --lab 2 all
+[ "$(grep 'launcher lab$' out | cut -d : -f 1 | head -n 1)" = set-up ] || fail "set-up is not the first: $(cat out)"
+[ "$(grep 'launcher lab$' out | cut -d : -f 1 | tail -n 1)" = clean-up ] || fail "clean-up is not the last: $(cat out)"
+for name in "${names[@]}"; do
+	grep -q "^|.*\`$name\`" "$MITOSIS_EXP_DIR/experiments/README.md" || fail "$name is not in experiments/README.md"
+done
 expect 0 "$tool" run -n -v --quick --launcher ssh --hosts 'n[1-3]' all
 expect 0 "$tool" list --json
 [ "$("$python" -c 'import json, sys; print(len([json.loads(line)["title"] for line in sys.stdin]))' <out)" = "$(wc -l <names)" ] ||

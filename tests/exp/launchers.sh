@@ -4,6 +4,8 @@
 # fails, and that nothing is left. Servers that are not installed are left out; without any, skip.
 # shellcheck source-path=SCRIPTDIR source=exp.sh
 . "$(dirname "$0")/exp.sh"
+# shellcheck source=slurm.sh
+. "$tests_dir/exp/slurm.sh"
 need_root
 
 tried=
@@ -117,29 +119,9 @@ start_slurm() {
 	chmod 755 "$slurm"
 	chmod 400 "$slurm/key"
 	chown -R munge: "$slurm/munge" "$slurm/key"
-	cat >"$slurm/slurm.conf" <<-END
-		ClusterName=test
-		SlurmctldHost=$name(127.0.0.1)
-		SlurmUser=root
-		AuthType=auth/munge
-		AuthInfo=socket=$slurm/munge/socket
-		ProctrackType=proctrack/linuxproc
-		TaskPlugin=task/none
-		StateSaveLocation=$slurm/state
-		SlurmdSpoolDir=$slurm/spool.%n
-		SlurmctldPidFile=$slurm/ctld.pid
-		SlurmdPidFile=$slurm/slurmd.%n.pid
-		SlurmctldPort=${ports[0]}
-		SlurmctldLogFile=$slurm/ctld.log
-		SlurmdLogFile=$slurm/slurmd.%n.log
-		SchedulerType=sched/builtin
-		ReturnToService=2
-		MailProg=/bin/true
-		JobAcctGatherType=jobacct_gather/none
-		AccountingStorageType=accounting_storage/none
+	slurm_conf "$slurm" "$name(127.0.0.1)" "${ports[0]}" >"$slurm/slurm.conf" <<-END
 		NodeName=n1 NodeHostname=$name NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=1 State=UNKNOWN
 		NodeName=n2 NodeHostname=$name NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=1 State=UNKNOWN
-		PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 	END
 	export SLURM_CONF=$slurm/slurm.conf
 	su -s /bin/sh munge -c "/usr/sbin/munged --force --key-file=$slurm/key --socket=$slurm/munge/socket \

@@ -19,7 +19,14 @@ needs = ["no-such-program"]
 host = "a"
 cmd = "true"
 END
-run 1 -k --set count=8 --set wss=1M,4M prepare bad.toml without.toml
+cat >table.toml <<'END'
+[experiment]
+table = ["at", "name", "odd"]
+[[template.pass]]
+host = "a&b"
+cmd = "echo '[shown <as> it is-prepare] duration: 1 ms'"
+END
+run 1 -k --set count=8 --set wss=1M,4M prepare bad.toml without.toml table.toml
 expect 0 "$tool" report dir
 mv out page.html
 "$python" - dir/prepare/records.tsv <<'END' || fail "the page is not what it should be"
@@ -62,7 +69,7 @@ data = [link for link in check.links if link.startswith("data:")]
 assert base64.b64decode(data[0].partition(",")[2]) == open(sys.argv[1], "rb").read()
 assert page.count("<svg") == 1
 for wanted in ("Prepare against the working set", "Bad <one>", "exit status 5", "no-such-program is not there",
-               "4 MiB", "648 µs", "730 µs", "The hardware differs", "failed", "skipped"):
+               "4 MiB", "648 µs", "730 µs", "The hardware differs", "shown <as> it is", "failed", "skipped"):
     assert wanted in check.words, wanted
 END
 mkdir empty && cd empty || exit 99

@@ -147,6 +147,23 @@ said err '  a| unclean'
 expect 77 env PATH=/usr/bin:/bin "$tool" run -o dir2 --set n=0 --quick <(sed 's/^\[template\]/[experiment]\nneeds = ["no-such-program"]\n[template]/' setup.toml)
 said err 'no-such-program is not there on a'
 
+doing="too few hosts"
+cat >few.toml <<'END'
+[experiment]
+table = ["at", "name"]
+[[template.pass]]
+role = "all"
+take = "${n}"
+cmd = "echo 'Prepare time = 1 ms'"
+[template.placeholder]
+n = [1, 2, 3]
+END
+run 0 --hosts n1,n2 few.toml
+said err 'point 3 n=3: skipped: not so many hosts for all: there are 2'
+[ "$(column out at | tr '\n' ' ')" = "n1 n1 n2 " ] || fail "$(cat out)"
+run 77 --hosts n1 --set n=8,9 few.toml
+[ "$(grep -c 'not so many hosts' err)" = 2 ] || fail "the same reason is told again: $(cat err)"
+
 doing="an interrupted sweep"
 cat >sweep.toml <<'END'
 [template]

@@ -65,6 +65,34 @@ grep -q "${refs[0]##*/}" out && fail "the UUID is in the comment line"
 end_serve
 tool resume --count 1 "${refs[0]}" && fail "a snapshot that is gone is no error"
 
+doing="children per second"
+tool resume --wss 1M --count 20 --parallel 2 --warmup 0 || fail "status $?: $(cat err)"
+count 20
+[ "$(column children_per_s | grep -c '^[1-9]')" = 10 ] || fail "not ten stretches: $(cat out)"
+
+doing="a rate"
+tool resume --wss 1M --rate 20:1s,50:500ms --parallel 4 || fail "status $?: $(cat err)"
+[ "$(column step | sort -u | tr '\n' ' ')" = "0 1 " ] && [ "$(column rate | sort -u | tr '\n' ' ')" = "20 50 " ] || fail "$(cat out)"
+# They are due at the same times in each run; none is due before its step, or after it.
+column at_ns | sort -n >due
+tool resume --wss 1M --rate 20:1s,50:500ms || fail "status $?: $(cat err)"
+column at_ns | sort -n | cmp -s - due || fail "others were due: $(column at_ns)"
+[ "$(tail -n 1 due)" -lt 1500000000 ] && [ "$(wc -l <due)" -ge 20 ] || fail "due were $(cat due)"
+tool resume --wss 1M --rate 100 --count 7 || fail "status $?: $(cat err)"
+count 7
+
+doing="held children"
+tool resume --wss 4M --touch 100 --hold --count 6 --parallel 3 --warmup 0 || fail "status $?: $(cat err)"
+count 6
+[ "$(column pss_bytes | awk '$1 >= 4 * 1048576' | wc -l)" = 6 ] || fail "they hold $(column pss_bytes)"
+tool resume --wss 4M --hold --count 2 --parallel 2 --warmup 0 --no-push || fail "status $?: $(cat err)"
+[ "$(column pss_bytes | awk '$1 < 4 * 1048576' | wc -l)" = 2 ] || fail "untouched, they hold $(column pss_bytes)"
+
+doing="without forking"
+tool exectime --parallel 1,3 --wss 1M --count 5 || fail "status $?: $(cat err)"
+count 20
+[ "$(column phase | sort -u)" = warm ] && [ "$(column execs_per_s | grep -c '^[1-9]')" -ge 6 ] || fail "$(cat out)"
+
 doing="exectime, every page"
 tool exectime --each --wss 1M --touch 50 --phase fork,child --count 1 || fail "status $?: $(cat err)"
 count 256
@@ -98,7 +126,8 @@ fi
 doing="wrong usage"
 for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume --serve --engine local" \
 	"resume --wss 1M mitosis://127.0.0.1:1/x" "exectime --touch 5 mitosis://127.0.0.1:1/x" "exectime --engine criu" \
-	"prepare --engine exec" "prepare extra"; do
+	"prepare --engine exec" "prepare extra" "resume --rate 0" "resume --rate 5:0s" "resume --rate 5 --replay --touch 5" \
+	"resume --hold --engine local" "exectime --parallel 2 --engine user"; do
 	status=0
 	# shellcheck disable=SC2086
 	tool $wrong || status=$?

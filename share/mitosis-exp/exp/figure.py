@@ -77,7 +77,9 @@ NAMES = {"wss": "working set", "touch": "share of the working set that is touche
          "exec_ns": "execution", "life_ns": "start to end", "resume_ns": "start (resume)",
          "start_ns": "start", "cow_ns": "copy-on-write afterwards", "total_ns": "total",
          "outstanding": "operations under way", "containers_per_s": "containers per second",
-         "children_per_s": "children per second"}
+         "children_per_s": "children per second", "execs_per_s": "executions per second",
+         "touched_ns": "start to the last page", "pss_bytes": "memory of a child",
+         "machines": "machines"}
 
 
 def column_name(column):

@@ -19,14 +19,20 @@ LIMIT = 600.0       # of a pass that names no time limit
 PASSWORDS = ("pwd", "passphrase")
 
 EXPERIMENT_KEYS = {"title": str, "description": str, "needs": list, "published": str,
-                   "quick": dict, "stats": list, "plot": list, "compare": list,
-                   "hosts": int}
+                   "quick": dict, "stats": list, "plot": list, "compare": list, "hosts": int,
+                   "module": bool, "table": list, "all": str}
 PASS_KEYS = {"name": str, "role": str, "host": (str, list), "path": str, "cmd": str, "order": int,
              "loop": int, "local": bool, "timeout": (str, int, float), "ready": dict,
-             "background": bool}
+             "background": bool, "take": (int, str)}
 READY_KEYS = {"port": (int, str), "file": str, "line": str, "set": str, "timeout": (str, int, float)}
 RUN_KEYS = ("user", *PASSWORDS, "global_configs", "hosts", "placeholder", "pass", "sync", "null",
             "dialect", "experiment", "setup", "cleanup", "global")
+ALL_HOSTS = "all"   # the role of every host there is
+PLACES = ("first", "last")          # of an experiment in `all'
+# Where the module cannot be loaded, what needs it says so itself; without an RDMA device it is no use.
+_MODULE = """\
+[ -c /dev/mitosis ] || [ -z "$(ls /sys/class/infiniband 2>/dev/null)" ] || { modprobe rdma_cm && case ${module} in */*) insmod ${module} ;; \
+*) modprobe ${module} ;; esac; } 2>&1 | tail -n 1 | sed 's/^/no kernel module: /' >&2"""
 TEMPLATE_KEYS = {"pass": list, "placeholder": dict, "setup": list, "cleanup": list}
 
 
@@ -38,7 +44,7 @@ class Ready:
         self.file = table.get("file")
         self.line = table.get("line")
         self.set = table.get("set")
-        self.timeout = words.duration(table.get("timeout", "60s"), f"{where}: ready.timeout")
+        self.timeout = words.duration(table.get("timeout", "180s"), f"{where}: ready.timeout")
         if sum(each is not None for each in (self.port, self.file, self.line)) != 1:
             raise Problem(f"{where}: ready: name one of port, file and line")
         if self.set is not None and self.line is None:
@@ -74,6 +80,7 @@ class Pass:
         self.loop = table.get("loop", 1)
         self.local = table.get("local", False)
         self.background = table.get("background", False)
+        self.take = str(table.get("take", ""))
         self.timeout = words.duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
         self.ready = None
         if "ready" in table:
@@ -150,6 +157,10 @@ class Experiment:
         self.plot = own.get("plot", [])
         self.compare = own.get("compare", [])
         self.min_hosts = own.get("hosts", 1)
+        self.table = own.get("table", [])
+        self.in_all = own.get("all", "")
+        if self.in_all and self.in_all not in PLACES:
+            raise Problem(f"{path}: experiment: all: {self.in_all}: not one of {', '.join(PLACES)}")
         template = document.get("template")
         if template is None:
             self.read_run_file(document)
@@ -157,10 +168,15 @@ class Experiment:
             self.read_template(document, template)
         if not self.passes:
             raise Problem(f"{path}: no pass")
+        if own.get("module"):
+            self.placeholders = {**self.placeholders, "module": self.placeholders.get("module",
+                                                                                      "mitosis")}
+            self.setup.insert(0, Pass({"name": "module", "role": ALL_HOSTS, "cmd": _MODULE,
+                                       "order": -1}, 0, self, "setup"))
         self.set_later = [each.ready.set for each in self.setup + self.passes
                           if each.ready and each.ready.set]
         self.roles = list(dict.fromkeys(each.role for each in self.setup + self.passes
-                                        + self.cleanup if each.role))
+                                        + self.cleanup if each.role not in (None, ALL_HOSTS)))
 
     # reading
 
@@ -233,6 +249,10 @@ class Experiment:
 
     # hosts
 
+    @property
+    def on_all_hosts(self):
+        return any(each.role == ALL_HOSTS for each in self.setup + self.passes + self.cleanup)
+
     def place(self, table, available, excluded=(), local_only=False):
         """Give each pass its hosts: TABLE is role -> hosts as the user said, AVAILABLE the hosts
         that roles are spread over otherwise, the first role on the first and the others on the
@@ -242,8 +262,10 @@ class Experiment:
         for number, role in enumerate(self.roles):
             spread[role] = pool[:1] if number == 0 else pool[1:] or pool[:1]
         known = {**spread, **{role: hosts for role, hosts in table.items() if role}}
+        known.setdefault(ALL_HOSTS, list(dict.fromkeys(
+            host for hosts in ([pool] if not self.roles else known.values()) for host in hosts)))
         for role in table:
-            if role and role not in self.roles:
+            if role and role not in (*self.roles, ALL_HOSTS):
                 raise Problem(f"--hosts: {role}: {self.name} has no such role"
                               + (f" (it has: {', '.join(self.roles)})" if self.roles else ""))
         for each in self.setup + self.passes + self.cleanup:
@@ -321,8 +343,24 @@ class Experiment:
         return made
 
     def commands(self, each, values):
+        hosts = each.hosts
+        if each.take:
+            count = words.substitute(each.take, values, each.where)
+            if not count.isdigit() or not int(count):
+                raise Problem(f"{each.where}: take: {count}: not a number from 1")
+            # A point that has too few hosts says so when its turn comes.
+            hosts = hosts[:int(count)] if len(hosts) >= int(count) else []
         return [Command(each, host, index, loop, values, self)
-                for index, host in enumerate(each.hosts, 1) for loop in range(each.loop)]
+                for index, host in enumerate(hosts, 1) for loop in range(each.loop)]
+
+    def lacking(self, point):
+        """Why POINT cannot be done with the hosts that there are, or None."""
+        there = {command.made_of for stage in point.stages for command in stage.commands}
+        for each in self.passes:
+            if each.take and each not in there:
+                return f"not so many hosts for {each.name}: there " \
+                       f"{'is' if len(each.hosts) == 1 else 'are'} {len(each.hosts)}"
+        return None
 
     def resolved(self, point):
         """The point as a run file of the first dialect, which can be run by itself."""
@@ -431,6 +469,15 @@ def name_of(word):
 def names(directory):
     return sorted(entry.removesuffix(".toml") for entry in os.listdir(directory)
                   if entry.endswith(".toml"))
+
+
+def all_names(directory, fresh):
+    """What `all' stands for. FRESH: the hosts are there for this run alone, so that they may be
+    set up and cleaned up: nothing of somebody else's can come to harm."""
+    found = [load(os.path.join(directory, f"{name}.toml"), name) for name in names(directory)]
+    order = {"first": 0, "": 1, "last": 2}
+    return [each.name for each in sorted(found, key=lambda each: order[each.in_all])
+            if fresh or not each.in_all]
 
 
 def find(word, directory):

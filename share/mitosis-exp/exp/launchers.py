@@ -197,7 +197,8 @@ class Pdsh(Launcher):
         user = ["-l", self.user] if self.user else []
         # -N: no "host:" before each line; -S: the command's status; %h and %n would be replaced.
         quoted = shlex.quote(script).replace("%", "%%")
-        return ["pdsh", "-R", "ssh", "-N", "-S", "-f", "1", *user, "-w", host,
+        # A busy host may need longer than pdsh's ten seconds until it answers.
+        return ["pdsh", "-R", "ssh", "-t", "60", "-N", "-S", "-f", "1", *user, "-w", host,
                 f"exec sh -c {quoted}"]
 
     def copy(self, source, host, target):

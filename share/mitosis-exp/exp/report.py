@@ -42,12 +42,17 @@ th, td { text-align: left; padding: .3rem 1.25rem .3rem 0; border-bottom: 1px so
   white-space: nowrap; vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
 td.number, th.number { text-align: right; }
+table.words { width: 100%; }
+table.words td { white-space: normal; overflow-wrap: break-word; min-width: 5rem; }
+table.words td:nth-child(n+4) { min-width: 11rem; }
 .mark { display: inline-block; padding: 0 .5em; border-radius: .25em; font-size: .8rem;
   border: 1px solid var(--rule); background: var(--tint); }
 .mark.failed, .mark.interrupted { border-color: #b3261e; color: #b3261e; background: #fff; }
 .note { border-left: 3px solid var(--rule); padding-left: .75rem; }
 @media (max-width: 34rem) { body { padding: 1.25rem 1rem 3rem; font-size: 15px; }
-  h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; } }
+  h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; }
+  table { font-size: .8rem; } th, td { padding-right: .7rem; }
+  td:not(.number) { white-space: normal; min-width: 3rem; } figure svg { min-width: 26rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } nav, .attached { display: none; }
   h2 { margin-top: 1.5rem; break-after: avoid; } h3 { break-after: avoid; }
   figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
@@ -60,7 +65,7 @@ def text(value):
     return html.escape(str(value))
 
 
-def table(header, rows, numbers=()):
+def table(header, rows, numbers=(), kind=""):
     """NUMBERS are the indices of columns that are aligned to the right."""
     def cell(kind, number, value):
         return f"<{kind}{' class=number' if number in numbers else ''}>{value}</{kind}>"
@@ -68,7 +73,8 @@ def table(header, rows, numbers=()):
     head = "".join(cell("th", number, text(name)) for number, name in enumerate(header))
     body = "".join("<tr>" + "".join(cell("td", number, value) for number, value in enumerate(row))
                    + "</tr>\n" for row in rows)
-    return (f"<div class=scroll><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}"
+    named = f" class={kind}" if kind else ""
+    return (f"<div class=scroll><table{named}><thead><tr>{head}</tr></thead>\n<tbody>\n{body}"
             "</tbody></table></div>\n")
 
 
@@ -126,6 +132,7 @@ def summary(stream, reference):
                if len({row[stream.columns.index(name)] for row in stream.rows}) > 1
                or name in ("wss", "threads", "engine")]
     header = [*factors, "measured", "n", "median", "95 % interval", "p90"]
+    few = False
     if reference:
         header.append("published")
     rows = []
@@ -139,9 +146,11 @@ def summary(stream, reference):
             return "" if number is None else figure.human(number, unit)
 
         low, high = value("median_low"), value("median_high")
-        cells = [plot.shown(name, row[name]) for name in factors]
+        # A number and its unit stay on one line.
+        cells = [plot.shown(name, row[name]).replace(" ", "\u00a0") for name in factors]
         cells += [figure.column_name(row["column"]), row["n"], value("p50"),
-                  f"{low} – {high}" if low else "too few samples", value("p90")]
+                  f"{low} – {high}" if low else "–", value("p90")]
+        few = few or not low
         if reference:
             cells.append(reference(row))
         rows.append([text(cell) for cell in cells])
@@ -150,6 +159,23 @@ def summary(stream, reference):
     page = table(header, rows[:SHOWN], {start, start + 1, start + 2, start + 3, start + 4})
     if more > 0:
         page += f"<p class=soft>and {more} more rows: see the records</p>\n"
+    if few:
+        page += "<p class=soft>–: too few samples for an interval of the median</p>\n"
+    return page
+
+
+def records_table(path, columns):
+    """Records that are not measurements, as they are."""
+    with open(path, encoding="utf-8") as file:
+        rows = [row for stream in records.read(file) for row in stream.dicts()]
+
+    def cell(value):
+        return "" if value in (None, records.ABSENT) else text(value)
+
+    page = table(columns, [[cell(row.get(name)) for name in columns] for row in rows[:SHOWN]],
+                 kind="words")
+    if len(rows) > SHOWN:
+        page += f"<p class=soft>and {len(rows) - SHOWN} more rows: see the records</p>\n"
     return page
 
 
@@ -211,7 +237,7 @@ def reference_of(name, context):
 
 def picture(path, state, context):
     """The experiment's figure as SVG."""
-    args = plot.build_parser("").parse_args([*state["plot"], "--title", state["title"], path])
+    args = plot.build_parser("").parse_args([*state["plot"], path])
     with open(path, encoding="utf-8") as file:
         made = plot.build(args, context, file.read(), path)
     drawn = figure.draw(made, "svg", *plot.SIZES["svg"]).decode()
@@ -243,7 +269,9 @@ def experiment(directory, context):
     page += "".join(about(part) for part in state["description"].split("\n\n"))
     page += reasons(state)
     path = os.path.join(directory, "records.tsv")
-    if os.path.exists(path):
+    if os.path.exists(path) and state.get("table"):
+        page += records_table(path, state["table"]) + attached(path, f"{name}.tsv")
+    elif os.path.exists(path):
         try:
             page += picture(path, state, context)
         except Skip as skip:

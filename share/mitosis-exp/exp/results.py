@@ -114,7 +114,8 @@ class Results:
                       experiment.resolved(point))
             self.state = {"name": experiment.name, "title": experiment.title,
                           "description": experiment.description, "stats": experiment.stats,
-                          "plot": experiment.plot, "compare": experiment.compare, "published": experiment.published,
+                          "plot": experiment.plot, "compare": experiment.compare,
+                          "table": experiment.table, "published": experiment.published,
                           "started": now(), "ended": None, "hosts": {}, "points": {}}
             self.save()
 

@@ -16,6 +16,7 @@ import cli
 import engine
 import files
 import launchers
+import records
 import results
 import words
 from cli import out, say
@@ -118,7 +119,8 @@ class Session:
             raise Problem("which experiment? mitosis-exp list shows them", USAGE)
         given = []
         for word in self.args.experiments:
-            given += files.names(self.context.experiments) if word == "all" else [word]
+            given += files.all_names(self.context.experiments, bool(self.args.lab)) \
+                if word == "all" else [word]
         found = [self.find(word) for word in dict.fromkeys(given)]
         names = [each.name for each in found]
         for name in names:
@@ -146,9 +148,13 @@ class Session:
         available = self.launcher.hosts() if needed else table.get(None, [])
         excluded = [host for text in self.args.exclude for host in words.hosts(text, "--exclude")]
         several = len(self.experiments) > 1
+        everywhere = list(dict.fromkeys(host for hosts in table.values() for host in hosts)) \
+            or available
         for each in self.experiments:
             roles = {role: hosts for role, hosts in table.items()
                      if not several or role is None or role in each.roles}
+            if not each.roles and each.on_all_hosts:
+                roles = {None: everywhere}
             each.place(roles, available, excluded, self.launcher.local_only)
 
     def values(self, experiment):
@@ -341,10 +347,16 @@ class Session:
             return time.monotonic() - begun
 
         try:
+            lacking = experiment.lacking(point)
+            if lacking:
+                raise Skip(lacking)
             work.run(point.stages, stored.raw(f"{point.number:04}"))
         except Skip as skip:
             stored.note(point, "skipped", seconds(), str(skip))
-            self.tell(experiment, f"point {point.number}{label}: skipped: {skip}")
+            # Once for all points that have the same reason.
+            if (experiment.name, str(skip)) not in self.told:
+                self.told.add((experiment.name, str(skip)))
+                self.tell(experiment, f"point {point.number}{label}: skipped: {skip}")
         except Problem as problem:
             stored.note(point, "failed", seconds(), str(problem))
             if point.label:
@@ -412,6 +424,9 @@ class Session:
         self.progress.clear()
         if sys.stdout.isatty():
             out(f"\n{experiment.title}\n")
+            if experiment.table:
+                out(shown_table(path, experiment.table))
+                return
             subprocess.run([os.path.join(self.context.tools, "mitosis-stats"), "--percentiles",
                             "50,90", *experiment.stats, path], check=False)
         else:
@@ -436,6 +451,16 @@ class Session:
         return {"tool": cli.TOOL, "version": self.context.version, "host": socket.gethostname(),
                 "kernel": os.uname().release, "engine": "-",
                 "args": shlex.join(["run", *self.args.experiments])}
+
+
+def shown_table(path, columns):
+    """Some columns of the records, aligned."""
+    with open(path, encoding="utf-8") as file:
+        rows = [columns, *([row.get(name, records.ABSENT) for name in columns]
+                           for stream in records.read(file) for row in stream.dicts())]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
+    return "".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() + "\n"
+                   for row in rows)
 
 
 def as_list(value):
