@@ -12,7 +12,10 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <rdma/rdma_cma.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,7 +23,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "mitosis_ioctl.h"
@@ -298,6 +300,13 @@ __attribute__((noreturn)) static void serve(const char *port)
 
 /* ---- Who opens it ---- */
 
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int signo)
+{
+	siglongjmp(bus_error, signo);
+}
+
 static int open_it(const char *address, const char *port, unsigned int timeout_ms)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
@@ -305,7 +314,7 @@ static int open_it(const char *address, const char *port, unsigned int timeout_m
 				      .timeout_ms = timeout_ms };
 	int device = open(MITOSIS_DEVICE_PATH, O_RDWR | O_CLOEXEC), fd;
 	struct mitosis_ioc_state state = { .size = sizeof(state) };
-	const uint8_t *p;
+	const volatile uint8_t *p;
 
 	check(device >= 0, MITOSIS_DEVICE_PATH);
 	errno = EINVAL;
@@ -319,10 +328,11 @@ static int open_it(const char *address, const char *port, unsigned int timeout_m
 	}
 	p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, NUMBER * (off_t)PAGE);
 	check(p != MAP_FAILED, "mmap");
-	/* A read that cannot be had is an error here, not a signal. */
-	if (madvise((void *)p, PAGE, MADV_POPULATE_READ)) {
+	/* Not MADV_POPULATE_READ, which before Linux 6.9 repeats a read that fails for ever. */
+	signal(SIGBUS, on_bus_error);
+	if (sigsetjmp(bus_error, 1)) {
 		check(!ioctl(fd, MITOSIS_IOC_STATE, &state), "MITOSIS_IOC_STATE");
-		printf("lost: %s\n", strerrorname_np(errno));
+		printf("lost at %#llx, error %d\n", (unsigned long long)state.lost_address, state.error);
 		return 0;
 	}
 	for (unsigned int i = 0; i < PAGE; i++) {

@@ -26,6 +26,8 @@ with() {
 	port=$((port + 1))
 }
 
+# What is accepted does not depend on the kernel: KERNELS names others than the newest.
+[ "${KERNELS:-}" ] || versions=("${versions[-1]}")
 for version in "${versions[@]}"; do
 	build_module "$version"
 	doing=$version
@@ -42,7 +44,7 @@ for version in "${versions[@]}"; do
 	done
 	echo "$outcome"
 	with page-key
-	said out '^lost: EFAULT$'
+	said out '^lost at 0x100000, error 0$'
 
 	doing="$version, what node2 serves"
 	rm -f hold
