@@ -36,10 +36,14 @@ remote_child() {
 # Started on a busy emulated node it takes a moment; but if it hangs it is to be seen where.
 await_running() {
 	(await 120000 child_runs_or_ended) || fail "it does not run: $(where_it_hangs)"
-	has_line child.out '^running' || fail "it ended: $(cat child.err)"
+	has_line child.out '^running' || fail "it ended: $(how_it_ended)"
 	real=$(sed -n 's/^running //p' child.out)
 }
 child_runs_or_ended() { has_line child.out '^running' || gone "$child"; }
+how_it_ended() {
+	finish "$child" 1000
+	echo "status $status: $(cat child.out child.err) $(lab exec --timeout 60 node2 'dmesg | tail -n 20' 2>&1 </dev/null)"
+}
 where_it_hangs() {
 	lab exec --timeout 60 node2 'cat /sys/kernel/debug/mitosis/children
 		for pid in $(pidof mitosis-child state); do
