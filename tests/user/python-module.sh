@@ -84,7 +84,7 @@ def refused(number, text, call, *args, **more):
 refused(13, "no such snapshot", mitosis.query, reference[:-12] + "0" * 12)
 refused(22, "not a reference", mitosis.release, "mitosis://nothing")
 refused(22, "not a reference", mitosis.resume, "mitosis://nothing")
-refused(22, "numeric address", mitosis.prepare, listen="here")
+refused(22, "not an address to listen at", mitosis.prepare, listen="here")
 refused(95, "no engine", mitosis.prepare, engine="steam")
 refused(95, "no such engine", mitosis.check, "steam")
 mitosis.check("user")
