@@ -13,7 +13,7 @@ export MITOSIS_LAB_NAME=test.$test_name.$$
 boot=180000		# ms: an emulated guest on a busy machine
 
 lab() {
-	if [ "$1 ${2:-}" = "exec --timeout" ]; then
+	if [[ "$1 ${2:-}" == "exec --timeout" && $3 =~ ^[0-9]+$ ]]; then
 		set -- exec --timeout $(($3 * patience)) "${@:4}"
 	fi
 	timeout -k 10 $((600 * patience)) "$tool" "$@"
