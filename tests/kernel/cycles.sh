@@ -40,9 +40,11 @@ for i in 1 2; do
 	done
 done
 awk '/^(kmalloc|mitosis|rxe|pool_workqueue|vmap_area|filp|skbuff|sock_inode)/ { print $1, $2 }' /proc/slabinfo
-awk '{ kib[$1] = $2 } END {
+# Free pages that a processor keeps for itself are no free memory; a huge one is among them now and then.
+kept=$(awk '$1 == "count:" { n += $2 } END { print n + 0 }' /proc/zoneinfo)
+awk -v kept="$kept" '{ kib[$1] = $2 } END {
 	held = kib["Buffers:"] + kib["Cached:"] + kib["AnonPages:"] + kib["Slab:"]
-	print "pages", (kib["MemTotal:"] - kib["MemFree:"] - held) / 4
+	print "pages", (kib["MemTotal:"] - kib["MemFree:"] - held) / 4 - kept
 }' /proc/meminfo
 END2
 
