@@ -8,6 +8,10 @@
 set -u
 export LC_ALL=C
 
+# As started by nohup(1): what is under test would ignore SIGHUP, too, and no shell can take that back.
+if (((0x$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$$/status") & 1) && !${MITOSIS_TEST_AGAIN:-0})); then
+	MITOSIS_TEST_AGAIN=1 exec env --default-signal=HUP bash "$0" "$@"
+fi
 test_name=$(basename "$0" .sh)
 tests_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 99
 build_dir=${MITOSIS_BUILDDIR:-$PWD}

@@ -303,7 +303,9 @@ static void change(struct fuzzer *f)
 		good = !mprotect(at + first * PAGE, bytes, (int)below(f, 8));
 		break;
 	case 1:
-		good = !munmap(at + first * PAGE, bytes);
+		/* Something else takes the place at once: in a hole another thread's memory would be hit next. */
+		good = mmap(at + first * PAGE, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+			    0) != MAP_FAILED;
 		break;
 	case 2:
 		moved = mremap(at, f->areas[slot].bytes, bytes, MREMAP_MAYMOVE);
