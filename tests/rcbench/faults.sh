@@ -32,7 +32,7 @@ said out '^rejected 2$'
 start_peer() {
 	: >peer.out
 	: >peer.err
-	"$tool" exec --timeout 200 "$1" -- "$peer" 10.77.0.1 $port "$2" "$3" >peer.out 2>peer.err </dev/null &
+	"$tool" exec --timeout $((200 * patience)) "$1" -- "$peer" 10.77.0.1 $port "$2" "$3" >peer.out 2>peer.err </dev/null &
 	peer_pid=$!
 	pids+=("$peer_pid")
 	await 60000 grep -q '^ready' peer.out
@@ -53,7 +53,7 @@ await 30000 records 2
 [ "$(served disconnected_count ended=vanished established_count=3)" = 3 ] || fail "$(cat server.out)"
 
 doing="a client that is killed while it measures"
-"$tool" exec --timeout 200 node2 -- "$rcbench" node1 --depth 8 --duration 100s >/dev/null 2>&1 </dev/null &
+"$tool" exec --timeout $((200 * patience)) node2 -- "$rcbench" node1 --depth 8 --duration 100s >/dev/null 2>&1 </dev/null &
 client_pid=$!
 pids+=("$client_pid")
 await 30000 eval '! queue_pairs 0 && ! queue_pairs 1'
@@ -64,7 +64,7 @@ await 30000 queue_pairs 0
 
 doing="two clients at once"
 for node in node2 node3; do
-	"$tool" exec --timeout 200 $node -- "$rcbench" node1 --depth 8 --threads 2 --count 60 --verify >$node.out 2>$node.err </dev/null &
+	"$tool" exec --timeout $((200 * patience)) $node -- "$rcbench" node1 --depth 8 --threads 2 --count 60 --verify >$node.out 2>$node.err </dev/null &
 	pids+=("$!")
 	eval "$node=$!"
 done
@@ -90,7 +90,7 @@ await 30000 records 6
 finish "$peer_pid" 30000
 
 doing="the wire is cut"
-"$tool" exec --timeout 200 node2 -- "$rcbench" node1 --duration 100s --timeout 2s --max-failures 2 >cut.out 2>cut.err </dev/null &
+"$tool" exec --timeout $((200 * patience)) node2 -- "$rcbench" node1 --duration 100s --timeout 2s --max-failures 2 >cut.out 2>cut.err </dev/null &
 client_pid=$!
 pids+=("$client_pid")
 await 30000 eval '! queue_pairs 0 && ! queue_pairs 1'
@@ -135,7 +135,7 @@ expect 1 lab exec --timeout 60 node2 -- "$rcbench" node1 --depth 16 --count 60
 said err '^mitosis-rcbench: node1: .* failed: .* busy'
 
 doing="a server that dies"
-"$tool" exec --timeout 200 node2 -- "$rcbench" node1 --duration 100s --max-failures 4 >dead.out 2>dead.err </dev/null &
+"$tool" exec --timeout $((200 * patience)) node2 -- "$rcbench" node1 --duration 100s --max-failures 4 >dead.out 2>dead.err </dev/null &
 client_pid=$!
 pids+=("$client_pid")
 await 30000 eval '! queue_pairs 0 && ! queue_pairs 1'

@@ -148,7 +148,7 @@ nothing_left() { [ "$(lab exec --timeout 60 node1 'rdma resource show qp | grep 
 # A signal ends it, with what has been measured so far.
 interrupted() {
 	: >running
-	"$tool" exec --timeout 120 node2 -- "$rcbench" node1 --space $space --duration 100s --verify >running 2>running.err </dev/null &
+	"$tool" exec --timeout $((120 * patience)) node2 -- "$rcbench" node1 --space $space --duration 100s --verify >running 2>running.err </dev/null &
 	run=$!
 	pids+=("$run")
 	await 60000 established
@@ -163,7 +163,7 @@ established() { [ "$(lab exec --timeout 60 node1 'rdma resource show qp | grep -
 # Connections of the kernel end with the process that wanted them.
 killed() {
 	doing="$version, killed"
-	"$tool" exec --timeout 120 node2 -- "$rcbench" node1 --space kernel --depth 8 --duration 100s >/dev/null 2>&1 </dev/null &
+	"$tool" exec --timeout $((120 * patience)) node2 -- "$rcbench" node1 --space kernel --depth 8 --duration 100s >/dev/null 2>&1 </dev/null &
 	run=$!
 	pids+=("$run")
 	await 60000 established
@@ -179,7 +179,7 @@ kernel_is_idle() {
 # They do not hold up a device that is to go.
 device_gone() {
 	doing="$version, device gone"
-	"$tool" exec --timeout 120 node2 -- "$rcbench" node1 --space kernel --depth 8 --duration 100s >gone.out 2>gone.err </dev/null &
+	"$tool" exec --timeout $((120 * patience)) node2 -- "$rcbench" node1 --space kernel --depth 8 --duration 100s >gone.out 2>gone.err </dev/null &
 	run=$!
 	pids+=("$run")
 	await 60000 established

@@ -14,7 +14,7 @@ start_server() {
 	: >server.out
 	: >server.err
 	# shellcheck disable=SC2086
-	"$tool" exec --timeout 600 node1 -- $wrapper "$rcbench" --server "$@" >server.out 2>server.err </dev/null &
+	"$tool" exec --timeout $((600 * patience)) node1 -- $wrapper "$rcbench" --server "$@" >server.out 2>server.err </dev/null &
 	server=$!
 	pids+=("$server")
 	await 60000 grep -q 'listening' server.err
