@@ -10,7 +10,7 @@
  *          any number of threads, each of which has reserved its place with the peer
  *   free:  disconnect, drain, destroy; nothing of it is touched by the device or a handler any more
  *
- * There is no way back from a failure: peer.c is told, and makes another connection. What it is told
+ * There is no way back from a failure: session.c is told, and makes another connection. What it is told
  * (mitosis_peer_connection_is, _told, _read_done) comes from the handler or from softirq.
  *
  * Reads and messages have a completion queue each. That of the reads may be emptied by threads that

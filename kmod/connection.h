@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * connection.h - what the three files of the client know of each other: connection.c (one queue
- * pair), peer.c (a host: its connections, the queue of reads, deadlines) and remote.c (a snapshot).
+ * connection.h - what the client's parts know of each other: connection.c (one queue pair), a host
+ * (peer.h: peer.c, session.c, read.c) and remote.c (a snapshot).
  */
 #ifndef MITOSIS_CONNECTION_H
 #define MITOSIS_CONNECTION_H
@@ -85,7 +85,7 @@ struct mitosis_remote {
 	unsigned long good;			/* its reads were getting on until then */
 };
 
-/* peer.c, for remote.c. A peer lives as long as a remote is attached, and a while longer. */
+/* A host, for remote.c. A peer lives as long as a remote is attached, and a while longer. */
 struct mitosis_peer *mitosis_peer_attach(const struct sockaddr_storage *endpoint,
 					 struct mitosis_remote *remote);
 void mitosis_peer_detach(struct mitosis_remote *remote);
@@ -99,14 +99,14 @@ int mitosis_peer_fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rke
 void mitosis_peer_distrust(struct mitosis_peer *peer);
 unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer);
 
-/* peer.c, for connection.c. */
+/* A host, for connection.c. */
 void mitosis_peer_connection_is(struct mitosis_connection *c, int status);
 void mitosis_peer_told(struct mitosis_connection *c, const struct mitosis_message *m);
 void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *read,
 			    enum ib_wc_status status);
 void mitosis_peer_use_rdma(struct mitosis_connection *c, struct mitosis_rdma *rdma);
 
-/* remote.c, for peer.c. */
+/* remote.c, for the host. */
 int mitosis_remote_establish(struct mitosis_remote *remote);
 bool mitosis_remote_key(const struct mitosis_remote *remote, pgoff_t first, unsigned int count,
 			u32 *key);

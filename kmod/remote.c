@@ -13,7 +13,7 @@
  * is kept is our own form of it: page numbers (shifted) for the search, bitmaps, keys. Page numbers
  * and bitmaps never change afterwards, so they are read without a lock, in the fault path. A host that
  * is asked again after a broken connection has to give the same ones; only the keys are replaced,
- * while peer.c lets no read of this remote be posted.
+ * while read.c lets no read of this remote be posted.
  *
  * Locks: remotes_lock (mutex) guards the list, and in it peer.c's. It is held while a remote's last
  * reference goes and CLOSE is posted, hence before OPEN for the same UUID.
@@ -255,7 +255,7 @@ static int table_take(struct mitosis_remote *remote, struct mitosis_table *table
 }
 
 /*
- * 0: its reads may be posted in this session. -EAGAIN: not this time. Else: never, as peer.c
+ * 0: its reads may be posted in this session. -EAGAIN: not this time. Else: never, as session.c
  * decides.
  */
 int mitosis_remote_establish(struct mitosis_remote *remote)

@@ -63,7 +63,7 @@ struct mitosis_read {
 	void *private;
 	struct address_space *mapping;		/* of the pages, or NULL */
 
-	/* peer.c's and connection.c's. */
+	/* read.c's and connection.c's. */
 	struct mitosis_connection *connection;
 	unsigned int bytes;
 	u64 begun;				/* ns */
