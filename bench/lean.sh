@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Start of lean containers against bare vfork+exec, unshare, crun and runc: one program (it prints the
 # time at which it came to main), one root file system, one harness, in turns; alone and two at a time;
-# with the host's mounts and with 400 of them. ROUNDS and COUNT make it longer.
+# with the host's mounts and with 400 of them; then with a program that has no C library, whose beginning
+# would count as start of the container. ROUNDS and COUNT make it longer.
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || { echo "bench: lean.sh needs root" >&2; exit 77; }
@@ -17,7 +18,7 @@ if [ -d /sys/fs/cgroup/unified ]; then
 fi
 build_dir=$(cd "$MITOSIS_BIN/.." && pwd)
 launch=$build_dir/bench/launch
-stamp=$build_dir/tests/lean/stamp
+stamp=$build_dir/tests/lean/stamp first=$build_dir/bench/first program=$stamp
 rounds=${ROUNDS:-5} count=${COUNT:-40}
 export MITOSIS_LEAN_DIR=$scratch/lean
 parent=
@@ -29,7 +30,7 @@ finish() {
 }
 trap finish EXIT
 
-mitosis-leanprep create bench --rootfs "closure:$stamp,/bin/sh" 2>/dev/null
+mitosis-leanprep create bench --rootfs "closure:$stamp,$first,/bin/sh" 2>/dev/null
 root=$MITOSIS_LEAN_DIR/lib/bench/rootfs
 
 # A bundle for the runtimes: their own default specification, but for the root and the program.
@@ -66,7 +67,7 @@ done
 lean() {
 	local name=$1
 	shift
-	fast mitosis-leanrun bench --stamp "$@" -- "$stamp" |
+	fast mitosis-leanrun bench --stamp "$@" -- "$program" |
 		awk -F '\t' -v name="$name" -v OFS='\t' '/^[#t]/ { next } { print name, $3, $4, $5, $7, $9 }'
 }
 runs() { fast "$launch" "$@" </dev/null; }
@@ -74,10 +75,10 @@ runs() { fast "$launch" "$@" </dev/null; }
 # round PARALLEL MULTIPLE: one of everything
 round() {
 	local n=$((count * $2))
-	runs bare "$n" "$1" "$root" "$stamp"
+	runs bare "$n" "$1" "$root" "$program"
 	lean leanrun -n "$n" --parallel "$1"
 	lean pool -n "$n" --parallel "$1" --pool 32
-	runs unshare "$((n / 2))" "$1" - unshare -fpmui --root="$root" --mount-proc=/proc "$stamp"
+	runs unshare "$((n / 2))" "$1" - unshare -fpmui --root="$root" --mount-proc=/proc "$program"
 	for runtime in $runtimes; do
 		options=
 		[ "$runtime" != crun ] || options=$crun_options
@@ -179,3 +180,12 @@ for name in bare leanrun pool unshare $runtimes; do
 	[ "$name" != leanrun ] || goal=1
 	row "$name" "$(median_of "$scratch/many" "$name" 4)" "$(median_of "$scratch/few" "$name" 4)" "$goal"
 done
+
+# The program's own beginning left out.
+for runtime in $runtimes; do
+	sed -i "s|$stamp|$first|" "$scratch/$runtime/config.json" "$scratch/$runtime-less/config.json"
+done
+umount -l "$scratch"/mounts/*
+rm -r "$scratch/mounts"
+program=$first
+measure first "a program without a C library"

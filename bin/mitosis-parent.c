@@ -22,11 +22,15 @@
 #include "tool.h"
 #include "wss.h"
 
+static bool told;	/* the library has said why */
+
 static void print_log(enum mitosis_log_level level, const char *text, void *data)
 {
-	if (level == MITOSIS_LOG_ERROR)
+	if (level == MITOSIS_LOG_ERROR) {
 		tool_error(NULL, "%s", text);
-	else if (level == MITOSIS_LOG_WARNING)
+		told = true;
+	}
+	if (level == MITOSIS_LOG_WARNING)
 		tool_warn(NULL, "%s", text);
 }
 
@@ -89,7 +93,8 @@ static int run_counter(const struct counter *c)
 			int err = mitosis_prepare(c->prepare, ref);
 
 			if (err < 0) {
-				tool_error("prepare", "%s", strerror(-err));
+				if (!told)
+					tool_error("prepare", "%s", strerror(-err));
 				return STATUS_FAILED;
 			}
 			if (err == 1) {

@@ -86,13 +86,13 @@ static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct 
 	if (err == 1)
 		_exit(0);	/* nobody gets the reference, so nobody resumes it */
 	if (err) {
-		tool_error("prepare", "%s", strerror(-err));
+		measure_failed("prepare", err);
 		return err;
 	}
 	/* Answered only when it could serve a child. */
 	err = mitosis_query(ref, &info);
 	if (err) {
-		tool_error("snapshot", "%s", strerror(-err));
+		measure_failed("snapshot", err);
 		return err;
 	}
 	s->ready_ns = info.ready_ns - start;
@@ -102,7 +102,7 @@ static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct 
 		write_all_pages(w, s);
 	err = mitosis_release(ref);
 	if (err)
-		tool_error("release", "%s", strerror(-err));
+		measure_failed("release", err);
 	return err;
 }
 

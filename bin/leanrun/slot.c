@@ -4,7 +4,9 @@
  *
  * A slot of a pool is a whole container whose program has been loaded, and whose dynamic loader has done
  * its work: it is stopped at the program's own first instruction, by a breakpoint. To start it, it need
- * only be let go. A statically linked program is held where the kernel would start it.
+ * only be let go. A statically linked program has no loader; the C library in it sets itself up instead
+ * (it asks the processor what it is, which costs a virtual machine an exit for each question), so that it is
+ * held at its main where that can be told, and where the kernel would start it otherwise.
  */
 #include "run.h"
 
@@ -46,7 +48,7 @@ static unsigned long entry_of(const struct job *j, pid_t pid)
 
 static int hold(const struct job *j, struct slot *s)
 {
-	unsigned long entry;
+	long entry;
 	int status;
 
 	if (waitpid(s->pid, &status, 0) != s->pid || !WIFSTOPPED(status))
@@ -54,8 +56,12 @@ static int hold(const struct job *j, struct slot *s)
 	/* No slot outlives its spawner. */
 	if (ptrace(PTRACE_SETOPTIONS, s->pid, 0, PTRACE_O_EXITKILL))
 		return -1;
-	entry = entry_of(j, s->pid);
-	return entry ? run_to(s->pid, entry) : 0;
+	entry = (long)entry_of(j, s->pid);
+	if (!entry)
+		entry = main_of(s->pid);
+	if (entry < 0)
+		return -1;
+	return entry ? run_to(s->pid, (unsigned long)entry) : 0;
 }
 
 static void close_slot(struct slot *s)

@@ -13,12 +13,22 @@
 
 #include "tool.h"
 
+static bool told;	/* the library has said why */
+
 void measure_log(enum mitosis_log_level level, const char *text, void *data)
 {
-	if (level == MITOSIS_LOG_ERROR)
+	if (level == MITOSIS_LOG_ERROR) {
 		tool_error(NULL, "%s", text);
-	else if (level == MITOSIS_LOG_WARNING)
+		told = true;
+	}
+	if (level == MITOSIS_LOG_WARNING)
 		tool_warn(NULL, "%s", text);
+}
+
+void measure_failed(const char *what, int err)
+{
+	if (!told)
+		tool_error(what, "%s", strerror(-err));
 }
 
 bool measure_has_kernel(bool others)
