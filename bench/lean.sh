@@ -99,7 +99,7 @@ for runtime in $runtimes; do all="$all $runtime $runtime-less"; done
 measure() {
 	local file=$scratch/$1 name goal bare
 	for ((i = 0; i < rounds; i++)); do round 1 1; done >"$file"
-	title "$2: start, to the program's main, against bare vfork+exec"
+	title "$2: start, to the program's beginning, against bare vfork+exec"
 	for name in leanrun pool unshare $all; do
 		goal=
 		[ "$name" != leanrun ] || goal='<= 1.6'

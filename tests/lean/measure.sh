@@ -4,9 +4,10 @@
 # shellcheck source-path=SCRIPTDIR source=lean.sh
 . "$(dirname "$0")/lean.sh"
 need_lean
+first=$build_dir/bench/first
 
 case $build_dir in /tmp/*) skip "the build directory is below /tmp, which containers have of their own" ;; esac
-expect 0 "$prep" create t --rootfs "closure:/bin/sh,/bin/true,/bin/false,$stamp,cat"
+expect 0 "$prep" create t --rootfs "closure:/bin/sh,/bin/true,/bin/false,$stamp,$stamp-static,$first,cat"
 
 # positive NAME...: every record has a number above zero in these columns
 positive() {
@@ -49,6 +50,14 @@ expect 0 "$run" t --pool 3 -n 10 --stamp -- "$stamp"
 records 10
 expect 0 "$run" t --pool 8 -n 2 --parallel 4 -- sh -c 'exit 0'
 records 2
+# A static program is held at its main: its constructors have run when it is asked for.
+expect 0 "$run" t --pool 3 -n 10 --stamp -- "$stamp-static"
+records 10
+expect 1 "$run" t --pool 3 -n 10 --stamp -- "$stamp-static" constructor
+said err 'did not print the time'
+# One that is not made by a C library, before its first system call.
+expect 0 "$run" t --pool 3 -n 10 --stamp -- "$first"
+records 10
 
 doing=parallel
 expect 0 "$run" t -b -n 30 --parallel 1,3 -- /bin/true

@@ -37,8 +37,8 @@ static inline int run_to(pid_t pid, unsigned long address)
 /*
  * The main function of a program that is stopped at its entry; 0: not to be told. It has been stepped up
  * to its first call then, which in a start file of the GNU C library is __libc_start_main(main, argc, argv,
- * ...): recognised by argc and argv, which are where the psABI has the kernel put them. What comes before
- * that call only moves registers. -1 when the process ended.
+ * ...): recognised by argc and argv, which are where the psABI has the kernel put them. What was stepped
+ * over has changed the process's registers and memory only. -1 when the process ended.
  */
 static inline long main_of(pid_t pid)
 {
@@ -56,6 +56,8 @@ static inline long main_of(pid_t pid)
 		code = (unsigned long)ptrace(PTRACE_PEEKTEXT, pid, regs.rip, 0);
 		argc = (unsigned long)ptrace(PTRACE_PEEKDATA, pid, stack, 0);
 		if (errno)
+			return 0;
+		if ((code & 0xffff) == 0x050f)	/* syscall: no start file of the kind */
 			return 0;
 		if ((code & 0xffff) == 0xe867)	/* addr32, by which a linker fills up */
 			code >>= 8;
