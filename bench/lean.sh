@@ -130,12 +130,9 @@ per_container() {
 		END { print end / n }' "$1"
 }
 for ((i = 0; i < rounds; i++)); do
-	for parallel in 1 2; do
-		runs bare "$((count * 8))" "$parallel" "$root" "$stamp" >>"$scratch/rate.$i"
-		lean leanrun -n "$((count * 8))" --parallel "$parallel" >>"$scratch/rate.$i"
-	done
+	for parallel in 1 2; do round "$parallel" 8 >>"$scratch/rate.$i"; done
 done
-for name in bare leanrun; do
+for name in bare leanrun pool unshare $all; do
 	for parallel in 1 2; do
 		for ((i = 0; i < rounds; i++)); do per_container "$scratch/rate.$i" "$name" "$parallel"; done |
 			sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' >"$scratch/$name.$parallel"
@@ -155,14 +152,29 @@ mitosis-resume --serve --engine user --wss 64M >"$scratch/ref" 2>/dev/null &
 parent=$!
 until [ -s "$scratch/ref" ]; do sleep 0.1; done
 ref=$(<"$scratch/ref")
+# children NAME PARALLEL OPTION... -- OPTION...: as lean(), of children
+children() {
+	local name=$1 parallel=$2
+	shift 2
+	fast mitosis-leanrun bench --child "$ref" -n 20 --parallel "$parallel" "$@" |
+		awk -F '\t' -v name="$name" -v OFS='\t' '/^bench/ { print name, $2, $4, $6, $7, $9 }'
+}
 # A parent of mitosis-resume reports on standard output, which goes nowhere in a container.
 for ((i = 0; i < rounds; i++)); do
-	fast mitosis-resume --count 10 --no-push "$ref" 2>/dev/null | awk -F '\t' -v OFS='\t' '/^user/ { print "plain", 1, $5, $6, $7, 0 }'
-	fast mitosis-leanrun bench --child "$ref" -n 10 -- --no-push | awk -F '\t' -v OFS='\t' '/^bench/ { print "lean", 1, $4, $6, $7, 0 }'
-	fast mitosis-leanrun bench --child "$ref" -n 10 --pool 10 -- --no-push | awk -F '\t' -v OFS='\t' '/^bench/ { print "slot", 1, $4, $6, $7, 0 }'
+	fast mitosis-resume --count 20 --no-push "$ref" 2>/dev/null | awk -F '\t' -v OFS='\t' '/^user/ { print "plain", 1, $5, $6, $7, 0 }'
+	for parallel in 1 2; do
+		children lean "$parallel" -- --no-push
+		children slot "$parallel" --pool 10 -- --no-push
+	done >"$scratch/children.$i"
+	awk -F '\t' '$2 == 1' "$scratch/children.$i"
 done >"$scratch/children"
 row "resume, in a container" "$(median_of "$scratch/children" lean 4)" "$(median_of "$scratch/children" plain 4)"
 row "resume, in a container of a pool" "$(median_of "$scratch/children" slot 4)" "$(median_of "$scratch/children" plain 4)"
+for parallel in 1 2; do
+	for ((i = 0; i < rounds; i++)); do per_container "$scratch/children.$i" lean "$parallel"; done |
+		sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }' >"$scratch/lean.$parallel"
+done
+row "children in containers, 2 at a time" "$(<"$scratch/lean.2")" "$(<"$scratch/lean.1")"
 kill "$parent"
 wait "$parent" 2>/dev/null || true
 parent=
