@@ -157,7 +157,7 @@ children() {
 	local name=$1 parallel=$2
 	shift 2
 	fast mitosis-leanrun bench --child "$ref" -n 20 --parallel "$parallel" "$@" |
-		awk -F '\t' -v name="$name" -v OFS='\t' '/^bench/ { print name, $2, $4, $6, $7, $9 }'
+		awk -F '\t' -v name="$name" -v OFS='\t' '/^bench/ { print name, $3, $4, $6, $7, $9 }'
 }
 # A parent of mitosis-resume reports on standard output, which goes nowhere in a container.
 for ((i = 0; i < rounds; i++)); do
