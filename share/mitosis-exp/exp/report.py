@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`mitosis-exp report`: one HTML page of a run, with everything in it."""
 
+import argparse
 import base64
 import html
 import os
@@ -10,9 +11,11 @@ import figure
 import plot
 import records
 import results
+import sums
 from cli import out, say
 from problem import Problem, Skip
 
+ELSEWHERE = 12      # published values that belong to none of the rows
 SHOWN = 40          # rows of a table; all of them are in the attached data
 
 _STYLE = """
@@ -116,13 +119,27 @@ def reasons(state):
     return "".join(f"<p class=note>{text(reason)}</p>\n" for reason in found)
 
 
-def statistics(path, options, context):
+def statistics(text, options, context):
     """Rows of mitosis-stats, with the arguments that the experiment names."""
-    argv = [os.path.join(context.tools, "mitosis-stats"), "--percentiles", "50,90", *options, path]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    argv = [os.path.join(context.tools, "mitosis-stats"), "--percentiles", "50,90", *options]
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Problem(done.stderr.strip())
     return records.read(done.stdout.splitlines())[0]
+
+
+def options_of(words):
+    """What of mitosis-stats' options matters here."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--by", default="")
+    parser.add_argument("--where", action="append", default=[])
+    return parser.parse_known_args(words)[0]
+
+
+def summed_over(state, text):
+    """The factor whose sum stands beside its levels, if they are several."""
+    factor = plot.build_parser("").parse_args(state["plot"]).sum
+    return factor if factor and len(sums.levels(text, factor)) > 1 else None
 
 
 def summary(stream, reference):
@@ -152,8 +169,11 @@ def summary(stream, reference):
                   f"{low} – {high}" if low else "–", value("p90")]
         few = few or not low
         if reference:
-            cells.append(reference(row))
+            cells.append(reference.find(row) or "–")
         rows.append([text(cell) for cell in cells])
+    if reference and not reference.used:
+        header.pop()
+        rows = [row[:-1] for row in rows]
     start = len(factors) + 1
     more = len(rows) - SHOWN
     page = table(header, rows[:SHOWN], {start, start + 1, start + 2, start + 3, start + 4})
@@ -179,11 +199,11 @@ def records_table(path, columns):
     return page
 
 
-def comparison(path, state, context):
+def comparison(samples, state, context):
     """A table of ratios, if the experiment has something that it is compared with."""
     if not state.get("compare"):
         return ""
-    stream = statistics(path, state["compare"], context)
+    stream = statistics(samples, state["compare"], context)
     factors = stream.columns[:stream.columns.index("column")]
     shown = [name for name in factors
              if len({row[factors.index(name)] for row in stream.rows}) > 1]
@@ -209,37 +229,63 @@ def comparison(path, state, context):
         {start, start + 1, start + 2, start + 3})
 
 
-def reference_of(name, context):
-    """A function that finds the published value for a row, or None."""
-    if not name:
+class Reference:
+    """The published values that belong to the rows of a table."""
+
+    def __init__(self, name, context, summed=None):
+        with open(os.path.join(context.published, f"{name}.tsv"), encoding="utf-8") as file:
+            streams = records.read(file)
+        theirs = streams[0].meta["engine"]
+        self.engines = ("user", "kernel") if theirs == "mitosis" else (theirs,)
+        self.summed = summed        # the published rates are totals over this factor
+        self.rows = [row for stream in streams for row in stream.dicts()]
+        self.keys = [name for name in streams[0].columns if not records.is_measured(name)]
+        self.used = set()
+        self.columns = set()
+
+    def find(self, row):
+        """What was published for the place of ROW, or None. A place is all that the published value
+        depends on: a row that does not say one of these is none of its places."""
+        column = row["column"]
+        self.columns.add(column)
+        if row.get("engine", self.engines[0]) not in self.engines:
+            return None
+        if self.summed and sums.is_rate(column) and row.get(self.summed) != sums.LEVEL:
+            return None
+        for number, each in enumerate(self.rows):
+            if each.get(column, records.ABSENT) != records.ABSENT and all(
+                    key in row and plot.alike(each[key]) == plot.alike(row[key])
+                    for key in self.keys):
+                self.used.add((number, column))
+                return self.value(each, column)
         return None
-    path = os.path.join(context.published, f"{name}.tsv")
-    with open(path, encoding="utf-8") as file:
-        streams = records.read(file)
-    rows = [row for stream in streams for row in stream.dicts()]
-    theirs = streams[0].meta["engine"]
-    comparable = ("user", "kernel") if theirs == "mitosis" else (theirs,)
 
-    def find(row):
-        if row.get("engine", comparable[0]) not in comparable:
-            return ""
-        for each in rows:
-            value = each.get(row["column"])
-            same = all(plot.number(each[key]) == plot.number(row[key])
-                       if plot.number(each[key]) is not None else each[key] == row[key]
-                       for key in each if key in row and key != row["column"])
-            if value not in (None, records.ABSENT) and same:
-                return figure.human(float(value), figure.unit_of(row["column"]))
-        return "–"
+    @staticmethod
+    def value(row, column):
+        return figure.human(float(row[column]), figure.unit_of(column))
 
-    return find
+    def elsewhere(self):
+        """Those that belong to none of the rows, in words."""
+        found = []
+        for number, each in enumerate(self.rows):
+            for column in each:
+                if column in self.columns and column not in self.keys \
+                        and each[column] != records.ABSENT and (number, column) not in self.used:
+                    place = ", ".join(shown_key(key, each[key]) for key in self.keys)
+                    found.append(f"{place}: {self.value(each, column)} "
+                                 f"({figure.column_name(column)})")
+        return found
 
 
-def picture(path, state, context):
+def shown_key(key, value):
+    value = plot.shown(key, value)
+    return value if plot.number(value) is None or figure.unit_of(key) == "bytes" else f"{key} {value}"
+
+
+def picture(samples, state, context):
     """The experiment's figure as SVG."""
-    args = plot.build_parser("").parse_args([*state["plot"], path])
-    with open(path, encoding="utf-8") as file:
-        made = plot.build(args, context, file.read(), path)
+    args = plot.build_parser("").parse_args(state["plot"])
+    made = plot.build(args, context, samples, state["name"])
     drawn = figure.draw(made, "svg", *plot.SIZES["svg"]).decode()
     start = drawn.index("<svg")
     # Several pictures on one page: names of the parts of each must be its own.
@@ -258,6 +304,28 @@ def attached(path, name):
             "<span class=soft>all records of this experiment</span></p>\n")
 
 
+def measured(samples, state, context):
+    """The tables: what was measured, with sums and published values, and ratios."""
+    summed = summed_over(state, samples)
+    reference = Reference(state["published"], context, summed) if state["published"] else None
+    whole = samples
+    if summed:
+        options = options_of(state["stats"])
+        whole = sums.add(samples, summed, [*options.by.split(","), *sums.names_in(options.where)])
+    page = summary(statistics(whole, state["stats"], context), reference)
+    page += comparison(samples, state, context)
+    if reference:
+        elsewhere = reference.elsewhere()
+        if elsewhere:
+            more = f"; and {len(elsewhere) - ELSEWHERE} more" if len(elsewhere) > ELSEWHERE else ""
+            page += "<p class=soft>Published for what was not measured here: " \
+                    f"{text('; '.join(elsewhere[:ELSEWHERE]) + more)}.</p>\n"
+        origin = plot.published_conditions(state["published"], context)
+        page += f"<p class=soft>Published: {text(origin)} " \
+                "The hardware differs: compare shapes, not numbers.</p>\n"
+    return page
+
+
 def experiment(directory, context):
     state = results.read_json(os.path.join(directory, "state.json"))
     name = state["name"]
@@ -272,21 +340,17 @@ def experiment(directory, context):
     if os.path.exists(path) and state.get("table"):
         page += records_table(path, state["table"]) + attached(path, f"{name}.tsv")
     elif os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            samples = file.read()
         try:
-            page += picture(path, state, context)
+            page += picture(samples, state, context)
         except Skip as skip:
             page += f"<p class=note>No figure: {text(skip)}</p>\n"
             say(f"{name}: no figure: {skip}")
         except Problem as problem:
             page += f"<p class=note>No figure: {text(problem)}</p>\n"
             say(f"{name}: no figure: {problem}")
-        page += summary(statistics(path, state["stats"], context),
-                        reference_of(state["published"], context))
-        page += comparison(path, state, context)
-        if state["published"]:
-            origin = plot.published_conditions(state["published"], context)
-            page += f"<p class=soft>Published: {text(origin)} " \
-                    "The hardware differs: compare shapes, not numbers.</p>\n"
+        page += measured(samples, state, context)
         page += attached(path, f"{name}.tsv")
     if state["hosts"]:
         page += "<h3>Where it ran</h3>\n" + hosts_table(state)
