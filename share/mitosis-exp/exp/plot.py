@@ -335,7 +335,8 @@ def build(args, context, text, what):
         raise Problem(f"--y: {', '.join(chosen.ys)}: not of one unit")
     if len(chosen.ys) > 1:
         up.name = "time" if units & {"ns", "us", "ms", "s"} else measured
-    title = args.title or (f"{measured[:1].upper()}{measured[1:]}"
+    what = measured if len(chosen.ys) <= 3 else up.name
+    title = args.title or (f"{what[:1].upper()}{what[1:]}"
                            + (f" against {across.name}" if across.name else ""))
     return figure.Figure(title, subtitle(chosen, args, bool(args.published)), across, up, series,
                          numeric)
@@ -416,6 +417,8 @@ def work(args, context):
     width, height = parse_size(args.size, kind)
     made = build(args, context, read_files(args.files),
                  args.files[0] if len(args.files) == 1 else "input")
+    if args.size is None and kind != "term":
+        height = figure.height_for(made, width, height)
     if args.script:
         cli.out(figure.script(made, kind, width, height))
         return 0
