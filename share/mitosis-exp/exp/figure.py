@@ -86,8 +86,10 @@ NAMES = {"wss": "working set", "touch": "share of the working set that is touche
 def column_name(column):
     if column in NAMES:
         return NAMES[column]
+    if column.endswith("per_s"):
+        return column.removesuffix("_s").replace("_", " ") + " second"
     stem = re.sub(r"_(ns|us|ms|s|bytes|pages|faults|count|percent|ratio)$", "", column)
-    return stem.replace("_per_s", " per second").replace("_", " ")
+    return stem.replace("_", " ")
 
 
 def trim(value):

@@ -18,6 +18,7 @@ from problem import Problem, Skip
 
 ELSEWHERE = 12      # published values that belong to none of the rows
 DRAWINGS = {"wide": plot.SIZES["svg"], "narrow": (380, 340)}     # for a wide window and a narrow one
+INTERVAL = "95 % interval"
 SHOWN = 40          # rows of a table; all of them are in the attached data
 
 _TERM = re.compile(r"(\S+(?: \S+)*) {2,}(\S.*)")
@@ -179,9 +180,8 @@ def summary(stream, reference, summed):
     header = [*factors, *(["measured"] if several else []),
               "median" if several or not found else
               f"{figure.column_name(found[0]['column'])}, median",
-              *(["published"] if any(published) else []), "95 % interval", "n", "p90"]
+              *(["published"] if any(published) else []), INTERVAL, "n", "p90"]
     rows = []
-    few = False
     for number in kept:
         row = found[number]
         unit = figure.unit_of(row["column"])
@@ -198,15 +198,30 @@ def summary(stream, reference, summed):
         if any(published):
             cells.append(published[number] or "")
         cells += [f"{low} – {high}" if low else "–", row["n"], value("p90")]
-        few = few or not low
         rows.append([text(cell) for cell in cells])
-    start = len(factors) + several
-    page = table(header, rows, set(range(start, len(header))))
+    page = intervals_table(header, rows, len(factors) + several)
     if len(found) > len(kept):
         page += f"<p class=soft>and {len(found) - len(kept)} more rows: see the records</p>\n"
-    if few:
-        page += "<p class=soft>–: too few samples for an interval of the median</p>\n"
     return page
+
+
+def intervals_table(header, rows, start):
+    """A table of numbers from column START on, without a column of intervals if there is none."""
+    at = header.index(INTERVAL)
+    few = any(row[at] == "–" for row in rows)
+    none = all(row[at] == "–" for row in rows)
+    if none:
+        header = header[:at] + header[at + 1:]
+        rows = [row[:at] + row[at + 1:] for row in rows]
+    page = table(header, rows, set(range(start, len(header))))
+    if few:
+        page += f"<p class=soft>{'' if none else '–: '}too few samples for an interval of the median" \
+                "</p>\n"
+    return page
+
+
+def shown_ratio(value):
+    return "< 0.001" if 0 < value < 0.001 else figure.trim(value)
 
 
 def unbroken(value):
@@ -250,26 +265,28 @@ def comparison(samples, state, context):
     factors = stream.columns[:stream.columns.index("column")]
     shown = [name for name in factors
              if len({row[factors.index(name)] for row in stream.rows}) > 1]
+    several = len({row["column"] for row in stream.dicts()}) > 1
     rows = []
     for row in stream.dicts():
         if row["ratio"] == records.ABSENT:
             continue
         unit = figure.unit_of(row["column"])
         low, high = plot.number(row["ratio_low"]), plot.number(row["ratio_high"])
-        rows.append([*(text(plot.shown(name, row[name])) for name in shown),
-                     text(figure.column_name(row["column"])),
-                     text(figure.human(plot.number(row["median"]), unit)),
-                     text(figure.human(plot.number(row["base_median"]), unit)),
-                     text(figure.trim(plot.number(row["ratio"]))),
-                     text("too few samples" if low is None else
-                          f"{figure.trim(low)} – {figure.trim(high)}")])
+        rows.append([*(text(unbroken(plot.shown(name, row[name]))) for name in shown),
+                     *([text(figure.column_name(row["column"]))] if several else []),
+                     text(shown_ratio(plot.number(row["ratio"]))),
+                     text(unbroken(figure.human(plot.number(row["median"]), unit))),
+                     text(unbroken(figure.human(plot.number(row["base_median"]), unit))),
+                     text("–" if low is None else f"{shown_ratio(low)} – {shown_ratio(high)}")])
     if not rows:
         return ""
     base = state["compare"][state["compare"].index("--baseline") + 1]
-    start = len(shown) + 1
-    return f"<h3>Ratios to {text(base.replace('=', ' '))}</h3>\n" + table(
-        [*shown, "measured", "median", "of the other", "ratio", "95 % interval"], rows,
-        {start, start + 1, start + 2, start + 3})
+    head = f"Ratios to {base.replace('=', ' ')}"
+    if not several:
+        head += f": {figure.column_name(stream.dicts()[0]['column'])}"
+    return f"<h3>{text(head)}</h3>\n" + intervals_table(
+        [*shown, *(["measured"] if several else []), "ratio", "median",
+         f"of {base.partition('=')[2]}", INTERVAL], rows, len(shown) + several)
 
 
 class Reference:
