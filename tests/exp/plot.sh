@@ -85,7 +85,7 @@ said out '"sum"'
 said out '^1 450 '		# 300 and 600, and no third sample of all three
 said out '^1 150 '		# n2, n3
 expect 0 "$plot" --script -x threads --by '' --sum at --where at=sum --where thread=all --where number=all hosts.tsv
-[ "$(grep -c '^\$data' out)" = 1 ] || fail "more than the sum: $(cat out)"
+[ "$(grep -c '^[$]data' out)" = 1 ] || fail "more than the sum: $(cat out)"
 while read -r name; do
 	expect 0 "$bin_dir/mitosis-stats" "$MITOSIS_EXP_DIR/published/$name.tsv"
 done <names

@@ -7,8 +7,8 @@
 need_uffd
 
 # What each needs besides Python itself: with it, the function has to run.
-declare -A needs=([chameleon]=chameleon [compression]= [finra]= [helloworld]= [image]=PIL [json]= [linpack]=numpy
-	[matmul]=numpy [micro]= [pagerank]=igraph [pyaes]=pyaes [recognition]="numpy, sklearn")
+declare -A needs=([chameleon]=chameleon [compression]="" [finra]="" [helloworld]="" [image]=PIL [json]="" [linpack]=numpy
+	[matmul]=numpy [micro]="" [pagerank]=igraph [pyaes]=pyaes [recognition]="numpy, sklearn")
 
 phases=cold,warm,prepare,child,replay,fork
 lacking=()

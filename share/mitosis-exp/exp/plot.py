@@ -338,8 +338,8 @@ def build(args, context, text, what):
     what = measured if len(chosen.ys) <= 3 else up.name
     title = args.title or (f"{what[:1].upper()}{what[1:]}"
                            + (f" against {across.name}" if across.name else ""))
-    return figure.Figure(title, subtitle(chosen, args, any(each.reference for each in series)), across, up, series,
-                         numeric)
+    beneath = subtitle(chosen, args, any(each.reference for each in series))
+    return figure.Figure(title, beneath, across, up, series, numeric)
 
 
 def clip(references, series, numeric, name):

@@ -73,7 +73,8 @@ table.words td:nth-child(n+4) { min-width: 11rem; }
   h2 { margin-top: 1.5rem; break-after: avoid; } h3 { break-after: avoid; }
   figure, tr, .head { break-inside: avoid; } p { orphans: 3; widows: 3; }
   .scroll { overflow: visible; background: none; } .scroll + p { break-before: avoid; }
-  figure svg.wide { display: block; max-width: 150mm; } figure svg.narrow { display: none; } table { font-size: 8.5pt; }
+  figure svg.wide { display: block; max-width: 150mm; } figure svg.narrow { display: none; }
+  table { font-size: 8.5pt; }
   th, td { white-space: normal; padding-right: .75rem; } a { color: inherit; } }
 """
 
@@ -215,8 +216,8 @@ def intervals_table(header, rows, start):
         rows = [row[:at] + row[at + 1:] for row in rows]
     page = table(header, rows, set(range(start, len(header))))
     if few:
-        page += f"<p class=soft>{'' if none else '–: '}too few samples for an interval of the median" \
-                "</p>\n"
+        page += f"<p class=soft>{'Too' if none else '–: too'} few samples for an interval of the " \
+                "median</p>\n"
     return page
 
 
