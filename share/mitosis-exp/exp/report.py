@@ -3,6 +3,7 @@
 
 import argparse
 import base64
+import collections
 import html
 import os
 import re
@@ -173,6 +174,8 @@ def summary(stream, reference, summed):
     """What was measured, and beside it what was published for the same place."""
     at = stream.columns.index("column")
     found = [row for row in stream.dicts() if row["p50"] != records.ABSENT]
+    if summed:
+        found = without_single_parts(found, stream.columns[:at], summed)
     factors = [name for name in stream.columns[:at] if len({row[name] for row in found}) > 1
                or name in ("wss", "threads", "engine")]
     published = [reference.find(row) if reference else None for row in found]
@@ -228,6 +231,16 @@ def shown_ratio(value):
 def unbroken(value):
     """A number and its unit stay on one line."""
     return value.replace(" ", "\u00a0")
+
+
+def without_single_parts(rows, factors, summed):
+    """The sum of one part says the same as that part."""
+    def place(row):
+        return (*(row[name] for name in factors if name != summed), row["column"])
+
+    sizes = collections.Counter(map(place, rows))
+    return [row for row in rows if row[summed] == sums.LEVEL or sizes[place(row)] != 2
+            or not sums.is_rate(row["column"])]
 
 
 def shown_rows(rows, factors, published, summed):
