@@ -175,11 +175,11 @@ def summary(stream, reference, summed):
     at = stream.columns.index("column")
     found = [row for row in stream.dicts() if row["p50"] != records.ABSENT]
     if summed:
-        found = without_single_parts(found, stream.columns[:at], summed)
+        found = with_parts(found, stream.columns[:at], summed)
     factors = [name for name in stream.columns[:at] if len({row[name] for row in found}) > 1
                or name in ("wss", "threads", "engine")]
     published = [reference.find(row) if reference else None for row in found]
-    kept = shown_rows(found, stream.columns[:at], published, summed)
+    kept = shown_rows(found, published, summed)
     several = len({row["column"] for row in found}) > 1
     header = [*factors, *(["measured"] if several else []),
               "median" if several or not found else
@@ -233,27 +233,27 @@ def unbroken(value):
     return value.replace(" ", "\u00a0")
 
 
-def without_single_parts(rows, factors, summed):
-    """The sum of one part says the same as that part."""
+def with_parts(rows, factors, summed):
+    """A sum follows its parts. That of one part says the same as the part, which is left out."""
     def place(row):
-        return (*(row[name] for name in factors if name != summed), row["column"])
+        return tuple(row[name] for name in factors if name != summed)
 
-    sizes = collections.Counter(map(place, rows))
-    return [row for row in rows if row[summed] == sums.LEVEL or sizes[place(row)] != 2
+    places = list(dict.fromkeys(map(place, rows)))
+    sizes = collections.Counter((place(row), row["column"]) for row in rows)
+    return [row for row in sorted(rows, key=lambda row: places.index(place(row)))
+            if row[summed] == sums.LEVEL or sizes[place(row), row["column"]] != 2
             or not sums.is_rate(row["column"])]
 
 
-def shown_rows(rows, factors, published, summed):
+def shown_rows(rows, published, summed):
     """The numbers of the rows that are shown. If there are too many, sums and those that something was
-    published for go before the rest. A sum follows its parts."""
+    published for go before the rest."""
     def is_sum(number):
         return summed is not None and rows[number][summed] == sums.LEVEL
 
     wanted = sorted(range(len(rows)), key=lambda number: (
         published[number] is None, not is_sum(number), number))
-    places = [[rows[number][name] for name in factors if name != summed]
-              for number in range(len(rows))]
-    return sorted(wanted[:SHOWN], key=lambda number: (places.index(places[number]), number))
+    return sorted(wanted[:SHOWN])
 
 
 def records_table(path, columns):
