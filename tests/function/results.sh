@@ -30,7 +30,7 @@ while read -r name _; do
 		[ "$status" = 77 ] || fail "${needs[$name]} is not there, and the status is $status: $(cat err)"
 		said err "^mitosis-function: $name: needs the Python module .* (Debian package python3-"
 		[ "$(wc -l <err)" = 1 ] || fail "more than one message"
-		lacking+=("$name (no ${needs[$name]})")
+		lacking+=("$name (needs ${needs[$name]})")
 		continue
 	fi
 	[ "$status" = 0 ] || fail "status $status: $(cat err)"
