@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Experiments between two real kernels: children on one node of a parent on the other, by both engines, and
-# what they leave removed at the end. MITOSIS_EXP_ALL=1 runs all that there are: some ten minutes.
+# Experiments between two real kernels: children on one node of a parent on the other, by both engines; all
+# that every.sh cannot run, over RDMA and with the module; and what they leave removed at the end.
+# MITOSIS_EXP_ALL=1 runs all that there are: some ten minutes.
 # shellcheck source-path=SCRIPTDIR source=../kernel/kernel.sh
 . "$(dirname "$0")/../kernel/kernel.sh"
+# shellcheck source-path=SCRIPTDIR source=experiments.sh
+. "$tests_dir/exp/experiments.sh"
 need_lab
 need_kernels
 exp=$bin_dir/mitosis-exp
@@ -45,9 +48,14 @@ if [ -n "${MITOSIS_EXP_ALL:-}" ]; then
 	exit 0
 fi
 
-run 0 --set wss=1M --set parallel=2 set-up resume memory-kernel load-spike clean-up
-states set-up resume memory-kernel load-spike clean-up >states
-[ "$(grep -vc ' done ' states)" = 0 ] || fail "not all done: $(cat states err)"
+# set-up is the first and clean-up the last of those; and two that every.sh runs on one host go between two here
+read -ra names <<<"${lab_only/ / resume load-spike }"
+run 0 "${smallest[@]}" --set threads=1 --set machines=1 --set outstanding=1 --set size=64 --set duration=1s \
+	--set interval=500ms --set variant='--window 32' "${names[@]}"
+covered "${names[@]}"
+states "${names[@]}" >states
+[ "$(grep -vc -e ' done ' -e '^rc-devices skipped .*has not so many RDMA devices$' -e ' is not there on ' states)" = 0 ] ||
+	fail "not all done: $(cat states err)"
 for engine in user kernel; do
 	measured resume resume_ns "\$c[\"engine\"] == \"$engine\""
 	measured load-spike touched_ns "\$c[\"engine\"] == \"$engine\" && \$c[\"step\"] == 1"

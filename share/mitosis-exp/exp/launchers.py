@@ -279,6 +279,7 @@ class Lab(Launcher):
         self.nodes = args.lab
         self.lab = f"exp.{os.getpid()}" if self.nodes else None
         self.holder = None
+        self.up = False
 
     def hosts(self):
         if self.nodes:
@@ -295,6 +296,10 @@ class Lab(Launcher):
         return [row["node"] for row in rows if row["lab"] == self.lab]
 
     def start(self, hosts):
+        there = self.hosts()
+        for host in hosts:
+            if host not in (*there, "localhost"):
+                raise Problem(f"{host}: no node of this lab (it has: {', '.join(there)})")
         if not self.nodes:
             return
         # This lab is a command's that ends with our end of its input: so it ends as we do.
@@ -308,6 +313,7 @@ class Lab(Launcher):
             if not self.holder.stdout.readline():
                 break
         else:
+            self.up = True
             return
         status = self.holder.wait()
         self.errors.seek(0)
@@ -320,6 +326,9 @@ class Lab(Launcher):
         if holder is None:
             return
         holder.stdin.close()
+        if not self.up:
+            # Nobody reads that yet.
+            holder.terminate()
         try:
             holder.wait(30)
         except subprocess.TimeoutExpired:

@@ -236,10 +236,12 @@ class Session:
         signals = Signals()
         outcomes = []
         failed = 0
+        started = False
         try:
             self.progress.show(f"{self.launcher.name}: starting")
             hosts = list(dict.fromkeys(host for each in self.experiments for host in each.hosts))
             self.launcher.start(hosts)
+            started = True
             facts = self.facts(hosts)
             for experiment in self.experiments:
                 try:
@@ -264,7 +266,8 @@ class Session:
             self.progress.clear()
             signals.stopping = engine.Engine(self.launcher, self.local, self.progress.line)
             try:
-                self.sweep()
+                if started:
+                    self.sweep()
             finally:
                 self.launcher.stop()
         say(f"results in {run.path}")
