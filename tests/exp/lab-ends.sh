@@ -8,6 +8,7 @@
 need_lab
 lab=$bin_dir/mitosis-lab
 node_pids() { "$lab" status --name "$1" | awk -F '\t' '$2 ~ /^node[0-9]/ { print $12 }'; }
+has_node() { [ -n "$(node_pids "$1")" ]; }
 # Processes that have a lab's name among their arguments; a longer number is another lab.
 processes_of() { grep -lwF -f <(echo "$1") /proc/[0-9]*/cmdline 2>/dev/null; }
 # Those of passes that run in a lab's node.
@@ -15,6 +16,7 @@ in_node() { "$lab" exec --name "$1" node1 'grep -lzxE "87660[0-9]" /proc/[0-9]*/
 nobody_of() { [ -z "$(processes_of "$1")" ]; }
 
 printf '[[pass]]\nhost = "node1"\ncmd = "echo some word >&2; uname -n; exit 3"\n' >fails.toml
+sed 's/; exit 3//' fails.toml >works.toml
 printf '[[pass]]\nhost = "node1"\ncmd = "exec sleep 876601"\ntimeout = "2s"\n' >late.toml
 cat >long.toml <<'END_OF_FILE'
 [[pass]]
@@ -66,6 +68,16 @@ done
 nobody_of "$name" || fail "left: $(processes_of "$name")"
 ! "$lab" status | grep -q "^$name	" || fail "the lab is left"
 
+doing="a lab that boots"
+background boot.out boot.err env --default-signal=INT "$tool" run -o boot --lab 1 --lab-option=--no-rdma works.toml
+runner=$!
+pids+=("$runner")
+await 60000 has_node "exp.$runner"
+kill -INT "$runner"
+finish "$runner" 60000
+[ "$status" = 130 ] && said boot.err 'ended by SIGINT' || fail "status $status after SIGINT"
+nobody_of "exp.$runner" || fail "left: $(processes_of "exp.$runner")"
+
 doing="a lab that is up"
 export MITOSIS_LAB_NAME=test.$test_name.$$
 lab_down() { "$lab" down >down.err 2>&1; }
@@ -75,7 +87,6 @@ said err '^mitosis-exp: --launcher lab: no lab is up'
 cleanups+=(lab_down)
 expect 0 "$lab" up --boot-timeout 500s -n 1 --no-rdma
 mapfile -t before < <(node_pids "$MITOSIS_LAB_NAME")
-sed 's/; exit 3//' fails.toml >works.toml
 run 0 -L lab works.toml
 [ "$(<dir/works/raw/0001/pass1.node1.out)" = node1 ] || fail "$(cat dir/works/raw/0001/*)"
 sed 's/node1/node2/' fails.toml >other.toml
