@@ -60,6 +60,9 @@ for engine in user kernel; do
 	measured resume resume_ns "\$c[\"engine\"] == \"$engine\""
 	measured load-spike touched_ns "\$c[\"engine\"] == \"$engine\" && \$c[\"step\"] == 1"
 done
+if command -v criu >/dev/null; then
+	measured criu prepare_ns '$c["engine"] == "criu"'
+fi
 for sharing in share private; do
 	measured memory-kernel pss_bytes "\$c[\"sharing\"] == \"$sharing\""
 done
