@@ -11,12 +11,13 @@ plot=$bin_dir/mitosis-plot
 export MITOSIS_EXP_DIR=${MITOSIS_EXP_DIR:-$tests_dir/../share/mitosis-exp}
 export MITOSIS_LAB_DIR=${MITOSIS_LAB_DIR:-$tests_dir/../share/mitosis-exp/lab}
 
-# run STATUS OPTION...: an experiment, in a directory that is new each time
+# run STATUS OPTION...: an experiment, in a directory that is new each time. Unless another launcher is
+# named, the hosts of its file are labels for this one.
 run() {
 	local wanted=$1
 	shift
 	rm -rf dir
-	expect "$wanted" "$tool" run -o dir "$@"
+	expect "$wanted" "$tool" run -L local -o dir "$@"
 }
 
 silent() { ! grep -q -e "$2" "$1" || fail "$1 says '$2'"; }

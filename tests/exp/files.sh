@@ -29,11 +29,11 @@ expect 0 "$tool" run -n --launcher ssh --hosts 'parent=n1,child=n[2-3]' sweep.to
 said out '^    0 n1: serve 1M 1 -common in sub '
 said out '^    1 n3: ask n1 2M 3 2 <3> -common -loop=1 '
 [ "$(grep -c ': ask' out)" = 24 ] || fail "not each host and copy: $(grep -c ': ask' out)"
-expect 0 "$tool" run -n --hosts 'parent=n1,child=n[2-3]' --set size=8M --set times=4 -b n3 sweep.toml
+expect 0 "$tool" run -n -L local --hosts 'parent=n1,child=n[2-3]' --set size=8M --set times=4 -b n3 sweep.toml
 [ "$(grep -c '^  point' out)" = 1 ] || fail "values that were set are not swept any more"
 said out 'n2: ask 127.0.0.1 8M 4 1 <4>'
 silent out n3
-expect 0 "$tool" run -n --hosts 'parent=n1,child=n2' --limit 1 sweep.toml
+expect 0 "$tool" run -n -L local --hosts 'parent=n1,child=n2' --limit 1 sweep.toml
 silent out ask
 
 doing="run file, first dialect"
@@ -49,7 +49,7 @@ host = "n3"
 order = 3
 cmd = "awk '{ print }'"
 END
-expect 0 "$tool" run -n first.toml
+expect 0 "$tool" run -n -L local first.toml
 said out '^    0 n2: one x'
 said out "^    1 n3: awk '{ print }'"
 
@@ -69,13 +69,49 @@ cmd = "one {} ${what} '{{}}'"
 host = "n2"
 cmd = "two"
 END
-expect 0 "$tool" run -n second.toml
-said out 'copy some to n1:there/other n2'
+expect 0 "$tool" run -n -L local second.toml
+said out 'copy some to n1:there/other n2:some$'
 said out "^    0 n1: one -a -b x '{}'"
 said out '^    1 n2: two '
+expect 0 "$tool" run -n -L ssh --project /some/where -b n1 second.toml
+said out 'copy some to n2:/some/where/some$'
 sed -i 's/two/two {/' second.toml
-expect 1 "$tool" run -n second.toml
+expect 1 "$tool" run -n -L local second.toml
 said err 'second.toml: pass 2.*single brace'
+
+cat >copies.toml <<'END'
+[[sync]]
+source = "a/some/"
+targets = ["n1", "n2:there/", "n3:there//other"]
+[[pass]]
+host = "n1"
+cmd = "one '{{x}}'"
+END
+expect 0 "$tool" run -n -L ssh copies.toml
+said out 'copy a/some/ to n1:a/some n2:there/some n3:there/other$'
+
+doing="hosts of a file, and no launcher"
+# by_itself PATTERN OPTION...: refused as long as nobody says how hosts are reached, and then with one line
+by_itself() {
+	local pattern=$1
+	shift
+	expect 2 "$tool" run -o never "$@"
+	said err "$pattern: how are they reached? Say --launcher ssh"
+	[ "$(wc -l <err)" = 1 ] && [ ! -e never ] || fail "$(cat err)"
+	expect 2 "$tool" run -n "$@"
+	expect 0 "$tool" run -n -L ssh "$@"
+	expect 0 "$tool" run -n -L local "$@"
+}
+by_itself 'first.toml: n1, n2, n3' first.toml
+by_itself 'first.toml: n3' first.toml -b n1,n2
+sed 's/host = "n1"/host = "localhost"/; s/"n1", //' copies.toml >far.toml
+by_itself 'far.toml: n2, n3' far.toml
+by_itself '^mitosis-exp: --hosts: n1, n2' --hosts 'parent=n1,child=n2' sweep.toml
+by_itself 'n1, n2, n3, n4, n5, n6, n7, n8 and 3 more' --hosts 'n[1-11]' sweep.toml
+printf '[[pass]]\nhost = ["%s", "LOCALHOST", "::1"]\ncmd = "one x"\n' "$(hostname)" >here.toml
+expect 0 "$tool" run -n here.toml
+said out "^    0 LOCALHOST: one x"
+expect 0 "$tool" run -n --hosts 'parent=localhost,child=127.0.0.1' sweep.toml
 
 doing="all hosts, and some"
 cat >all.toml <<'END'
@@ -91,23 +127,23 @@ cmd = "take ${@incr}"
 n = [1, 2, 9]
 END
 sed 's/role = "child"/role = "all"/' all.toml >only.toml
-expect 0 "$tool" run -n --hosts 'child=n[1-3]' all.toml
+expect 0 "$tool" run -n -L local --hosts 'child=n[1-3]' all.toml
 [ "$(grep -c ' n[1-3]: everywhere' out)" = 9 ] && [ "$(grep -c ': take' out)" = 3 ] || fail "$(cat out)"
-expect 0 "$tool" run -n --hosts 'parent=n1,child=n[2-3]' all.toml only.toml
+expect 0 "$tool" run -n -L local --hosts 'parent=n1,child=n[2-3]' all.toml only.toml
 [ "$(sed -n '/^only/,$p' out | grep -c ' n[1-3]: everywhere')" = 9 ] || fail "$(cat out)"
-expect 1 "$tool" run -n --hosts 'child=n1' --set n=0 all.toml
+expect 1 "$tool" run -n -L local --hosts 'child=n1' --set n=0 all.toml
 said err 'take: 0: not a number from 1'
 
 doing="the module"
 printf '[experiment]\nmodule = true\n[[template.pass]]\nrole = "one"\ncmd = "x"\n' >module.toml
-expect 0 "$tool" run -n --hosts 'one=n[1-2]' --set module=/some/where.ko module.toml
+expect 0 "$tool" run -n -L local --hosts 'one=n[1-2]' --set module=/some/where.ko module.toml
 [ "$(grep -c 'case /some/where.ko in' out)" = 2 ] || fail "$(cat out)"
 
 doing="what is wrong"
 # wrong PATTERN TEXT [STATUS]: a file with this in it
 wrong() {
 	printf '%s\n' "$2" >wrong.toml
-	expect "${3:-1}" "$tool" run -n wrong.toml
+	expect "${3:-1}" "$tool" run -n -L local wrong.toml
 	said err "$1"
 	[ "$(wc -l <err)" -le 1 ] || fail "more than one message: $(cat err)"
 	[ ! -s out ] || fail "a wrong file, and yet output"
@@ -124,6 +160,8 @@ wrong 'line: .*: ' "$(printf '[[pass]]\ncmd = "x"\nready = { line = "(" }')"
 wrong 'soon: not a duration' "$(printf '[[pass]]\ncmd = "x"\ntimeout = "soon"')" 2
 wrong 'loop: 0' "$(printf '[[pass]]\ncmd = "x"\nloop = 0')"
 wrong 'either role or host' "$(printf '[[pass]]\ncmd = "x"\nrole = "a"\nhost = "b"')"
+wrong 'sync: targets: n1:..: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = "n1:.."\n[[pass]]\ncmd = "x"')"
+wrong 'sync: targets: :x: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = ":x"\n[[pass]]\ncmd = "x"')"
 wrong 'all: odd: not one of' "$(printf '[experiment]\nall = "odd"\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 wrong 'experiment: odd' "$(printf '[experiment]\nodd = 1\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 
@@ -142,8 +180,13 @@ refuse 'n\[3-2\]' run -n --hosts 'n[3-2]' sweep.toml
 refuse 'not a host' run -n --hosts parent=-oProxyCommand sweep.toml
 refuse 'which hosts' run -n --launcher ssh sweep.toml
 refuse 'not with --launcher ssh' run -n --launcher ssh --lab 2 sweep.toml
-expect 1 "$tool" run -n --hosts parent=a,odd=b sweep.toml
+expect 1 "$tool" run -n -L local --hosts parent=a,odd=b sweep.toml
 said err 'odd: sweep has no such role'
+expect 0 "$tool" run prepare --quick -n fork --set count=1 -- resume
+[ "$(sed -n 's/, launcher local$//; s/^\([a-z]*\): .*/\1/p' out | tr '\n' ' ')" = "prepare fork resume " ] || fail "$(cat out)"
+refuse 'unrecognized arguments: --odd$' run prepare --odd fork
+expect 0 "$tool" list prepare --json fork
+[ "$(wc -l <out)" = 2 ] || fail "$(cat out)"
 expect 1 "$tool" run no-such-one
 said err 'no-such-one: no such experiment'
 expect 1 "$tool" run no-such.toml

@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Experiments between two real kernels: children on one node of a parent on the other, by both engines, and
-# what they leave removed at the end. MITOSIS_EXP_ALL=1 runs all that there are: some ten minutes.
+# Experiments between two real kernels: children on one node of a parent on the other, by both engines; all
+# that every.sh cannot run, over RDMA and with the module; and what they leave removed at the end.
+# MITOSIS_EXP_ALL=1 runs all that there are: some ten minutes.
 # shellcheck source-path=SCRIPTDIR source=../kernel/kernel.sh
 . "$(dirname "$0")/../kernel/kernel.sh"
+# shellcheck source-path=SCRIPTDIR source=experiments.sh
+. "$tests_dir/exp/experiments.sh"
 need_lab
 need_kernels
 exp=$bin_dir/mitosis-exp
@@ -45,10 +48,14 @@ if [ -n "${MITOSIS_EXP_ALL:-}" ]; then
 	exit 0
 fi
 
-run 0 --set wss=1M --set parallel=2 --set function=json --set engine=user,kernel set-up resume memory-kernel load-spike functions \
-	variants-kernel clean-up
-states set-up resume memory-kernel load-spike functions variants-kernel clean-up >states
-[ "$(grep -vc ' done ' states)" = 0 ] || fail "not all done: $(cat states err)"
+# set-up is the first and clean-up the last of those; and three that every.sh runs on one host go between two here
+read -ra names <<<"${lab_only/ / resume load-spike functions }"
+run 0 "${smallest[@]}" --set threads=1 --set machines=1 --set outstanding=1 --set size=64 --set duration=1s \
+	--set interval=500ms --set function=json --set engine=user,kernel "${names[@]}"
+covered "${names[@]}"
+states "${names[@]}" >states
+[ "$(grep -vc -e ' done ' -e '^rc-devices skipped .*has not so many RDMA devices$' -e ' is not there on ' states)" = 0 ] ||
+	fail "not all done: $(cat states err)"
 for engine in user kernel; do
 	measured resume resume_ns "\$c[\"engine\"] == \"$engine\""
 	measured functions total_ns "\$c[\"engine\"] == \"$engine\" && \$c[\"phase\"] == \"replay\""
@@ -57,6 +64,9 @@ done
 for variant in cow prefetch cache poll eager; do
 	measured variants-kernel exec_ns "\$c[\"variant\"] == \"$variant\""
 done
+if command -v criu >/dev/null; then
+	measured criu prepare_ns '$c["engine"] == "criu"'
+fi
 for sharing in share private; do
 	measured memory-kernel pss_bytes "\$c[\"sharing\"] == \"$sharing\""
 done

@@ -51,6 +51,38 @@ check() {
 	finish "$runner" 60000
 	[ "$status" = 130 ] || fail "status $status after SIGINT"
 	nobody_has 876501 && nobody_has 876502 || fail "it still runs after SIGINT"
+	copies "$1"
+}
+
+# copies LAUNCHER: below the project, which is not there yet; what is below an absolute path is there
+copies() {
+	local at="copies by $1"
+	rm -rf from project absolute
+	mkdir -p from/deep
+	printf 'all \0 bytes\n' >"from/deep/a 5% of %h"
+	head -c 300000 /dev/urandom >from/much
+	chmod 750 from/much
+	cat >copy.toml <<-END
+		[[sync]]
+		source = "from"
+		targets = ["n1:$at/there", "n2:$at/", "n2:$work_dir/absolute/%n"]
+		[[pass]]
+		host = ["n1", "n2"]
+		cmd = "ls -A \"\$HOME\" | grep '^.mitosis-exp' >&2; ls -d */*; pwd"
+	END
+	# The passes are of two hosts that are one here: both see both copies.
+	run 0 -L "$1" --project "$work_dir/project" copy.toml
+	[ "$(<dir/copy/raw/0001/pass1.n1.out)" = "$at/from
+$at/there
+$work_dir/project" ] || fail "$(cat dir/copy/raw/0001/pass1.n1.out)"
+	[ ! -s dir/copy/raw/0001/pass1.n1.err ] || fail "left in the login's directory: $(cat dir/copy/raw/0001/pass1.n1.err)"
+	for copy in "project/$at/there" "project/$at/from" absolute/%n; do
+		diff -r from "$copy" && [ "$(stat -c %a "$copy/much")" = 750 ] || fail "$copy is another"
+	done
+	touch blocked
+	sed "s,n1:$at,n1:$work_dir/blocked," copy.toml >blocked.toml
+	run 1 -L "$1" blocked.toml
+	said err "blocked: n1: cannot copy from to $work_dir/blocked/there: .*blocked"
 }
 
 # ---- ssh, pdsh ----

@@ -26,7 +26,7 @@ run 0 order.toml
 [ "$(cat dir/order/raw/0002/late.b.out)" = "hello 2 b" ] || fail "$(cat dir/order/raw/0002/late.b.out)"
 [ "$(cat dir/order/raw/0002/late.a.err)" = x ] || fail "no standard error"
 cmp -s order.toml dir/order/experiment.toml || fail "the file is not kept"
-expect 0 "$tool" run -n dir/order/resolved/0002.toml
+expect 0 "$tool" run -n -L local dir/order/resolved/0002.toml
 said out "a: mkdir early.2.d.*-loop=1"
 
 doing="records"
@@ -144,7 +144,7 @@ sed 's/clean-up >>order/unclean >\&2; exit 6/' setup.toml >unclean.toml
 run 1 --set n=0 unclean.toml
 said err 'clean-up: cleanup1 on a: exit status 6'
 said err '  a| unclean'
-expect 77 env PATH=/usr/bin:/bin "$tool" run -o dir2 --set n=0 --quick <(sed 's/^\[template\]/[experiment]\nneeds = ["no-such-program"]\n[template]/' setup.toml)
+expect 77 env PATH=/usr/bin:/bin "$tool" run -L local -o dir2 --set n=0 --quick <(sed 's/^\[template\]/[experiment]\nneeds = ["no-such-program"]\n[template]/' setup.toml)
 said err 'no-such-program is not there on a'
 
 doing="too few hosts"
@@ -175,7 +175,7 @@ n = [1, 2, 3]
 END
 for signal in INT TERM; do
 	rm -rf swept hurry dir
-	background int.out int.err env --default-signal=INT "$tool" run -o dir sweep.toml
+	background int.out int.err env --default-signal=INT "$tool" run -L local -o dir sweep.toml
 	pids+=("$!")
 	runner=$!
 	await 20000 somebody_has 987658
@@ -194,10 +194,46 @@ expect 0 "$tool" run --resume dir
 expect 0 "$tool" run --resume dir
 said err 'all points are done'
 
+doing="a run that is continued elsewhere"
+mkdir -p work/place elsewhere
+touch work/may.1
+cat >work/one.toml <<'END'
+[template]
+[[template.pass]]
+host = "a"
+cmd = "test -e may.${n} && echo one >>place/done"
+[template.placeholder]
+n = [1, 2]
+END
+printf '[[pass]]\nhost = "a"\npath = "place"\ncmd = "echo two >>done"\n' >work/two.toml
+expect 1 env -C work "$tool" run -L local -o dir one.toml two.toml
+said err 'point 2 n=2'
+rm work/one.toml work/two.toml		# the second has not begun, and yet the run has it
+touch work/may.2
+cp -a work moved
+expect 0 env -C elsewhere "$tool" run --resume ../work/dir
+said err "the run goes on in $work_dir/work\$"
+said err "results in $work_dir/work/dir\$"
+[ "$(tr '\n' ' ' <work/place/done)" = "one one two " ] || fail "the passes were $(tr '\n' ' ' <work/place/done)"
+rm -r work
+expect 2 env -C elsewhere "$tool" run --resume ../moved/dir
+said err "the run was begun in $work_dir/work: No such file or directory; --project DIR"
+[ "$(tr '\n' ' ' <moved/place/done)" = "one " ] || fail "passes were run: $(tr '\n' ' ' <moved/place/done)"
+expect 0 env -C elsewhere "$tool" run --resume ../moved/dir --project ../moved
+[ "$(tr '\n' ' ' <moved/place/done)" = "one one two " ] || fail "the passes were $(tr '\n' ' ' <moved/place/done)"
+# Where nothing depends on it, nobody has to name a directory: with ssh they are the login's.
+sed -i 's/"launcher": "local"/"launcher": "ssh"/' moved/dir/run.json
+expect 0 env -C elsewhere "$tool" run -n --resume ../moved/dir
+said out 'launcher ssh'
+expect 2 "$tool" run --resume moved/dir --lab-option=--no-rdma
+said err '--resume: --lab-option: the run keeps the options'
+expect 2 "$tool" run --resume moved/dir prepare
+said err 'knows its experiments'
+
 doing="a runner that is killed"
 rm -f hurry
 rm -rf dir
-background kill.out kill.err "$tool" run -o dir --set n=2 sweep.toml
+background kill.out kill.err "$tool" run -L local -o dir --set n=2 sweep.toml
 pids+=("$!")
 runner=$!
 await 20000 somebody_has 987658
@@ -209,13 +245,34 @@ mkdir -p from/deep && echo text >from/deep/file
 cat >copy.toml <<'END'
 [[sync]]
 source = "from"
-targets = ["n1:to/there"]
+targets = ["n1:to/there", "n1:to/", "n2"]
 [[pass]]
 host = "n1"
-cmd = "cat to/there/deep/file"
+cmd = "cat to/there/deep/file to/from/deep/file; echo '{{}}'; exec sleep 987659"
+ready = { line = "{}" }
+background = true
+[[pass]]
+host = "n2"
+cmd = "cat from/deep/file"
 END
-run 0 copy.toml
-[ "$(cat dir/copy/raw/0001/pass1.n1.out)" = text ] || fail "not copied"
+for project in . some/where; do
+	run 0 --project "$project" copy.toml
+	[ "$(tr '\n' ' ' <dir/copy/raw/0001/pass1.n1.out)" = "text text {} " ] || fail "not copied: $(cat dir/copy/raw/0001/*)"
+	[ "$(<dir/copy/raw/0001/pass2.n2.out)" = text ] || fail "not copied with its own name"
+	[ "$(<"$project/to/there/deep/file")" = text ] || fail "the copy is not in the project"
+done
+[ "$(<from/deep/file)" = text ] || fail "a copy to its own place"
+rm -r to some
+cp dir/copy/resolved/0001.toml again.toml
+run 0 again.toml
+[ "$(tr '\n' ' ' <dir/again/raw/0001/pass1.n1.out)" = "text text {} " ] || fail "the point by itself: $(cat dir/again/raw/0001/*)"
+chmod 600 from/deep/file && touch to/blocked
+sed 's,n1:to/there,n1:to/blocked/it,' copy.toml >blocked.toml
+run 1 blocked.toml
+said err 'blocked: n1: cannot copy from to to/blocked/it: .*blocked'
+sed 's,"from","never",' copy.toml >never.toml
+run 1 never.toml
+said err 'never: never: cannot be copied: No such file'
 
 doing="a full disk, an unwritable place"
 status=0

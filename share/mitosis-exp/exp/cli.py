@@ -36,6 +36,25 @@ class Parser(argparse.ArgumentParser):
         out(message)
 
 
+class Verb(Parser):
+    """A verb's options and words come in any order. argparse can do that for a parser by itself, and
+    not for one of add_subparsers(), which calls this."""
+
+    mixing = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        # Up to Python 3.11 the intermixed way comes back to this one for each of its two rounds.
+        if self.mixing:
+            return super().parse_known_args(args, namespace)
+        self.mixing = True
+        try:
+            found, rest = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.mixing = False
+        # A word behind an option that does not exist may have been taken for its value.
+        return found, [word for word in rest if word.startswith("-")] or rest
+
+
 def out(text):
     """To standard output; a full disk is an error, a reader that went away is not."""
     try:
@@ -62,7 +81,7 @@ def build_parser(version):
                            "file. See mitosis-exp(1) and mitosis-exp.toml(5).")
     parser.add_argument("-V", "--version", action="version",
                         version=f"{TOOL} (mitosis-exp {version})")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Verb)
 
     def verb(name, text, usage):
         return verbs.add_parser(name, help=text, description=text, allow_abbrev=False,
@@ -191,8 +210,9 @@ class Context:
         self.version = version
         self.tools = here
         self.share = share
-        self.experiments = os.environ.get("MITOSIS_EXPERIMENTS") or os.path.join(share,
-                                                                                "experiments")
+        # Absolute: a run may be continued in another directory.
+        self.experiments = os.path.abspath(os.environ.get("MITOSIS_EXPERIMENTS")
+                                           or os.path.join(share, "experiments"))
         self.published = os.path.join(share, "published")
 
 

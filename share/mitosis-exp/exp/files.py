@@ -95,6 +95,33 @@ class Pass:
         self.hosts = []
 
 
+class Sync:
+    """A file or directory of this host that is copied to hosts before anything runs there."""
+
+    def __init__(self, table, experiment):
+        where = f"{experiment.path}: sync"
+        check(table, {"source": str, "targets": (str, list)}, where)
+        if not table.get("source") or not table.get("targets"):
+            raise Problem(f"{where}: source and targets are both needed")
+        self.source = table["source"]
+        targets = table["targets"]
+        self.targets = [self.target(text, where)
+                        for text in ([targets] if isinstance(targets, str) else targets)]
+
+    def target(self, text, where):
+        """(host, path): where the copy is to be; within a directory if the path ends in a slash."""
+        host, _, path = str(text).partition(":")
+        if path.endswith("/"):
+            path += os.path.basename(os.path.normpath(self.source))
+        path = os.path.normpath(path or self.source)
+        if not host or os.path.basename(path) in ("", ".", ".."):
+            raise Problem(f"{where}: targets: {text}: not HOST or HOST:PATH, of a copy with a name")
+        return host, path
+
+    def table(self):
+        return {"source": self.source, "targets": [":".join(each) for each in self.targets]}
+
+
 class Command:
     """A pass on one host, with everything filled in but what earlier passes will set."""
 
@@ -202,17 +229,13 @@ class Experiment:
                                      "use keys of ssh, or another launcher")
         self.user = top.get("user")
         self.null = set(top.get("null", []))
-        self.syncs = top.get("sync", [])
         self.configs = top.get("global_configs", "")
         self.all_hosts = top.get("hosts", [])
         if isinstance(self.all_hosts, str):
             self.all_hosts = [self.all_hosts]
         self.global_keys = {key: value for key, value in top.items()
                             if key not in RUN_KEYS and key not in PASSWORDS}
-        for sync in self.syncs:
-            check(sync, {"source": str, "targets": (str, list)}, f"{self.path}: sync")
-            if not sync.get("source") or not sync.get("targets"):
-                raise Problem(f"{self.path}: sync: source and targets are both needed")
+        self.syncs = [Sync(table, self) for table in top.get("sync", [])]
         self.placeholders = passes.get("placeholder", {})
         tables = passes.get("pass", [])
         self.dialect = top.get("dialect") or self.guess_dialect(top, tables)
@@ -246,6 +269,14 @@ class Experiment:
         if "\2" in text:
             raise Problem(f"{where}: cmd: a single brace; literal braces are doubled in this dialect")
         return re.sub("\1\\d+\1", lambda match: kept[match[0]], text)
+
+    def unconfigured(self, cmd):
+        """What configure() makes CMD of, where there is no global_configs."""
+        if self.dialect == 1:
+            return cmd
+        # What a ready line will set is a placeholder still.
+        return "".join(part if number % 2 else re.sub(r"[{}]", r"\g<0>\g<0>", part)
+                       for number, part in enumerate(re.split(r"(\$\{[^{}]*\})", cmd)))
 
     # hosts
 
@@ -281,6 +312,8 @@ class Experiment:
             if each.ready and each.ready.set and len(each.hosts) * each.loop > 1:
                 raise Problem(f"{each.where}: ready.set: one value, and {len(each.hosts)} hosts "
                               f"with loop {each.loop}")
+        for each in self.syncs:
+            each.targets = [target for target in each.targets if target[0] not in excluded]
         if not any(each.hosts for each in self.passes):
             raise Problem(f"{self.name}: no host is left")
         self.by_role = {role: [host for host in hosts if host not in excluded]
@@ -289,8 +322,18 @@ class Experiment:
 
     @property
     def hosts(self):
-        return list(dict.fromkeys(host for each in self.setup + self.passes + self.cleanup
-                                  for host in each.hosts))
+        of_passes = (host for each in self.setup + self.passes + self.cleanup
+                     for host in each.hosts)
+        return list(dict.fromkeys((*of_passes, *(host for each in self.syncs
+                                                 for host, _ in each.targets))))
+
+    @property
+    def named_hosts(self):
+        """Those that the file itself names, and not the user."""
+        of_passes = {host for each in self.setup + self.passes + self.cleanup
+                     if not each.role and not each.local for host in each.fixed or self.all_hosts}
+        of_syncs = {host for each in self.syncs for host, _ in each.targets}
+        return [host for host in self.hosts if host in of_passes | of_syncs]
 
     def builtins(self):
         """Where others find a host; where a server listens."""
@@ -370,7 +413,7 @@ class Experiment:
             for command in stage.commands:
                 made_of = command.made_of
                 table = {"name": made_of.name, "host": command.host, "path": command.path,
-                         "cmd": command.cmd, "order": order,
+                         "cmd": self.unconfigured(command.cmd), "order": order,
                          "timeout": f"{made_of.timeout:g}s"}
                 if made_of.local:
                     table = {**table, "local": True}
@@ -389,10 +432,12 @@ class Experiment:
         text += "\n"
         if self.user:
             text += f"user = {quote(self.user)}\n"
+        text += f"dialect = {self.dialect}\n"
         text += "".join(f"{key} = {toml(value)}\n" for key, value in self.global_keys.items())
-        for table in tables:
-            text += "\n[[pass]]\n"
-            text += "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
+        for kind, some in ("sync", [each.table() for each in self.syncs]), ("pass", tables):
+            for table in some:
+                text += f"\n[[{kind}]]\n"
+                text += "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
         return text
 
 

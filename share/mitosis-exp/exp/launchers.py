@@ -10,17 +10,20 @@ ends the whole session. Every process below it also carries a token in its envir
 *sweep* at the end finds what left its session.
 """
 
+import ipaddress
 import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
+import tarfile
 import tempfile
 
 import words
-from problem import MISSING, USAGE, Problem, Skip
+from problem import MISSING, USAGE, Problem, Skip, reason
 
 TOKEN = "MITOSIS_EXP_RUN"       # in the environment of all that belongs to a run
 PASS = "MITOSIS_EXP_PASS"       # and to one command of it
@@ -79,6 +82,13 @@ until grep -Eq "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A" /proc/net/tcp /proc
 do sleep 0.05; done
 """
 _FILE = "until [ -e {file} ]; do sleep 0.05; done\n"
+_UNPACK = """\
+MITOSIS_EXP_RUN={token}
+export MITOSIS_EXP_RUN
+mkdir -p -- {where} && tar -x -o -C {where}
+"""
+COPY_LIMIT = 600    # seconds
+_STATUS = re.compile(r"pdsh@\S+ \S+ ssh exited with exit code|srun: error: .*: Exited with exit code")
 
 
 class Launcher:
@@ -86,6 +96,7 @@ class Launcher:
 
     name = ""
     watched = True          # its input reaches the command
+    from_here = True        # a command begins in our working directory, else in the login's
     local_only = False
     program = None
     package = None
@@ -121,15 +132,13 @@ class Launcher:
                                token=shlex.quote(self.token), host=shlex.quote(command.host),
                                cd=self.cd(command.path), cmd=shlex.quote(cmd))
 
+    def place(self, path):
+        """A path of a file, on a host: it is relative to the project."""
+        return path if self.args.project is None else os.path.join(self.args.project, path)
+
     def cd(self, path):
-        project = self.args.project
-        if project is None:
-            if not path:
-                return ""
-            where = path
-        else:
-            where = os.path.join(project, path)
-        return f"cd -- {shlex.quote(where)} || exit 125\n"
+        where = self.place(path)
+        return f"cd -- {shlex.quote(where)} || exit 125\n" if where else ""
 
     def probe(self, command):
         """What to run beside a Command to see that it is ready: ends when it is."""
@@ -142,16 +151,16 @@ class Launcher:
         name, token = (TOKEN, self.token) if number is None else (PASS, f"{self.token}.{number}")
         return _SWEEP.format(name=name, token=shlex.quote(token), grace=GRACE)
 
-    def copy(self, source, host, target):
-        """A command line that puts a file or directory there, and what to feed it with."""
-        where = os.path.dirname(target) or "."
-        script = f"mkdir -p -- {shlex.quote(where)} && tar -x -C {shlex.quote(where)}"
-        source = os.path.abspath(source)
-        # Under its new name, whatever that is.
-        renamed = re.escape(os.path.basename(source)).replace(",", "\\,")
-        feed = ["tar", "-c", "-C", os.path.dirname(source), "--transform",
-                f"flags=r;s,^{renamed},{os.path.basename(target)},", os.path.basename(source)]
-        return self.argv(host, script), feed
+    # copies
+
+    def copy(self, archive, host, path):
+        """Unpack ARCHIVE, a file that holds what is to be PATH, on a host; the command's outcome."""
+        os.lseek(archive.fileno(), 0, os.SEEK_SET)
+        return ask(self.argv(host, self.unpack(path)), COPY_LIMIT, archive)
+
+    def unpack(self, path):
+        where = os.path.dirname(self.place(path)) or "."
+        return _UNPACK.format(token=shlex.quote(self.token), where=shlex.quote(where))
 
 
 class Local(Launcher):
@@ -171,6 +180,7 @@ class Ssh(Launcher):
     """ssh(1), with what ~/.ssh/config says; never asks for a password."""
 
     name = "ssh"
+    from_here = False
     program = "ssh"
     package = "openssh-client"
 
@@ -192,6 +202,7 @@ class Pdsh(Launcher):
     program = "pdsh"
     package = "pdsh"
     watched = False
+    from_here = False
 
     def argv(self, host, script):
         user = ["-l", self.user] if self.user else []
@@ -201,9 +212,20 @@ class Pdsh(Launcher):
         return ["pdsh", "-R", "ssh", "-t", "60", "-N", "-S", "-f", "1", *user, "-w", host,
                 f"exec sh -c {quoted}"]
 
-    def copy(self, source, host, target):
+    def copy(self, archive, host, path):
+        """The archive comes by pdcp(1), which makes no directory, to that of the login first."""
         user = ["-l", self.user] if self.user else []
-        return ["pdcp", "-R", "ssh", "-r", *user, "-w", host, source, target], None
+        kept = f".mitosis-exp.{self.token}.{host}"
+        try:
+            # Its own status says nothing of the far side: that is seen when the archive is unpacked.
+            brought = ask(["pdcp", "-b", "-R", "ssh", "-t", "60", *user, "-w", host, archive.name,
+                           kept], COPY_LIMIT)
+            script = f"exec <{shlex.quote(kept)} || exit\n{self.unpack(path)}"
+            found = ask(self.argv(host, script), COPY_LIMIT)
+        finally:
+            ask(self.argv(host, f"rm -f -- {shlex.quote(kept)}"), 3 * GRACE + 60)
+        found.stderr = brought.stderr or found.stderr
+        return found
 
 
 class Slurm(Launcher):
@@ -257,6 +279,7 @@ class Lab(Launcher):
         self.nodes = args.lab
         self.lab = f"exp.{os.getpid()}" if self.nodes else None
         self.holder = None
+        self.up = False
 
     def hosts(self):
         if self.nodes:
@@ -273,6 +296,10 @@ class Lab(Launcher):
         return [row["node"] for row in rows if row["lab"] == self.lab]
 
     def start(self, hosts):
+        there = self.hosts()
+        for host in hosts:
+            if host not in (*there, "localhost"):
+                raise Problem(f"{host}: no node of this lab (it has: {', '.join(there)})")
         if not self.nodes:
             return
         # This lab is a command's that ends with our end of its input: so it ends as we do.
@@ -286,6 +313,7 @@ class Lab(Launcher):
             if not self.holder.stdout.readline():
                 break
         else:
+            self.up = True
             return
         status = self.holder.wait()
         self.errors.seek(0)
@@ -298,6 +326,9 @@ class Lab(Launcher):
         if holder is None:
             return
         holder.stdin.close()
+        if not self.up:
+            # Nobody reads that yet.
+            holder.terminate()
         try:
             holder.wait(30)
         except subprocess.TimeoutExpired:
@@ -313,9 +344,34 @@ class Lab(Launcher):
 ALL = {each.name: each for each in (Local, Lab, Ssh, Pdsh, Slurm)}
 
 
-def ask(argv, limit):
+def is_here(host):
+    """Whether a name means the host that we are on."""
+    name = socket.gethostname().lower()
+    if host.lower() in ("localhost", name, name.partition(".")[0]):
+        return True
     try:
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def pack(source, name):
+    """An archive of a file or directory, which is called NAME in it."""
+    file = tempfile.NamedTemporaryFile(prefix="mitosis-exp.")
+    try:
+        # Whole before anything is unpacked: the copy may come to lie where its source is.
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            archive.add(source, arcname=name)
+        file.flush()
+    except OSError as error:
+        file.close()
+        raise Problem(f"{error.filename or source}: cannot be copied: {reason(error)}") from None
+    return file
+
+
+def ask(argv, limit, given=subprocess.DEVNULL):
+    try:
+        return subprocess.run(argv, stdin=given, capture_output=True, text=True, errors="replace",
                               timeout=limit, check=False, start_new_session=True)
     except FileNotFoundError:
         raise Skip(f"{argv[0]}: not found") from None
@@ -324,6 +380,8 @@ def ask(argv, limit):
 
 
 def last_line(text):
+    """Of what a program said: where pdsh and srun tell a status, which we know, what came before it."""
     lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not _STATUS.match(line)] or lines
     return lines[-1].strip() if lines else "no message"
 

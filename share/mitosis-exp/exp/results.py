@@ -89,6 +89,15 @@ class Run:
             raise Problem(f"{path}: made by another version of mitosis-exp")
         return cls(path, asked)
 
+    def keep(self, experiments):
+        """The files, as they are when the run begins: it is continued with these."""
+        for each in experiments:
+            directory = os.path.join(self.path, each.name)
+            make(directory)
+            path = os.path.join(directory, "experiment.toml")
+            if not os.path.exists(path):
+                write(path, each.text)
+
     def experiments(self):
         """Those that have been begun."""
         return [name for name in self.asked["names"]
@@ -108,7 +117,6 @@ class Results:
         state = os.path.join(self.path, "state.json")
         self.state = read_json(state) if os.path.exists(state) else None
         if self.state is None:
-            write(os.path.join(self.path, "experiment.toml"), experiment.text)
             for point in points:
                 write(os.path.join(self.path, "resolved", f"{point.number:04}.toml"),
                       experiment.resolved(point))

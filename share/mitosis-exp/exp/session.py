@@ -20,10 +20,11 @@ import records
 import results
 import words
 from cli import out, say
-from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip
+from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip, reason
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 PROBE_LIMIT = 60
+SHOWN = 8           # hosts that are named in a message
 REMEMBERED = ("launcher", "lab", "lab_option", "hosts", "set", "quick", "exclude", "limit",
               "project", "experiments")
 
@@ -103,12 +104,11 @@ class Session:
         for text in args.set:
             name, value = words.assignment(text)
             self.chosen[name] = value
-        kind = args.launcher or ("lab" if args.lab else "local")
-        if args.lab and kind != "lab":
-            raise Problem(f"--lab: not with --launcher {kind}", USAGE)
+        if args.lab and kind(args) != "lab":
+            raise Problem(f"--lab: not with --launcher {args.launcher}", USAGE)
         if args.lab_option and not args.lab:
             raise Problem("--lab-option: only with --lab", USAGE)
-        self.launcher = launchers.ALL[kind](args, self.token, context.tools)
+        self.launcher = launchers.ALL[kind(args)](args, self.token, context.tools)
         self.local = launchers.Local(args, self.token, context.tools)
         self.experiments = self.load()
 
@@ -156,6 +156,20 @@ class Session:
             if not each.roles and each.on_all_hosts:
                 roles = {None: everywhere}
             each.place(roles, available, excluded, self.launcher.local_only)
+        if not (self.args.launcher or self.args.lab):
+            self.check_here()
+
+    def check_here(self):
+        """Nobody has said how hosts are reached, so that all runs here: an error if it names others."""
+        for each in self.experiments:
+            others = [host for host in each.hosts if not launchers.is_here(host)]
+            if others:
+                where = each.path if set(others) & set(each.named_hosts) else "--hosts"
+                shown = ", ".join(others[:SHOWN]) + (f" and {len(others) - SHOWN} more"
+                                                     if len(others) > SHOWN else "")
+                raise Problem(f"{where}: {shown}: how are they reached? Say --launcher ssh, pdsh, "
+                              "slurm or lab, or --launcher local to run all of it on this host",
+                              USAGE)
 
     def values(self, experiment):
         """What is not in the file: the command line's, and before that --quick's."""
@@ -180,7 +194,8 @@ class Session:
             text = f"{experiment.name}: {experiment.title}, {len(points)} " \
                    f"point{'s'[:len(points) != 1]}, launcher {self.launcher.name}\n"
             for sync in experiment.syncs:
-                text += f"  copy {sync['source']} to {' '.join(as_list(sync['targets']))}\n"
+                targets = (f"{host}:{self.launcher.place(path)}" for host, path in sync.targets)
+                text += f"  copy {sync.source} to {' '.join(targets)}\n"
             text += self.show_stages(experiment, experiment.setup, "set-up")
             for point in points:
                 text += f"  point {point.number}" + (f": {point.label}" if point.label else "") \
@@ -221,10 +236,12 @@ class Session:
         signals = Signals()
         outcomes = []
         failed = 0
+        started = False
         try:
             self.progress.show(f"{self.launcher.name}: starting")
             hosts = list(dict.fromkeys(host for each in self.experiments for host in each.hosts))
             self.launcher.start(hosts)
+            started = True
             facts = self.facts(hosts)
             for experiment in self.experiments:
                 try:
@@ -249,7 +266,8 @@ class Session:
             self.progress.clear()
             signals.stopping = engine.Engine(self.launcher, self.local, self.progress.line)
             try:
-                self.sweep()
+                if started:
+                    self.sweep()
             finally:
                 self.launcher.stop()
         say(f"results in {run.path}")
@@ -316,7 +334,7 @@ class Session:
                 self.tell(experiment, "all points are done")
                 return "done"
             for sync in experiment.syncs:
-                self.copy(sync)
+                self.copy(experiment, sync)
             begun = True
             self.stages(work, experiment, stored, experiment.setup, "setup", keep=True)
             for point in waiting:
@@ -393,25 +411,19 @@ class Session:
                     self.tell_failure(experiment, problem, "clean-up: ")
                     self.unclean = True
 
-    def copy(self, sync):
-        for target in as_list(sync["targets"]):
-            host, colon, path = target.partition(":")
-            path = path if colon and path else sync["source"]
-            argv, feed = self.launcher.copy(sync["source"], host, path)
-            if not os.path.exists(sync["source"]):
-                raise Problem(f"{sync['source']}: not there to be copied")
-            packing = subprocess.Popen(feed, stdout=subprocess.PIPE) if feed else None
-            try:
-                found = subprocess.run(argv, stdin=packing.stdout if packing else
-                                       subprocess.DEVNULL, capture_output=True, text=True,
-                                       timeout=600, check=False, start_new_session=True)
-            finally:
-                if packing:
-                    packing.stdout.close()
-                    packed = packing.wait()
-            if found.returncode or packing and packed:
-                raise Problem(f"{host}: cannot copy {sync['source']}: "
-                              f"{launchers.last_line(found.stderr)}")
+    def copy(self, experiment, sync):
+        by_name = {}
+        for host, path in sync.targets:
+            by_name.setdefault(os.path.basename(path), []).append((host, path))
+        for name, targets in by_name.items():
+            with launchers.pack(sync.source, name) as archive:
+                for host, path in targets:
+                    self.progress.show(f"{experiment.name} copy {sync.source} to {host}")
+                    found = self.launcher.copy(archive, host, path)
+                    if found.returncode:
+                        raise Problem(f"{host}: cannot copy {sync.source} to "
+                                      f"{self.launcher.place(path)}: "
+                                      f"{launchers.last_line(found.stderr)}")
 
     def finish(self, run, experiment):
         """Whatever was measured is there, however the experiment ended."""
@@ -463,19 +475,44 @@ def shown_table(path, columns):
                    for row in rows)
 
 
-def as_list(value):
-    return [value] if isinstance(value, str) else value
+def take_up(args):
+    """The run that --resume names; its options are those of then, and so is its directory."""
+    given = [name for name in (*REMEMBERED, "output") if getattr(args, name)]
+    if "experiments" in given:
+        raise Problem("--resume: the run knows its experiments itself", USAGE)
+    others = [name for name in given if name != "project"]
+    if others:
+        raise Problem(f"--resume: --{others[0].replace('_', '-')}: the run keeps the options that "
+                      "it was begun with (but --project)", USAGE)
+    old = results.Run.open(args.resume)
+    project = args.project
+    for name in REMEMBERED:
+        setattr(args, name, old.asked["asked"][name])
+    from_here = launchers.ALL[kind(args)].from_here
+    if project:
+        args.project = os.path.abspath(project) if from_here else project
+    begun_in = old.asked["cwd"]
+    if begun_in == os.getcwd():
+        return old
+    args.resume = old.path = os.path.abspath(args.resume)
+    try:
+        os.chdir(begun_in)
+    except OSError as error:
+        if from_here and not os.path.isabs(args.project or ""):
+            raise Problem(f"--resume: the run was begun in {begun_in}: {reason(error)}; "
+                          "--project DIR names another directory for its passes", USAGE) from None
+    else:
+        say(f"the run goes on in {begun_in}")
+    return old
+
+
+def kind(args):
+    """Of launcher."""
+    return args.launcher or ("lab" if args.lab else "local")
 
 
 def run(args, context):
-    if args.resume:
-        if args.experiments:
-            raise Problem("--resume: the run knows its experiments itself", USAGE)
-        old = results.Run.open(args.resume)
-        for name in REMEMBERED:
-            setattr(args, name, old.asked["asked"][name])
-        if old.asked["cwd"] != os.getcwd():
-            raise Problem(f"--resume: the run was begun in {old.asked['cwd']}", USAGE)
+    run_of = take_up(args) if args.resume else None
     session = Session(args, context)
     session.place()
     for each in session.experiments:        # before anything starts
@@ -484,10 +521,11 @@ def run(args, context):
             each.extra(passes, session.values(each))
     if args.dry_run:
         return session.dry_run()
-    if args.resume:
-        return session.run(old)
-    asked = {"version": context.version, "cwd": os.getcwd(), "started": results.now(),
-             "coordinator": socket.gethostname(), "kernel": os.uname().release,
-             "names": [each.name for each in session.experiments],
-             "asked": {name: getattr(args, name) for name in REMEMBERED}}
-    return session.run(results.Run.create(args.output, asked))
+    if run_of is None:
+        asked = {"version": context.version, "cwd": os.getcwd(), "started": results.now(),
+                 "coordinator": socket.gethostname(), "kernel": os.uname().release,
+                 "names": [each.name for each in session.experiments],
+                 "asked": {name: getattr(args, name) for name in REMEMBERED}}
+        run_of = results.Run.create(args.output, asked)
+    run_of.keep(session.experiments)
+    return session.run(run_of)

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every experiment of the package at its smallest, on this host; those that need more than it has are in lab.sh.
+# A new one is run here by itself, or has to be named there.
+# shellcheck source-path=SCRIPTDIR source=exp.sh
+. "$(dirname "$0")/exp.sh"
+# shellcheck source-path=SCRIPTDIR source=experiments.sh
+. "$tests_dir/exp/experiments.sh"
+need_root
+need_uffd
+export MITOSIS_LEAN_DIR=$work_dir/lean
+cleanups+=(remove_templates)
+remove_templates() { "$bin_dir/mitosis-leanprep" clean --all --quiet; }
+
+expect 0 "$tool" list
+cut -d ' ' -f 1 out | sort >all
+tr ' ' '\n' <<<"$lab_only" | sort >lab
+[ -z "$(comm -13 all lab)" ] || fail "experiments.sh names what is no experiment: $(comm -13 all lab)"
+mapfile -t here < <(comm -23 all lab)
+unshare -pmui true 2>/dev/null || {
+	echo "$test_name: lean containers are left out: no namespaces can be made here" >&2
+	mapfile -t here < <(printf '%s\n' "${here[@]}" | grep -v '^lean-')
+}
+
+run 0 -k "${smallest[@]}" --set touch=50 --set load=5:1s --set rules=2 --set trades=200 --set function=helloworld "${here[@]}"
+covered "${here[@]}"
+expect 0 "$bin_dir/mitosis-leanprep" list
+[ "$(grep -vc '^#' out)" = 1 ] || fail "a template is left: $(cat out)"
+exit 0
