@@ -51,7 +51,7 @@ fi
 # set-up is the first and clean-up the last of those; and three that every.sh runs on one host go between two here
 read -ra names <<<"${lab_only/ / resume load-spike functions }"
 run 0 "${smallest[@]}" --set threads=1 --set machines=1 --set outstanding=1 --set size=64 --set duration=1s \
-	--set interval=500ms --set function=json --set engine=user,kernel "${names[@]}"
+	--set interval=500ms --set function=json "${names[@]}"
 covered "${names[@]}"
 states "${names[@]}" >states
 [ "$(grep -vc -e ' done ' -e '^rc-devices skipped .*has not so many RDMA devices$' -e ' is not there on ' states)" = 0 ] ||
