@@ -279,14 +279,14 @@ static void emit(struct plan *p, const char *engine, uint64_t iter, const struct
 	record_end(p->out);
 }
 
-/* Read the next result; its records, unless p is NULL. */
+/* Read the next result; its records, unless p is NULL. 0, 1 if there is none, or -1 after a message. */
 static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 {
 	struct result r;
 	bool wanted;
 
 	if (read_exactly(fd, &r, sizeof(r)))
-		return -1;
+		return 1;
 	if (r.magic != RESULT_MAGIC || r.phase >= PHASES) {
 		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
 		return -1;
@@ -301,7 +301,7 @@ static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 		uint64_t ns;
 
 		if (read_exactly(fd, &ns, sizeof(ns)))
-			return -1;
+			return 1;
 		if (wanted)
 			emit(p, engine, iter, &r, ns);
 	}
@@ -310,17 +310,23 @@ static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 	return wanted ? record_error(p->out) : 0;
 }
 
-/* To its end. */
-static int hear_child(struct plan *p, const char *engine, uint64_t iter, struct child *c, const char *program)
+/* To its end. place: what it was restored from, or NULL. */
+static int hear_child(struct plan *p, const char *engine, uint64_t iter, struct child *c,
+		      const struct criu_place *place)
 {
+	const char *program = place ? "criu restore" : "mitosis-child";
 	int err = 0, status;
 
 	p->started_ns = c->started_ns;
 	for (int i = 0; i < 2 && !err; i++)
 		err = take(p, engine, iter, c->out);
 	status = child_finish(c);
-	if (status)
+	if (status && place)
+		criu_restore_failed(place);
+	else if (status)
 		tool_error(program, "child ended with status %d", status);
+	else if (err > 0)
+		tool_error(program, "child ended without its results");
 	return err || status ? -1 : 0;
 }
 
@@ -342,7 +348,7 @@ static int run_child(struct plan *p, const char *engine, const char *option, uin
 		tool_error(argv[0], "%s", strerror(errno));
 		return -1;
 	}
-	return hear_child(p, engine, iter, &c, argv[0]);
+	return hear_child(p, engine, iter, &c, NULL);
 }
 
 /* The phases of a parent up to its reference; with records unless p is NULL. */
@@ -370,11 +376,8 @@ static int run_restored(struct plan *p, const struct life *life, const struct pa
 	err = criu_dump(&place, parent->pid, false, &dump_ns);
 	if (!err)
 		err = criu_restore(&place, parent, &c);
-	if (!err) {
-		err = hear_child(p, life->engine, iter, &c, "criu restore");
-		if (err)
-			criu_restore_failed(&place);
-	}
+	if (!err)
+		err = hear_child(p, life->engine, iter, &c, &place);
 	criu_place_remove(&place);
 	return err;
 }

@@ -242,12 +242,12 @@ static int finish_child(const struct group *g, struct child *c, const struct rep
 {
 	int ended = child_finish(c);
 
-	if (g->place && !r->magic) {
+	if (g->place && ended) {
 		criu_restore_failed(g->place);
 		return -1;
 	}
 	if (!r->magic || ended) {
-		tool_error("mitosis-child", "child ended with status %d", ended);
+		tool_error(g->place ? "criu restore" : "mitosis-child", "child ended with status %d", ended);
 		return -1;
 	}
 	if (r->wrong) {

@@ -55,7 +55,7 @@ uint64_t criu_clock_offset(void);
 int criu_copy(const struct criu_place *p, uint64_t *copy_ns, uint64_t *bytes);
 /* Start criu restore, from the copy if there is one, as child_start() starts mitosis-child. */
 int criu_restore(const struct criu_place *p, const struct parent *parent, struct child *c);
-/* A child has ended without its report: say why. */
+/* It has ended with another status than 0, so there was no child: say why. */
 void criu_restore_failed(const struct criu_place *p);
 
 #endif
