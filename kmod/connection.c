@@ -10,11 +10,13 @@
  *          any number of threads, each of which has reserved its place with the peer
  *   free:  disconnect, drain, destroy; nothing of it is touched by the device or a handler any more
  *
- * There is no way back from a failure: session.c is told, and makes another connection. What it is told
- * (mitosis_peer_connection_is, _told, _read_done) comes from the handler or from softirq.
+ * There is no way back from a failure: session.c is told, and makes another connection. What the peer is
+ * told (mitosis_peer_connection_is, _told, _read_done) comes from the handler, from softirq, or, of reads, from
+ * threads that spin.
  *
- * Reads and messages have a completion queue each. That of the reads may be emptied by threads that
- * spin as well as by softirq, in any order; messages come in the order in which they were sent.
+ * What is sent, reads and messages, has one completion queue, what is received another. The first may be
+ * emptied by threads that spin as well as by softirq, in any order; messages come in the order in which they
+ * were sent.
  *
  * The receives are posted when the connection is established: until this side has asked for a
  * snapshot, the other has nothing to say, and a queue pair that was never connected needs no drain.

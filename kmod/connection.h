@@ -97,7 +97,7 @@ int mitosis_peer_last_error(struct mitosis_peer *peer);
 int mitosis_peer_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosis_message *answer);
 int mitosis_peer_fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rkey, u32 length);
 void mitosis_peer_distrust(struct mitosis_peer *peer);
-unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer);
+unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer);	/* 0: no session */
 
 /* A host, for connection.c. */
 void mitosis_peer_connection_is(struct mitosis_connection *c, int status);

@@ -48,12 +48,15 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
+#include <linux/kallsyms.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
 #include <linux/wait_bit.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
@@ -378,11 +381,45 @@ static bool mitosis_is_discard_advice(unsigned long advice)
  *   splitting a mapping	announces 2 MiB around the border, with the mmap lock write-held
  *   copy on write		a fault has no system call, or another one, if it happened in the kernel
  *   splitting a folio		MADV_COLD and MADV_PAGEOUT do it
- * A worker thread of io_uring (always: io_uring_enter() never calls madvise() itself) carries it out on
- * behalf of another thread and has no system call of its own. But it also reads into the process' memory, which copies on write, one page at a time; and
- * a copy that loses a race is done over, from a page that must not be zeros by then. madvise() holds
- * back block I/O (a plug) and a copy to user space does not.
+ *   an io_uring worker		see below
  */
+static bool mitosis_is_madvise(long number)
+{
+#ifdef CONFIG_X86
+	if (in_ia32_syscall())
+		return number == 219;	/* i386's, by int $0x80 */
+	number &= ~__X32_SYSCALL_BIT;
+#endif
+	return number == __NR_madvise;
+}
+
+/*
+ * io_uring has madvise() carried out by one of its workers (always: io_uring_enter() never calls it itself),
+ * which has no system call of its own. A worker also copies into the process' memory and pins it, with
+ * block I/O held back or not, and so it copies on write and migrates; what it does just now only its stack
+ * tells. Where that names none of them, the size of the range decides, and whether block I/O is held back,
+ * which madvise() does.
+ */
+static bool mitosis_worker_discards(const struct mmu_notifier_range *range)
+{
+	char name[KSYM_SYMBOL_LEN];
+	unsigned long trace[48];
+	unsigned int i, count;
+
+	/* Not a worker but the thread that polls a submission queue: it leaves madvise() to workers. */
+	if (!current->worker_private)
+		return false;
+	count = stack_trace_save(trace, ARRAY_SIZE(trace), 0);
+	for (i = 0; i < count; i++) {
+		sprint_symbol_no_offset(name, trace[i]);
+		if (str_has_prefix(name, "handle_mm_fault") || str_has_prefix(name, "rmap_walk"))
+			return false;
+		if (str_has_prefix(name, "io_madvise"))
+			return true;
+	}
+	return range->end - range->start > PAGE_SIZE || current->plug;
+}
+
 static bool mitosis_is_discard(const struct mmu_notifier_range *range)
 {
 	struct pt_regs *regs = task_pt_regs(current);
@@ -394,12 +431,12 @@ static bool mitosis_is_discard(const struct mmu_notifier_range *range)
 	    mitosis_mmap_write_held(range->mm))
 		return false;
 	if (current->flags & PF_IO_WORKER)
-		return range->end - range->start > PAGE_SIZE || current->plug;
+		return mitosis_worker_discards(range);
 	number = syscall_get_nr(current, regs);
-	if (number != __NR_madvise && number != __NR_process_madvise)
+	if (!mitosis_is_madvise(number) && number != __NR_process_madvise)
 		return false;
 	syscall_get_arguments(current, regs, args);
-	return mitosis_is_discard_advice(args[number == __NR_madvise ? 2 : 3]);
+	return mitosis_is_discard_advice(args[mitosis_is_madvise(number) ? 2 : 3]);
 }
 
 /* Whoever had one of these folios locked when the bits were set has installed it on return. */
@@ -461,7 +498,7 @@ static int mitosis_invalidate_range_start(struct mmu_notifier *notifier,
 	return 0;
 }
 
-/* Bottom halves are off. */
+/* In softirq, or where a new one was not needed after all. */
 static void mitosis_mm_free(struct mitosis_mm *mm)
 {
 	kvfree(mm->extents);

@@ -203,7 +203,7 @@ static void mitosis_readahead(struct readahead_control *rac)
 	for (;;) {
 		folio = readahead_folio(rac);
 		if (!folio || mitosis_fill(&filler, folio))
-			break;	/* the caller takes the rest out of the cache */
+			break;	/* the rest stays without contents, and is read when it is asked for */
 	}
 	mitosis_filler_submit(&filler);
 }
@@ -234,18 +234,6 @@ void mitosis_pagefile_fetch(struct file *file, pgoff_t first, unsigned long coun
 		first += step;
 		count -= step;
 	}
-}
-
-bool mitosis_pagefile_is_cached(struct inode *inode, pgoff_t page)
-{
-	struct folio *folio = filemap_get_folio(inode->i_mapping, page);
-	bool cached;
-
-	if (IS_ERR_OR_NULL(folio))
-		return false;
-	cached = folio_test_uptodate(folio);
-	folio_put(folio);
-	return cached;
 }
 
 /* Chunks. */

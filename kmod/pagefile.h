@@ -46,7 +46,5 @@ pgoff_t mitosis_pagefile_page(const struct mitosis_pagefile *pagefile, unsigned 
 
 /* Start reading what is not cached of a run; a fault on page marker (or none: -1) continues it. */
 void mitosis_pagefile_fetch(struct file *file, pgoff_t first, unsigned long count, pgoff_t marker);
-/* Is the page here with its contents? */
-bool mitosis_pagefile_is_cached(struct inode *inode, pgoff_t page);
 
 #endif

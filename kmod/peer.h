@@ -61,6 +61,7 @@ void mitosis_peer_leave(struct mitosis_peer *peer);
 /* session.c */
 /* Under the lock. Reads of the keeper itself are not repeated: they end in failed. */
 void mitosis_session_break(struct mitosis_peer *peer, int error, struct list_head *failed);
+/* The same for who does not hold it. */
 void mitosis_peer_break(struct mitosis_peer *peer, int error);
 /* By the keeper: end a session that is broken. */
 void mitosis_session_reap(struct mitosis_peer *peer);

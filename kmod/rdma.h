@@ -32,7 +32,7 @@ struct ib_pd *mitosis_rdma_client_pd(const struct mitosis_rdma *rdma);
 /* Where peers reach it. */
 int mitosis_rdma_endpoint(const struct mitosis_rdma *rdma, struct sockaddr_storage *to);
 
-/* Pages that peers can read at iova .. with .key, until mitosis_region_drop() returns. */
+/* Pages that peers can read from iova on with mitosis_region_key(), until mitosis_regions_drop() returns. */
 struct mitosis_region;
 /*
  * Make regions[i] readable: pages (NULL: a hole, reads as zeros), at most MITOSIS_CHUNK_PAGES. The

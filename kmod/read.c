@@ -298,6 +298,9 @@ void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *r
 	ended = !error || error == -EIO || !remote;
 	if (!ended)
 		read_requeue(peer, read, &failed);
+	/* What was lost while this was under way may have been answered from memory that is another's by now. */
+	if (ended && remote && remote->error)
+		error = remote->error;
 	/* The peer lives as long as the reads of its remotes; the keeper waits for its own. */
 	refcount_inc(&peer->references);
 	spin_unlock_irqrestore(&peer->lock, flags);
@@ -489,7 +492,7 @@ int mitosis_peer_fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rke
 unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer)
 {
 	struct mitosis_session *session = peer->session;
-	unsigned int i, most = MITOSIS_READ_PAGES;
+	unsigned int i, most = session ? MITOSIS_READ_PAGES : 0;
 
 	for (i = 0; session && i < session->count; i++)
 		most = min(most, session->connections[i]->sge_max);

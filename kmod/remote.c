@@ -239,6 +239,11 @@ static int table_take(struct mitosis_remote *remote, struct mitosis_table *table
 	unsigned int sge_max = mitosis_peer_sge_max(remote->peer);
 	int error = 0;
 
+	/* It broke behind the last answer: the next one's device may be another. */
+	if (!sge_max) {
+		table_free(table);
+		return -EAGAIN;
+	}
 	if (!remote->table) {
 		remote->read_max = sge_max;
 		remote->table = table;

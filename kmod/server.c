@@ -363,7 +363,9 @@ static void slot_received(struct ib_cq *cq, struct ib_wc *wc)
 		return;
 	ib_dma_sync_single_for_cpu(mitosis_rdma_device(conn->rdma), slot->in_sge.addr,
 				   slot->in_sge.length, DMA_FROM_DEVICE);
-	if (!message_is_valid(&slot->in, wc->byte_len) || wc->opcode != IB_WC_RECV) {
+	/* A peer may make the device invalidate a region of which it knows the key: once per connection. */
+	if (!message_is_valid(&slot->in, wc->byte_len) || wc->opcode != IB_WC_RECV ||
+	    wc->wc_flags & IB_WC_WITH_INVALIDATE) {
 		mitosis_count(refused_messages);
 		served_close(conn);
 		return;

@@ -407,7 +407,7 @@ void mitosis_peer_told(struct mitosis_connection *c, const struct mitosis_messag
 
 /* ---- The keeper ---- */
 
-/* The next remote to be opened, referenced; *when: until then there is none. */
+/* The next remote to be opened, referenced; *paused: there are others, later. */
 static struct mitosis_remote *peer_next(struct mitosis_peer *peer, bool *paused)
 {
 	bool pause = time_before(jiffies, peer->pause_until);

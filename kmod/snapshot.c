@@ -319,7 +319,7 @@ static int piece_alloc(struct mitosis_snapshot *snapshot, u32 chunks)
 		if (!chunk->pages[i])
 			return -ENOMEM;
 	}
-	return chunk_register(snapshot, chunk, piece_address(piece - snapshot->pieces));
+	return 0;
 }
 
 static void chunk_tell(const struct chunk *chunk, struct mitosis_chunk *entry)
@@ -343,6 +343,7 @@ static int snapshot_write_table(struct mitosis_snapshot *snapshot)
 {
 	struct mitosis_chunk entry;
 	struct chunk *chunk;
+	unsigned int i;
 	u32 n = 0;
 	int error;
 
@@ -358,6 +359,12 @@ static int snapshot_write_table(struct mitosis_snapshot *snapshot)
 		piece_write(&snapshot->pieces[snapshot->piece_count - 1],
 			    n % MITOSIS_PIECE_CHUNKS * sizeof(entry), &entry, sizeof(entry));
 		n++;
+	}
+	/* Now: what is written after it was mapped for the device, the device need not see. */
+	for (i = 0; i < snapshot->piece_count; i++) {
+		error = chunk_register(snapshot, &snapshot->pieces[i].chunk, piece_address(i));
+		if (error)
+			return error;
 	}
 	return 0;
 }

@@ -137,7 +137,12 @@ static int walk_table(struct walk *w, pmd_t *pmd, pmd_t seen, unsigned long addr
 	int result = 1;
 	pte_t *entry;
 
+	/* A table that is in the directory now is not freed before rcu_read_unlock(), nor is its lock. */
 	rcu_read_lock();
+	if (!pmd_same(seen, READ_ONCE(*pmd))) {
+		rcu_read_unlock();
+		return 0;
+	}
 	lock = pte_lockptr(w->mm, &seen);
 	spin_lock(lock);
 	if (!pmd_same(seen, READ_ONCE(*pmd))) {

@@ -36,6 +36,7 @@ has_reference() { grep -q '^mitosis' "$1"; }
 # hold COMMAND...: a parent that runs until its input ends; leaves $ref
 hold() {
 	mkfifo hold
+	: >parent.out
 	"$@" <hold >parent.out 2>parent.err &
 	parent=$!
 	exec 3>hold

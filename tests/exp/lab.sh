@@ -45,12 +45,17 @@ if [ -n "${MITOSIS_EXP_ALL:-}" ]; then
 	exit 0
 fi
 
-run 0 --set wss=1M --set parallel=2 set-up resume memory-kernel load-spike clean-up
-states set-up resume memory-kernel load-spike clean-up >states
+run 0 --set wss=1M --set parallel=2 --set function=json --set engine=user,kernel set-up resume memory-kernel load-spike functions \
+	variants-kernel clean-up
+states set-up resume memory-kernel load-spike functions variants-kernel clean-up >states
 [ "$(grep -vc ' done ' states)" = 0 ] || fail "not all done: $(cat states err)"
 for engine in user kernel; do
 	measured resume resume_ns "\$c[\"engine\"] == \"$engine\""
+	measured functions total_ns "\$c[\"engine\"] == \"$engine\" && \$c[\"phase\"] == \"replay\""
 	measured load-spike touched_ns "\$c[\"engine\"] == \"$engine\" && \$c[\"step\"] == 1"
+done
+for variant in cow prefetch cache poll eager; do
+	measured variants-kernel exec_ns "\$c[\"variant\"] == \"$variant\""
 done
 for sharing in share private; do
 	measured memory-kernel pss_bytes "\$c[\"sharing\"] == \"$sharing\""

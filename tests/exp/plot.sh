@@ -56,6 +56,36 @@ said out '^1048576 648000 '
 expect 0 "$plot" --published list
 said out '^prepare	.*ConnectX'
 cut -f 1 out >names
+# What is known to be of another place is no reference; what is not said of ours is in the line's name.
+{
+	echo "# mitosis-exp 1 tool=mitosis-rcbench version=1 host=h kernel=k engine=- args=-"
+	printf 'number\tthreads\tthread\tat\tconns_per_s\n'
+	for threads in 1 2; do
+		printf 'one\t%s\tall\tn1\t50\n' $threads
+		for at in n1 n2 n3; do
+			printf 'all\t%s\tall\t%s\t100\n' $threads $at
+			printf 'all\t%s\tall\t%s\t200\n' $threads $at
+			printf 'all\t%s\t0\t%s\t7\n' $threads $at
+		done
+		printf 'all\t%s\tall\tn1\t999\n' $threads
+	done
+} >hosts.tsv
+expect 0 "$plot" --script -x threads --by number --where thread=all --published rc-two-nics hosts.tsv
+said out '"published, all"'
+said out '^1 173 '
+expect 0 "$plot" --script -x threads --by number --where thread=all --where number=one --published rc-two-nics hosts.tsv
+silent out published,
+said err 'nothing was published for what was measured here'
+expect 0 "$plot" --script -x threads --by at --where thread=all --where number=all --published rc-machines hosts.tsv
+said out '"published, machines 8"'
+
+doing=sums
+expect 0 "$plot" --script -x threads --by at --sum at --where thread=all --where number=all hosts.tsv
+said out '"sum"'
+said out '^1 450 '		# 300 and 600, and no third sample of all three
+said out '^1 150 '		# n2, n3
+expect 0 "$plot" --script -x threads --by '' --sum at --where at=sum --where thread=all --where number=all hosts.tsv
+[ "$(grep -c '^[$]data' out)" = 1 ] || fail "more than the sum: $(cat out)"
 while read -r name; do
 	expect 0 "$bin_dir/mitosis-stats" "$MITOSIS_EXP_DIR/published/$name.tsv"
 done <names
@@ -94,6 +124,10 @@ refuse 1 'odd: not measured here (there are: prepare_ns' -y odd p.tsv
 refuse 1 'odd: no such factor' -x odd p.tsv
 refuse 1 'no such series (there are: .*prepare' --published odd p.tsv
 refuse 1 'rc-threads has no prepare_ns' --published rc-threads p.tsv
+refuse 2 'needs --x and --by' --sum at hosts.tsv
+refuse 2 'prepare_ns is no rate' --sum engine -x wss --by '' -y prepare_ns p.tsv
+refuse 2 'cannot be added up' --sum engine -x wss --by '' s.tsv
+refuse 1 'odd: no such factor' --sum odd -x threads --by '' hosts.tsv
 refuse 1 'not of one unit' -y prepare_ns,bytes p.tsv
 refuse 1 'tell them apart' --by '' s.tsv
 refuse 2 'give it to mitosis-stats' --where engine=user s.tsv

@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -58,7 +59,7 @@
 #define PAGE	4096UL
 #define WORDS	(PAGE / 8)
 #define AREA	1024UL			/* pages that a check gets */
-#define AREAS	32UL
+#define AREAS	34UL
 #define LARGE	8192UL			/* pages behind them, for the check with a small cgroup */
 #define PAGES	(AREA * AREAS + LARGE)
 
@@ -651,6 +652,150 @@ static void system_calls(void)
 	close(ends[1]);
 }
 
+/* System calls that are carried out by others, or come by another way. */
+
+struct ring {
+	int fd;
+	unsigned int *sq_tail, *sq_flags, *cq_head, *cq_tail, mask, cq_mask;
+	unsigned int *array;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+};
+
+static bool ring_open(struct ring *r, unsigned int flags)
+{
+	struct io_uring_params params = { .flags = flags, .sq_thread_idle = 1000 };
+	char *rings;
+
+	r->fd = (int)syscall(SYS_io_uring_setup, 64, &params);
+	if (r->fd < 0)
+		return false;
+	need(params.features & IORING_FEAT_SINGLE_MMAP, "io_uring_setup");
+	rings = mmap(NULL, params.cq_off.cqes + params.cq_entries * sizeof(*r->cqes) +
+		     params.sq_off.array + params.sq_entries * 4, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQ_RING);
+	r->sqes = mmap(NULL, params.sq_entries * sizeof(*r->sqes), PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQES);
+	need(rings != MAP_FAILED && (void *)r->sqes != MAP_FAILED, "mmap of io_uring");
+	r->sq_tail = (unsigned int *)(rings + params.sq_off.tail);
+	r->sq_flags = (unsigned int *)(rings + params.sq_off.flags);
+	r->mask = *(unsigned int *)(rings + params.sq_off.ring_mask);
+	r->array = (unsigned int *)(rings + params.sq_off.array);
+	r->cq_head = (unsigned int *)(rings + params.cq_off.head);
+	r->cq_tail = (unsigned int *)(rings + params.cq_off.tail);
+	r->cq_mask = *(unsigned int *)(rings + params.cq_off.ring_mask);
+	r->cqes = (struct io_uring_cqe *)(rings + params.cq_off.cqes);
+	return true;
+}
+
+static void ring_put(struct ring *r, const struct io_uring_sqe *sqe)
+{
+	unsigned int tail = *r->sq_tail;
+
+	r->sqes[tail & r->mask] = *sqe;
+	r->array[tail & r->mask] = tail & r->mask;
+	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+/* Submit so many and await them; how many gave the result. */
+static unsigned int ring_run(struct ring *r, unsigned int count, int result, bool polled)
+{
+	unsigned int flags = IORING_ENTER_GETEVENTS, good = 0, seen = 0;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (polled && *(volatile unsigned int *)r->sq_flags & IORING_SQ_NEED_WAKEUP)
+		flags |= IORING_ENTER_SQ_WAKEUP;
+	need(syscall(SYS_io_uring_enter, r->fd, polled ? 0 : count, 0, flags, NULL, 0) >= 0, "io_uring_enter");
+	while (seen < count) {
+		unsigned int head = *r->cq_head, tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
+
+		for (; head != tail; head++, seen++)
+			good += r->cqes[head & r->cq_mask].res == result;
+		__atomic_store_n(r->cq_head, head, __ATOMIC_RELEASE);
+		if (seen < count)
+			need(syscall(SYS_io_uring_enter, r->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) >= 0, "io_uring_enter");
+	}
+	return good;
+}
+
+/* Eight bytes of a file into each of 32 pages that were read before, and nothing else of these changes. */
+static bool ring_reads(struct ring *r, page_t *p, int from, unsigned int flags, bool polled)
+{
+	bool good = all_intact(p, 32);
+
+	for (unsigned int i = 0; i < 32; i++)
+		ring_put(r, &(struct io_uring_sqe){ .opcode = IORING_OP_READ, .flags = (uint8_t)flags, .fd = from,
+						    .addr = (uint64_t)&p[i][3], .len = 8 });
+	good &= ring_run(r, 32, 8, polled) == 32;
+	for (unsigned int i = 0; i < 32; i++) {
+		good &= p[i][3] == 7;
+		p[i][3] = is_absent((uint64_t)(p + i)) ? 0 : word_at((uint64_t)&p[i][3]);
+	}
+	return good && all_intact(p, 32);
+}
+
+static void ring_advise(struct ring *r, page_t *page, unsigned int pages, unsigned int advice)
+{
+	ring_put(r, &(struct io_uring_sqe){ .opcode = IORING_OP_MADVISE, .fd = -1, .addr = (uint64_t)page,
+					    .len = pages * (unsigned int)PAGE, .fadvise_advice = advice });
+}
+
+static void rings(void)
+{
+	uint64_t word = 7;
+	struct ring r;
+	page_t *p = take();
+	int from = memfd_create("semantics", MFD_CLOEXEC);
+
+	need(from >= 0 && write(from, &word, 8) == 8, "memfd");
+	if (!ring_open(&r, 0)) {
+		skip("io_uring", strerror(errno));
+		close(from);
+		return;
+	}
+	all_intact(p, 64);
+	p[40][1] = 9;
+	ring_advise(&r, p, 1, MADV_DONTNEED);
+	ring_advise(&r, p + 32, 16, MADV_DONTNEED);
+	ring_advise(&r, p + 200, 16, MADV_DONTNEED);
+	check(ring_run(&r, 3, 0, false) == 3 && is_zero(p) && all_zero(p + 32, 16) && all_zero(p + 200, 16),
+	      "io_uring: DONTNEED, touched, written and untouched");
+	check(all_intact(p + 1, 31) && all_intact(p + 48, 16) && intact(p + 199) && intact(p + 216), "the pages around");
+	ring_advise(&r, p + 1, 31, 20 /* COLD */);
+	ring_advise(&r, p + 48, 8, 21 /* PAGEOUT */);
+	check(ring_run(&r, 2, 0, false) == 2 && all_intact(p + 1, 31) && all_intact(p + 48, 16), "io_uring: COLD and PAGEOUT");
+	check(ring_reads(&r, p + 300, from, IOSQE_ASYNC, false), "io_uring: a worker reads into pages that are not its own yet");
+	close(r.fd);
+	if (ring_open(&r, IORING_SETUP_SQPOLL)) {
+		check(ring_reads(&r, p + 400, from, 0, true), "io_uring: so does the thread that polls");
+		ring_advise(&r, p + 400, 32, MADV_DONTNEED);
+		check(ring_run(&r, 1, 0, true) == 1 && all_zero(p + 400, 32), "io_uring: DONTNEED, by way of that thread");
+		close(r.fd);
+	}
+	close(from);
+}
+
+/* The way of 32-bit programs is open to others, where their addresses are low. */
+static void other_door(void)
+{
+#ifdef __x86_64__
+	void *low = mmap(NULL, 64 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+	page_t *p = take(), *q = low;
+	uint64_t from = (uint64_t)p;
+	long result;
+
+	need(low != MAP_FAILED, "mmap");
+	all_intact(p, 16);
+	p[16][1] = 4;
+	need(mremap((void *)p, 64 * PAGE, 64 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, low) == low, "mremap");
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(219), "b"(low), "c"(32 * PAGE), "d"(MADV_DONTNEED)
+			 : "memory", "r8", "r9", "r10", "r11");
+	if (result == -ENOSYS)
+		skip("DONTNEED by int $0x80", strerror(ENOSYS));
+	else
+		check(!result && all_zero(q, 32) && shows(q + 32, from + 32 * PAGE), "DONTNEED by int $0x80");
+	munmap(low, 64 * PAGE);
+#endif
+}
+
 /* Threads. */
 
 static _Atomic unsigned long cursor;
@@ -1056,6 +1201,8 @@ static int run_checks(void)
 	grown();
 	replaced();
 	system_calls();
+	rings();
+	other_door();
 	threads();
 	discard_race();
 	write_race();

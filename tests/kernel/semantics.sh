@@ -9,7 +9,7 @@
 
 need_kernels
 semantics=$build_dir/tests/kernel/semantics
-checks=41	# at least
+checks=100	# at least
 
 # run_semantics ARGUMENT...: on node2; no check is wrong, and none is missing
 run_semantics() {

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 
 import words
 from problem import Problem, Skip
@@ -85,8 +86,10 @@ NAMES = {"wss": "working set", "touch": "share of the working set that is touche
 def column_name(column):
     if column in NAMES:
         return NAMES[column]
+    if column.endswith("per_s"):
+        return column.removesuffix("_s").replace("_", " ") + " second"
     stem = re.sub(r"_(ns|us|ms|s|bytes|pages|faults|count|percent|ratio)$", "", column)
-    return stem.replace("_per_s", " per second").replace("_", " ")
+    return stem.replace("_", " ")
 
 
 def trim(value):
@@ -169,19 +172,28 @@ class Scale:
             steps = (1, 16, 256) if decades > 3 else (1, 4, 16, 64, 256)
         self.ticks = [step * float(base) ** power for power in range(first, last + 1)
                       for step in steps if self.low <= step * float(base) ** power <= self.high]
+        if len(self.ticks) < 3:
+            # Less than a decade: even steps say more than the one or two round powers in it.
+            step = self.step(self.low, self.high)
+            self.ticks = [number * step for number in range(math.ceil(self.low / step),
+                                                            math.floor(self.high / step) + 1)]
 
     def linear(self, low, high):
         low = min(0, low)
         high = high or 1
-        factor = self.factor(high)
-        raw = (high - low) / factor / 5
-        power = 10 ** math.floor(math.log10(raw))
-        step = next(each * power for each in (1, 2, 2.5, 5, 10) if each * power >= raw * 0.999)
-        step *= factor
+        step = self.step(low, high)
         self.low = math.floor(low / step) * step
         self.high = math.ceil(high * 1.02 / step) * step
         count = round((self.high - self.low) / step)
         self.ticks = [self.low + number * step for number in range(count + 1)]
+
+    def step(self, low, high):
+        """A round one, of which there are about five from LOW to HIGH."""
+        factor = self.factor(high)
+        raw = ((high - low) or high) / factor / 5
+        power = 10 ** math.floor(math.log10(raw))
+        return factor * next(each * power for each in (1, 2, 2.5, 5, 10)
+                             if each * power >= raw * 0.999)
 
     def factor(self, high):
         """Steps are round in the unit that is shown."""
@@ -222,15 +234,43 @@ def script(figure, kind, width, height):
             f"set border 3 linecolor rgb '{MUTED}' linewidth 0.8",
             f"set tics nomirror out scale 0.6 textcolor rgb '{INK}'",
             f"set grid ytics linecolor rgb '{RULE}' linewidth 0.8 linetype 1",
-            f"set label 1 {quote(figure.title)} at screen 0, screen 1 left offset char 1.5, -1.4 "
-            f"font '{FONT} Bold,14' textcolor rgb '{INK}' noenhanced",
-            f"set label 2 {quote(figure.subtitle)} at screen 0, screen 1 left offset char 1.7, "
-            f"-3.0 font '{FONT},11' textcolor rgb '{MUTED}' noenhanced"]
+            *heading(figure, width, height)[0]]
     lines += [f"set xlabel {quote(figure.x.name)} noenhanced",
               f"set ylabel {quote(figure.y.name)} noenhanced"]
     if figure.numeric:
         return "\n".join(lines + line_chart(figure, kind, width, height)) + "\n"
-    return "\n".join(lines + bar_chart(figure, kind)) + "\n"
+    return "\n".join(lines + bar_chart(figure, kind, width, height)) + "\n"
+
+
+def heading(figure, width, height):
+    """The title and what is said beneath it, in as many lines as they need, and what room that takes."""
+    lines = []
+    down = 1.0
+    for text, size, weight, colour in ((figure.title, 14, " Bold", INK),
+                                       (figure.subtitle, 11, "", MUTED)):
+        for part in textwrap.wrap(text, max(10, int((width - 24) / (size * 0.66)))):
+            down += size + 5
+            lines.append(f"set label {len(lines) + 1} {quote(part)} at screen {12 / width:.4f}, screen "
+                         f"{1 - down / height:.4f} left font '{FONT}{weight},{size}' "
+                         f"textcolor rgb '{colour}' noenhanced")
+    return lines, down + 42
+
+
+def key_rows(figure, width):
+    """In how many rows the names of the lines are; 0 if each is at the end of its line."""
+    longest = max(len(series.name) for series in figure.series)
+    if figure.numeric and len(figure.series) <= 12 and longest * CHAR + 22 <= 0.4 * width:
+        return 0
+    if not figure.numeric and len(figure.series) == 1:
+        return 0
+    across = max(1, int(0.94 * width / (longest * CHAR + 42)))
+    return math.ceil(len(figure.series) / across)
+
+
+def height_for(figure, width, height):
+    """HEIGHT, and room for the names of the lines if they do not fit beside them."""
+    rows = key_rows(figure, width)
+    return height + 17 * rows if rows > 1 or rows and figure.numeric else height
 
 
 def terminal(kind, width, height):
@@ -270,11 +310,11 @@ def style(number, series, figure):
 
 
 def line_chart(figure, kind, width, height):
-    labels = kind != "term" and len(figure.series) <= 12
-    right = 0.02
+    labels = kind != "term" and not key_rows(figure, width)
+    right = 0.03
     if labels:
         longest = max(len(series.name) for series in figure.series)
-        right = min(0.4, (longest * CHAR + 22) / width)
+        right = (longest * CHAR + 22) / width
     across_all(figure)
     if figure.x.unit == "percent" and figure.y.scale == "auto":
         figure.y.scale = "linear"       # in proportion to what is touched, or not?
@@ -283,13 +323,18 @@ def line_chart(figure, kind, width, height):
     x = Scale(figure.x, levels, levels, pixels)
     y = Scale(figure.y, all_values(figure))
     lines = x.commands("x") + y.commands("y")
-    if labels:
-        top, bottom = 1 - 78 / height, 62 / height
-        lines += [f"set rmargin at screen {1 - right:.4f}", f"set tmargin at screen {top:.4f}",
-                  f"set bmargin at screen {bottom:.4f}", "unset key"]
-        lines += end_labels(figure, x, y, (top - bottom) * height)
-    else:
+    if kind == "term":
         lines += ["set key outside top left horizontal Left reverse noenhanced"]
+    else:
+        top = 1 - heading(figure, width, height)[1] / height
+        bottom = (62 + 17 * key_rows(figure, width)) / height
+        lines += [f"set rmargin at screen {1 - right:.4f}", f"set tmargin at screen {top:.4f}",
+                  f"set bmargin at screen {bottom:.4f}"]
+        if labels:
+            lines += ["unset key", *end_labels(figure, x, y, (top - bottom) * height)]
+        else:
+            lines += [f"set key at screen 0.02, screen {6 / height:.4f} left bottom horizontal Left "
+                      f"reverse noenhanced samplen 2 font '{FONT},11' width 1"]
     lines += blocks(figure, lambda _, value: value)
     plots = []
     for number, series in enumerate(figure.series):
@@ -353,7 +398,7 @@ def spread_out(places, gap):
     return places
 
 
-def bar_chart(figure, kind):
+def bar_chart(figure, kind, width, height):
     names = list(dict.fromkeys(point[0] for series in figure.series for point in series.points))
     if figure.y.scale == "auto":
         figure.y.scale = "linear"       # the length of a bar is what is seen: it begins at zero
@@ -362,9 +407,10 @@ def bar_chart(figure, kind):
     wide = 0.8 / several
     rows = y.commands("y")
     ticks = ", ".join(f"{quote(name.replace('%', '%%'))} {number}" for number, name in enumerate(names))
-    crowded = sum(map(len, names)) > 90
+    crowded = kind != "term" and max(map(len, names)) * CHAR + 6 > 0.85 * width / len(names) \
+        or sum(map(len, names)) > 90
     rows += [f"set xrange [-0.6:{len(names) - 0.4}]", "set xtics scale 0",
-             f"set xtics ({ticks}){' rotate by -30' if crowded else ''}",
+             f"set xtics ({ticks}){' rotate by 35 right' if crowded else ''}",
              f"set boxwidth {wide * 0.92:.4g}", "set style fill solid 0.85 noborder",
              "set errorbars small"]
     if several > 1 or kind == "term":
@@ -373,7 +419,8 @@ def bar_chart(figure, kind):
     else:
         rows += ["unset key"]
     if kind != "term":
-        rows += [f"set tmargin {6.5 if several > 1 else 5}"]
+        room = heading(figure, width, height)[1] + 17 * key_rows(figure, width)
+        rows += [f"set tmargin at screen {1 - room / height:.4f}"]
 
     def position(number, name):
         return names.index(name) + (number - (several - 1) / 2) * wide

@@ -10,6 +10,7 @@ import sys
 import cli
 import figure
 import records
+import sums
 from problem import USAGE, Problem, reason
 
 TOOL = "mitosis-plot"
@@ -43,6 +44,8 @@ def build_parser(version):
     add("--by", metavar="COLUMN[,COLUMN...]", help="a line for each value of these factors (all)")
     add("--where", action="append", default=[], metavar="CONDITION",
         help="only records for which it holds, as with mitosis-stats")
+    add("--sum", metavar="COLUMN",
+        help="also the sum of the rates over this factor, as its value `sum'; needs --x and --by")
     add("--published", action="append", default=[], metavar="NAME",
         help="a published series as a reference; NAME or `list'")
     add("-f", "--format", choices=("svg", "png", "term"),
@@ -243,17 +246,42 @@ def published(name, args, chosen, numeric, context):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     factors, rows = statistics(text, path, [], context.tools)
+    factors = [key for key in factors if key != "engine"]      # is in the name anyway
     ys = [each for each in chosen.ys if any(row["column"] == each for row in rows)]
     if not ys:
         there = ", ".join(dict.fromkeys(row["column"] for row in rows))
         raise Problem(f"--published: {name} has no {', '.join(chosen.ys)} (it has: {there})")
     if chosen.x != "column" and chosen.x not in factors:
         raise Problem(f"--published: {name} has no {chosen.x}")
+    rows = [row for row in rows if is_like(row, factors, chosen)]
+    if not any(row["column"] in ys for row in rows):
+        return []
     wanted = argparse.Namespace(x=chosen.x, y=",".join(ys), by=None)
     theirs = Chooser(wanted, factors, rows)
+    # What a published line is about is in its name, unless ours are about nothing else.
+    theirs.by = [key for key in (*factors, "column") if key != theirs.x and (
+        key in theirs.by or key in factors and (key in chosen.by or levels_of(key, chosen) is None))]
     meta = streams_of(text, path)[0].meta
     label = "published" if meta.get("engine") == "mitosis" else f"published, {meta.get('engine')}"
-    return make_series(theirs, True, args.error, numeric, label)
+    return make_series(theirs, False, args.error, numeric, label)
+
+
+def levels_of(key, chosen):
+    """What ours have of a factor, or None if that is not known."""
+    return {alike(row[key]) for row in chosen.rows} if all(key in row for row in chosen.rows) \
+        else None
+
+
+def alike(value):
+    """64M and 67108864 are the same."""
+    return value if number(value) is None else number(value)
+
+
+def is_like(row, factors, chosen):
+    """Is a published row about what was measured, in all that is known of it? What goes across is
+    for clip()."""
+    known = {key: levels_of(key, chosen) for key in factors if key != chosen.x}
+    return all(levels is None or alike(row[key]) in levels for key, levels in known.items())
 
 
 def published_conditions(name, context):
@@ -267,10 +295,23 @@ def published_conditions(name, context):
 
 # main
 
+def with_sums(args, text, raw):
+    if not args.x or args.by is None:
+        raise Problem("--sum: sums of what? It needs --x and --by", USAGE)
+    if not raw:
+        raise Problem("--sum: these are statistics already, which cannot be added up", USAGE)
+    for name in listed(args.y):
+        if not sums.is_rate(name):
+            raise Problem(f"--sum: {name} is no rate (per_s): only rates are added up", USAGE)
+    return sums.add(text, args.sum, [args.x, *listed(args.by), *sums.names_in(args.where)])
+
+
 def build(args, context, text, what):
     """The Figure that the options and the records give."""
     options = [f"--where={condition}" for condition in args.where]
     raw = not all(is_statistics(stream) for stream in streams_of(text, what))
+    if args.sum:
+        text = with_sums(args, text, raw)
     factors, rows = statistics(text, what, options, context.tools)
     if raw and (args.by is not None or args.x):
         # Samples that differ only in what nobody asked for are pooled before the median is taken.
@@ -294,10 +335,11 @@ def build(args, context, text, what):
         raise Problem(f"--y: {', '.join(chosen.ys)}: not of one unit")
     if len(chosen.ys) > 1:
         up.name = "time" if units & {"ns", "us", "ms", "s"} else measured
-    title = args.title or (f"{measured[:1].upper()}{measured[1:]}"
+    what = measured if len(chosen.ys) <= 3 else up.name
+    title = args.title or (f"{what[:1].upper()}{what[1:]}"
                            + (f" against {across.name}" if across.name else ""))
-    return figure.Figure(title, subtitle(chosen, args, bool(args.published)), across, up, series,
-                         numeric)
+    beneath = subtitle(chosen, args, any(each.reference for each in series))
+    return figure.Figure(title, beneath, across, up, series, numeric)
 
 
 def clip(references, series, numeric, name):
@@ -375,6 +417,8 @@ def work(args, context):
     width, height = parse_size(args.size, kind)
     made = build(args, context, read_files(args.files),
                  args.files[0] if len(args.files) == 1 else "input")
+    if args.size is None and kind != "term":
+        height = figure.height_for(made, width, height)
     if args.script:
         cli.out(figure.script(made, kind, width, height))
         return 0

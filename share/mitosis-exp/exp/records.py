@@ -6,6 +6,7 @@ import re
 
 FORMAT = "# mitosis-exp 1"
 ABSENT = "NA"
+_MEASURED = re.compile(r"(.*_)?(bytes|pages|faults)|.*_(ns|us|ms|s|count|percent|ratio)")
 _META = re.compile(r"(\w+)=(\S*)")
 _ESCAPES = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 
@@ -20,6 +21,11 @@ class Stream:
 
     def dicts(self):
         return [dict(zip(self.columns, row)) for row in self.rows]
+
+
+def is_measured(column):
+    """As mitosis-stats decides it; all others are factors."""
+    return _MEASURED.fullmatch(column) is not None
 
 
 def parse_meta(line):
