@@ -8,6 +8,8 @@
  * parent writes other values after prepare, so a snapshot that changed would be noticed. The parent can
  * also be on another host: --serve there, its references as arguments here.
  *
+ * Engine criu is the baseline: the parent is saved to images, and the child is restored from them.
+ *
  * With --parallel nothing is forked while it is measured: processes that have their memory execute again
  * and again, at the same time. That is the peak which starting children can only come near to.
  */
@@ -26,6 +28,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "measure/criu.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
 #include "mitosis.h"
@@ -35,9 +38,9 @@
 #include "wss.h"
 
 enum { C_ENGINE, C_PHASE, C_WSS, C_TOUCH, C_PATTERN, C_ACCESS, C_WINDOW, C_PUSH, C_ITER, C_EXEC, C_FAULTS,
-       C_FETCHED_PAGES, C_FETCHED_BYTES, C_PARALLEL, C_EXECS_PER_S };
+       C_FETCHED_PAGES, C_FETCHED_BYTES, C_PARALLEL, C_EXECS_PER_S, C_RESUME };
 static const struct record_column columns[] = {
-	[C_ENGINE]  = { "engine", RECORD_STRING, "user, kernel: how the snapshot's pages reach the child" },
+	[C_ENGINE]  = { "engine", RECORD_STRING, "user, kernel: how the snapshot's pages reach the child; criu: it is restored from images" },
 	[C_PHASE]   = { "phase", RECORD_STRING, "cold, warm, fork, cow, child, child2" },
 	[C_WSS]     = { "wss", RECORD_SIZE, "working set, bytes" },
 	[C_TOUCH]   = { "touch", RECORD_UINT, "share of it that is touched, percent" },
@@ -52,6 +55,7 @@ static const struct record_column columns[] = {
 	[C_FETCHED_BYTES] = { "fetched_bytes", RECORD_SIZE, "the same in bytes" },
 	[C_PARALLEL] = { "parallel", RECORD_UINT, "--parallel: processes that execute at the same time" },
 	[C_EXECS_PER_S] = { "execs_per_s", RECORD_DOUBLE, "--parallel: executions that ended per second in the stretch that this one completes" },
+	[C_RESUME] = { "resume_ns", RECORD_NS, "child: before exec of mitosis-child, or of criu, to its first instruction after prepare" },
 };
 
 enum phase { PHASE_COLD, PHASE_WARM, PHASE_FORK, PHASE_COW, PHASE_CHILD, PHASE_CHILD2, PHASES };
@@ -64,11 +68,12 @@ struct work {
 };
 
 /* What a phase tells; a child's parent may be another build on another host. */
-#define RESULT_MAGIC 0x31656d6974636578ULL
+#define RESULT_MAGIC 0x32656d6974636578ULL
 struct result {
 	uint64_t magic;
 	struct work work;
 	uint64_t phase, exec_ns, faults, fetched_pages;
+	uint64_t first_ns;		/* when it began to run, for the first result of a child */
 	uint64_t times;			/* of pages, 64 bits each, that follow in nanoseconds */
 	uint64_t *each;			/* they, where they were taken */
 	uint64_t wrong;			/* address of a wrong word, or 0 */
@@ -79,8 +84,9 @@ struct plan {
 	size_t wss_count, touch_count, parallel_count;
 	uint64_t parallel_now;		/* 0: without --parallel */
 	double per_s;
-	bool seq, random, read, write, user, kernel, phases[PHASES];
-	const char *listen;
+	uint64_t started_ns;		/* of the child whose results are taken */
+	bool seq, random, read, write, user, kernel, criu, phases[PHASES];
+	const char *listen, *images;
 	uint64_t count, window;
 	bool push, each;
 	char *const *child_options;
@@ -155,7 +161,9 @@ static struct result child_pass(struct wss *w, const struct work *k, enum phase 
 	struct mitosis_child_stats before = { .size = sizeof(before) }, after = before;
 	struct result r;
 
-	mitosis_stats(&before);
+	/* A process that CRIU restored has nothing but the kernel's faults. */
+	if (mitosis_stats(&before))
+		return pass(w, k, phase, w->seed);
 	r = pass(w, k, phase, w->seed);
 	mitosis_stats(&after);
 	r.faults = after.faults - before.faults;
@@ -174,6 +182,7 @@ static void tell(int fd, const struct result *r)
 struct life {
 	struct work work;
 	const char *engine, *listen;
+	bool criu;			/* instead of an engine */
 	bool fork;			/* let a forked child run too */
 	uint64_t count;			/* without forking: executions */
 };
@@ -217,8 +226,13 @@ static void live(const void *data, int report, int until)
 		for (uint64_t page = 0; page < w.pages; page++)
 			wss_fill_page(&w, page, w.seed);
 	}
-	if (parent_prepare(l->engine, l->listen, ref)) {
+	if (l->criu)
+		criu_wait(report, until);
+	if (l->criu || parent_prepare(l->engine, l->listen, ref)) {
+		uint64_t first = clock_now_ns();
+
 		r = child_pass(&w, k, PHASE_CHILD);
+		r.first_ns = first + (l->criu ? criu_clock_offset() : 0);
 		tell(1, &r);
 		r = child_pass(&w, k, PHASE_CHILD2);
 		tell(1, &r);
@@ -246,14 +260,18 @@ static void emit(struct plan *p, const char *engine, uint64_t iter, const struct
 		record_uint(p->out, C_PARALLEL, p->parallel_now);
 		record_double(p->out, C_EXECS_PER_S, p->per_s);
 	} else {
-		record_uint(p->out, C_WINDOW, p->window);
-		record_uint(p->out, C_PUSH, p->push);
+		if (strcmp(engine, "criu")) {
+			record_uint(p->out, C_WINDOW, p->window);
+			record_uint(p->out, C_PUSH, p->push);
+		}
 	}
 	record_uint(p->out, C_ITER, iter);
 	record_uint(p->out, C_EXEC, exec_ns);
 	if (!r->times) {
 		record_uint(p->out, C_FAULTS, r->faults);
-		if (r->phase == PHASE_CHILD || r->phase == PHASE_CHILD2) {
+		if (r->first_ns)
+			record_uint(p->out, C_RESUME, r->first_ns - p->started_ns);
+		if ((r->phase == PHASE_CHILD || r->phase == PHASE_CHILD2) && strcmp(engine, "criu")) {
 			record_uint(p->out, C_FETCHED_PAGES, r->fetched_pages);
 			record_uint(p->out, C_FETCHED_BYTES, r->fetched_pages * 4096);
 		}
@@ -261,14 +279,14 @@ static void emit(struct plan *p, const char *engine, uint64_t iter, const struct
 	record_end(p->out);
 }
 
-/* Read the next result; its records, unless p is NULL. */
+/* Read the next result; its records, unless p is NULL. 0, 1 if there is none, or -1 after a message. */
 static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 {
 	struct result r;
 	bool wanted;
 
 	if (read_exactly(fd, &r, sizeof(r)))
-		return -1;
+		return 1;
 	if (r.magic != RESULT_MAGIC || r.phase >= PHASES) {
 		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
 		return -1;
@@ -283,7 +301,7 @@ static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 		uint64_t ns;
 
 		if (read_exactly(fd, &ns, sizeof(ns)))
-			return -1;
+			return 1;
 		if (wanted)
 			emit(p, engine, iter, &r, ns);
 	}
@@ -292,12 +310,32 @@ static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 	return wanted ? record_error(p->out) : 0;
 }
 
+/* To its end. place: what it was restored from, or NULL. */
+static int hear_child(struct plan *p, const char *engine, uint64_t iter, struct child *c,
+		      const struct criu_place *place)
+{
+	const char *program = place ? "criu restore" : "mitosis-child";
+	int err = 0, status;
+
+	p->started_ns = c->started_ns;
+	for (int i = 0; i < 2 && !err; i++)
+		err = take(p, engine, iter, c->out);
+	status = child_finish(c);
+	if (status && place)
+		criu_restore_failed(place);
+	else if (status)
+		tool_error(program, "child ended with status %d", status);
+	else if (err > 0)
+		tool_error(program, "child ended without its results");
+	return err || status ? -1 : 0;
+}
+
 /* option: the engine for mitosis-child; NULL: what the reference says */
 static int run_child(struct plan *p, const char *engine, const char *option, uint64_t iter, char *ref)
 {
 	char *argv[24] = { (char *)sibling_path("mitosis-child"), (char *)"--quiet" };
 	struct child c;
-	int argc = 2, err = 0, status;
+	int argc = 2;
 
 	if (option) {
 		argv[argc++] = (char *)"--engine";
@@ -310,23 +348,38 @@ static int run_child(struct plan *p, const char *engine, const char *option, uin
 		tool_error(argv[0], "%s", strerror(errno));
 		return -1;
 	}
-	for (int i = 0; i < 2 && !err; i++)
-		err = take(p, engine, iter, c.out);
-	status = child_finish(&c);
-	if (status)
-		tool_error(argv[0], "child ended with status %d", status);
-	return err || status ? -1 : 0;
+	return hear_child(p, engine, iter, &c, NULL);
 }
 
 /* The phases of a parent up to its reference; with records unless p is NULL. */
 static int hear(struct plan *p, const struct life *life, const struct parent *parent, uint64_t iter,
 		char ref[MITOSIS_REF_MAX])
 {
-	int phases = life->fork ? 4 : 3, err = 0;
+	/* cow is of engines that leave the parent running. */
+	int phases = 2 + life->fork + !life->criu, err = 0;
 
 	for (int i = 0; i < phases && !err; i++)
 		err = take(p, life->engine, iter, parent->report);
 	return err ? err : read_exactly(parent->report, ref, MITOSIS_REF_MAX);
+}
+
+/* Save the parent, and restore it as its own child. */
+static int run_restored(struct plan *p, const struct life *life, const struct parent *parent, uint64_t iter)
+{
+	struct criu_place place;
+	struct child c;
+	uint64_t dump_ns;
+	int err;
+
+	if (criu_place_make(&place, p->images, NULL, life->work.wss))
+		return -1;
+	err = criu_dump(&place, parent->pid, false, &dump_ns);
+	if (!err)
+		err = criu_restore(&place, parent, &c);
+	if (!err)
+		err = hear_child(p, life->engine, iter, &c, &place);
+	criu_place_remove(&place);
+	return err;
 }
 
 static int run_one(struct plan *p, const struct life *life, uint64_t iter)
@@ -339,7 +392,7 @@ static int run_one(struct plan *p, const struct life *life, uint64_t iter)
 		return -1;
 	err = hear(p, life, &parent, iter, ref);
 	if (!err && (p->phases[PHASE_CHILD] || p->phases[PHASE_CHILD2]))
-		err = run_child(p, life->engine, NULL, iter, ref);
+		err = life->criu ? run_restored(p, life, &parent, iter) : run_child(p, life->engine, NULL, iter, ref);
 	parent_end(&parent);
 	progress_update(++p->done);
 	return err;
@@ -348,19 +401,22 @@ static int run_one(struct plan *p, const struct life *life, uint64_t iter)
 /* Number i of all combinations that were asked for; false behind the last. */
 static bool combination(const struct plan *p, size_t i, struct life *life)
 {
+	static const char *const engines[] = { "user", "kernel", "criu" };
+	const bool wanted[] = { p->user, p->kernel, p->criu };
+
 	for (size_t w = 0; w < p->wss_count; w++) {
 		for (size_t t = 0; t < p->touch_count; t++) {
-			for (int variant = 0; variant < 8; variant++) {
+			for (int variant = 0; variant < 12; variant++) {
 				*life = (struct life){
 					.work = {
 						.wss = p->wss[w], .touch = p->touch[t],
-						.random = variant >> 1 & 1, .write = variant >> 2 & 1, .each = p->each,
+						.random = variant / 3 & 1, .write = variant >= 6, .each = p->each,
 					},
-					.engine = variant & 1 ? "kernel" : "user", .listen = p->listen,
+					.engine = engines[variant % 3], .criu = variant % 3 == 2, .listen = p->listen,
 					.fork = p->phases[PHASE_FORK],
 				};
-				if ((variant & 1 ? p->kernel : p->user) && (variant & 2 ? p->random : p->seq) &&
-				    (variant & 4 ? p->write : p->read) && !i--)
+				if (wanted[variant % 3] && (life->work.random ? p->random : p->seq) &&
+				    (life->work.write ? p->write : p->read) && !i--)
 					return true;
 			}
 		}
@@ -558,13 +614,13 @@ int main(int argc, char **argv)
 		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; 77 the only engine asked for cannot run here\n",
 	};
 	static const char *const pattern_names[] = { "seq", "random", NULL }, *const access_names[] = { "read", "write", NULL };
-	static const char *const engine_names[] = { "user", "kernel", NULL };
+	static const char *const engine_names[] = { "user", "kernel", "criu", NULL };
 	struct plan p = { .count = 5, .window = 32, .push = true };
 	bool *const pattern_flags[] = { &p.seq, &p.random }, *const access_flags[] = { &p.read, &p.write };
-	bool *const engine_flags[] = { &p.user, &p.kernel };
+	bool *const engine_flags[] = { &p.user, &p.kernel, &p.criu };
 	bool *const phase_flags[] = { &p.phases[0], &p.phases[1], &p.phases[2], &p.phases[3], &p.phases[4], &p.phases[5] };
 	char *wss = NULL, *touch = NULL, *pattern = NULL, *access = NULL, *phase = NULL, *count = NULL;
-	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, *parallel = NULL, window_text[24], *child_options[12] = { NULL };
+	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, *parallel = NULL, *images = NULL, window_text[24], *child_options[12] = { NULL };
 	char **refs;
 	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, each = 0, json = 0, opt, status = STATUS_USAGE;
 	size_t n = 0;
@@ -576,7 +632,7 @@ int main(int argc, char **argv)
 		{ "each", '\0', POPT_ARG_NONE, &each, 0, "a record for every page, with the time of one access to it: what a fault costs", NULL },
 		{ "phase", '\0', POPT_ARG_STRING, &phase, 0, "cold,warm,fork,cow,child,child2 (default all)", "PHASE[,PHASE...]" },
 		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 5)", "N" },
-		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel (default user; of a REF: what it says)", "ENGINE[,ENGINE]" },
+		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel; criu: a child by criu restore (default user; of a REF: what it says)", "ENGINE[,ENGINE...]" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault (default 32)", "PAGES" },
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "how the child's memory comes: demand or eager", "MODE" },
 		{ "parallel", 'p', POPT_ARG_STRING, &parallel, 0, "phase warm in so many processes at once, without forking: --count times in each", "N[,N...]" },
@@ -584,6 +640,7 @@ int main(int argc, char **argv)
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
 		{ "private", '\0', POPT_ARG_NONE, &private, 0, "engine kernel: siblings share no page", NULL },
 		{ "poll", '\0', POPT_ARG_NONE, &poll, 0, "engine kernel: a thread that waits for a page spins", NULL },
+		{ "images", '\0', POPT_ARG_STRING, &images, 0, "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
 		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per combination, until a signal", NULL },
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
@@ -625,8 +682,17 @@ int main(int argc, char **argv)
 	    tool_arg_words("--access", access ? access : "read", access_names, access_flags) ||
 	    tool_arg_words("--phase", phase ? phase : "cold,warm,fork,cow,child,child2", phase_names, phase_flags))
 		goto out;
+	if (p.criu && (refs || serving)) {
+		tool_usage_error("--engine", "criu: on one host only, with a parent of this tool's own");
+		goto out;
+	}
+	if (images && !p.criu) {
+		tool_usage_error("--images", "goes with engine criu");
+		goto out;
+	}
 	if (!engine && !refs)
 		p.user = true;
+	p.images = images;
 	p.listen = listen;
 	p.each = each;
 	p.push = !no_push;
@@ -646,10 +712,16 @@ int main(int argc, char **argv)
 	p.child_options = child_options;
 	mitosis_set_logger(measure_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (p.kernel && !measure_has_kernel(p.user)) {
+	if (p.kernel && !measure_has_kernel(p.user || p.criu)) {
 		p.kernel = false;
 		status = STATUS_SKIP;
-		if (!p.user)
+		if (!p.user && !p.criu)
+			goto out;
+	}
+	if (p.criu && !measure_has_criu()) {
+		p.criu = false;
+		status = STATUS_SKIP;
+		if (!p.user && !p.kernel)
 			goto out;
 	}
 	status = STATUS_FAILED;

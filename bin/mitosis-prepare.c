@@ -16,9 +16,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "measure/criu.h"
 #include "measure/measure.h"
 #include "mitosis.h"
-#include "prepare/criu.h"
+#include "prepare/subject.h"
 #include "progress.h"
 #include "tool.h"
 #include "units.h"
@@ -47,6 +48,7 @@ struct plan {
 	size_t wss_count;
 	uint64_t count, warmup;
 	bool user, kernel, local, criu, huge, cow;
+	const char *images;
 	struct record_stream *out;
 	uint64_t done;
 };
@@ -164,18 +166,18 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, uint64_t iter
 
 static int run_criu(struct plan *p, uint64_t bytes)
 {
-	struct criu_subject *subject = criu_subject_start(bytes, p->huge);
+	struct subject *subject = subject_start(bytes, p->huge, p->images);
 	int err = subject ? 0 : -1;
 
 	for (uint64_t i = 0; i < p->count + p->warmup && !err; i++) {
 		struct sample s = { 0 };
 
-		err = criu_dump(subject, &s.prepare_ns, &s.ready_ns, &s.bytes);
+		err = subject_dump(subject, &s.prepare_ns, &s.ready_ns, &s.bytes);
 		if (!err)
 			emit(p, "criu", bytes, i, &s);
 	}
 	if (subject)
-		criu_subject_end(subject);
+		subject_end(subject);
 	return err;
 }
 
@@ -252,7 +254,7 @@ int main(int argc, char **argv)
 	static const char *const engine_names[] = { "user", "kernel", "local", "criu", NULL };
 	struct plan p = { .count = 10, .warmup = 1 };
 	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.criu };
-	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL;
+	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL, *images = NULL;
 	int huge = 0, no_cow = 0, json = 0, opt, status = STATUS_USAGE;
 	struct poptOption options[] = {
 		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges such as 1M..1G (default 64M)", "SIZE[,SIZE...]" },
@@ -261,6 +263,7 @@ int main(int argc, char **argv)
 		{ "huge", '\0', POPT_ARG_NONE, &huge, 0, "back the working set with transparent huge pages", NULL },
 		{ "no-cow", '\0', POPT_ARG_NONE, &no_cow, 0, "do not write the working set afterwards", NULL },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel, local, criu (default user)", "ENGINE[,ENGINE...]" },
+		{ "images", '\0', POPT_ARG_STRING, &images, 0, "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
@@ -284,6 +287,11 @@ int main(int argc, char **argv)
 		goto out;
 	p.huge = huge;
 	p.cow = !no_cow;
+	p.images = images;
+	if (images && !p.criu) {
+		tool_usage_error("--images", "goes with engine criu");
+		goto out;
+	}
 	mitosis_set_logger(measure_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || p.local || p.criu)) {
@@ -292,16 +300,11 @@ int main(int argc, char **argv)
 		if (!p.user && !p.local && !p.criu)
 			goto out;
 	}
-	if (p.criu) {
-		const char *why = criu_unusable();
-
-		if (why) {
-			tool_warn("criu", "%s: left out", why);
-			p.criu = false;
-			status = STATUS_SKIP;
-			if (!p.user && !p.kernel && !p.local)
-				goto out;
-		}
+	if (p.criu && !measure_has_criu()) {
+		p.criu = false;
+		status = STATUS_SKIP;
+		if (!p.user && !p.kernel && !p.local)
+			goto out;
 	}
 	status = STATUS_FAILED;
 	if (record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,

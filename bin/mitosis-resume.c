@@ -10,6 +10,8 @@
  * With --rate children are due at times of their own, whether or not earlier ones have ended, and their
  * times count from there: a child that had to wait for its turn is slow, as its user would find it. With
  * --hold children stay until all that run at a time have touched their pages, and their memory is noted.
+ *
+ * Engine criu is the baseline: the parent is saved to images, and each child is restored from them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +27,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "measure/criu.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
 #include "mitosis.h"
@@ -34,14 +37,14 @@
 #include "wss.h"
 
 enum { C_ENGINE, C_WSS, C_MODE, C_PARALLEL, C_ITER, C_RESUME, C_LIFE, C_REPLAY, C_TOUCH, C_TOUCHED,
-       C_CHILDREN_PER_S, C_STEP, C_RATE, C_AT, C_PSS };
+       C_CHILDREN_PER_S, C_STEP, C_RATE, C_AT, C_PSS, C_COPY, C_IMAGE };
 static const struct record_column columns[] = {
-	[C_ENGINE]   = { "engine", RECORD_STRING, "user, kernel: a child of a snapshot; local: a forked child; exec: fork, exec and exit of /bin/true" },
+	[C_ENGINE]   = { "engine", RECORD_STRING, "user, kernel: a child of a snapshot; local: a forked child; criu: a restored process; exec: fork, exec and exit of /bin/true" },
 	[C_WSS]      = { "wss", RECORD_SIZE, "working set of the parent, bytes" },
 	[C_MODE]     = { "mode", RECORD_STRING, "demand or eager" },
 	[C_PARALLEL] = { "parallel", RECORD_UINT, "children started at a time" },
 	[C_ITER]     = { "iter", RECORD_UINT, "number of the child, from 0" },
-	[C_RESUME]   = { "resume_ns", RECORD_NS, "before exec of the child tool to the first instruction after prepare" },
+	[C_RESUME]   = { "resume_ns", RECORD_NS, "before exec of the child tool, or of criu, to the first instruction after prepare" },
 	[C_LIFE]     = { "life_ns", RECORD_NS, "before exec to the end of the child, reaped" },
 	[C_REPLAY]   = { "replay", RECORD_UINT, "1: the pages that an earlier child touched were fetched first" },
 	[C_TOUCH]    = { "touch", RECORD_UINT, "share of the working set that the child reads, percent" },
@@ -51,6 +54,8 @@ static const struct record_column columns[] = {
 	[C_RATE]     = { "rate", RECORD_UINT, "--rate: children that come per second in it" },
 	[C_AT]       = { "at_ns", RECORD_NS, "when it was started, or was due (--rate), from the first" },
 	[C_PSS]      = { "pss_bytes", RECORD_SIZE, "--hold: memory of child and mitosis-child, what is shared divided by those who share it" },
+	[C_COPY]     = { "copy_ns", RECORD_NS, "--copy-to: time to copy the images, before the other times begin" },
+	[C_IMAGE]    = { "image_bytes", RECORD_SIZE, "--copy-to: what was copied" },
 };
 
 /* Children that come at a rate, for so long or so many. */
@@ -62,10 +67,10 @@ struct plan {
 	uint64_t *wss, *parallel;
 	size_t wss_count, parallel_count;
 	uint64_t count, warmup, touch;
-	bool user, kernel, local, exec, demand, eager, replay, hold;
+	bool user, kernel, local, criu, exec, demand, eager, replay, hold;
 	struct step *steps;
 	size_t step_count;
-	const char *listen;
+	const char *listen, *images, *copy_to;
 	char *const *child_options;
 	struct record_stream *out;
 	uint64_t done, total;
@@ -82,6 +87,7 @@ struct report {
 struct life {
 	const char *engine, *listen;
 	uint64_t wss, touch;
+	bool criu;			/* instead of an engine */
 };
 
 /* In the child: the same pages in the same order each time. */
@@ -106,12 +112,19 @@ static void live(const void *data, int report, int until)
 		tool_error("working set", "%s", strerror(errno));
 		_exit(STATUS_FAILED);
 	}
-	if (parent_prepare(l->engine, l->listen, ref)) {
+	if (l->criu)
+		criu_wait(report, until);
+	if (l->criu || parent_prepare(l->engine, l->listen, ref)) {
 		r.first_ns = clock_now_ns();
+		uint64_t offset;
 		char c;
 
 		if (r.touch)
 			touch_pages(&w, &r);
+		offset = l->criu ? criu_clock_offset() : 0;
+		r.first_ns += offset;
+		if (r.touched_ns)
+			r.touched_ns += offset;
 		r.pid = (uint64_t)getpid();
 		if (write_exactly(1, &r, sizeof(r)))
 			_exit(STATUS_FAILED);
@@ -136,7 +149,7 @@ static int make_parent(struct parent *p, const struct life *life, char ref[MITOS
 }
 
 struct sample {
-	uint64_t resume_ns, life_ns, touched_ns, touch, pss, at_ns, step, rate;
+	uint64_t resume_ns, life_ns, touched_ns, touch, pss, at_ns, step, rate, copy_ns, image_bytes;
 	double per_s;
 	bool replay;
 };
@@ -166,6 +179,10 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, const char *m
 		record_uint(p->out, C_AT, s->at_ns);
 		if (s->pss)
 			record_uint(p->out, C_PSS, s->pss);
+		if (s->copy_ns) {
+			record_uint(p->out, C_COPY, s->copy_ns);
+			record_uint(p->out, C_IMAGE, s->image_bytes);
+		}
 		record_end(p->out);
 	}
 	progress_update(++p->done);
@@ -179,6 +196,8 @@ struct group {
 	const char *file;		/* with a working set */
 	char path[48];
 	int record_fd;
+	const struct criu_place *place;	/* engine criu: the images, of this parent */
+	const struct parent *parent;
 };
 
 #define ARGV_MAX 24
@@ -219,16 +238,20 @@ static int read_report(struct child *c, struct report *r)
 }
 
 /* A child that has reported, or should have. */
-static int finish_child(struct child *c, const struct report *r)
+static int finish_child(const struct group *g, struct child *c, const struct report *r)
 {
 	int ended = child_finish(c);
 
+	if (g->place && ended) {
+		criu_restore_failed(g->place);
+		return -1;
+	}
 	if (!r->magic || ended) {
-		tool_error("mitosis-child", "child ended with status %d", ended);
+		tool_error(g->place ? "criu restore" : "mitosis-child", "child ended with status %d", ended);
 		return -1;
 	}
 	if (r->wrong) {
-		tool_error("mitosis-child", "wrong byte at 0x%llx: it is not what the parent wrote",
+		tool_error(g->place ? "criu restore" : "mitosis-child", "wrong byte at 0x%llx: it is not what the parent wrote",
 			   (unsigned long long)r->wrong);
 		return -1;
 	}
@@ -322,6 +345,15 @@ static int start_child(struct running *r, char *const argv[], bool hold)
 	return status;
 }
 
+static int restore_child(struct running *r, const struct group *g)
+{
+	r->hold = -1;
+	r->reported = false;
+	if (*g->place->copy && criu_copy(g->place, &r->sample.copy_ns, &r->sample.image_bytes))
+		return -1;
+	return criu_restore(g->place, g->parent, &r->child);
+}
+
 static int hear(struct running *r)
 {
 	r->reported = true;
@@ -360,7 +392,7 @@ static int start_at(struct run *r, uint64_t i)
 	bool replay = r->p->replay && r->started & 1;
 
 	c->sample = (struct sample){ .replay = replay };
-	if (start_child(c, replay ? r->replaying : r->plain, r->p->hold))
+	if (r->g->place ? restore_child(c, r->g) : start_child(c, replay ? r->replaying : r->plain, r->p->hold))
 		return -1;
 	if (!r->started)
 		r->begin_ns = c->child.started_ns;
@@ -414,7 +446,7 @@ static int end_at(struct run *r, uint64_t i)
 
 	r->fds[i].fd = -1;
 	r->running--;
-	if (finish_child(&c->child, &c->report))
+	if (finish_child(r->g, &c->child, &c->report))
 		return -1;
 	now = clock_now_ns();
 	s->resume_ns = c->report.first_ns - c->due_ns;
@@ -466,7 +498,7 @@ static int run_recording(const struct plan *p, struct group *g)
 	child_argv(p, g, "demand", "--record", argv);
 	if (start_child(&c, argv, false))
 		return -1;
-	return read_report(&c.child, &r) || finish_child(&c.child, &r) ? -1 : 0;
+	return read_report(&c.child, &r) || finish_child(g, &c.child, &r) ? -1 : 0;
 }
 
 /*
@@ -562,6 +594,30 @@ static int run_snapshot(struct plan *p, const char *engine, uint64_t wss)
 		return -1;
 	status = run_group(p, &g);
 	parent_end(&parent);
+	return status;
+}
+
+/* The baseline: CRIU saves the parent, which ends, and gives each child its memory before it runs. */
+static int run_criu(struct plan *p, uint64_t wss)
+{
+	const struct life life = { .wss = wss, .touch = p->touch, .criu = true };
+	struct criu_place place;
+	char ref[MITOSIS_REF_MAX];
+	struct parent parent;
+	const struct group g = { .engine = "criu", .ref = ref, .place = &place, .parent = &parent };
+	uint64_t dump_ns;
+	int status;
+
+	if (criu_place_make(&place, p->images, p->copy_to, wss))
+		return -1;
+	status = make_parent(&parent, &life, ref);
+	if (!status) {
+		status = criu_dump(&place, parent.pid, false, &dump_ns);
+		if (!status)
+			status = run_children(p, &g, "eager", 1);
+		parent_end(&parent);
+	}
+	criu_place_remove(&place);
 	return status;
 }
 
@@ -741,7 +797,7 @@ static int run(struct plan *p, char **refs)
 		snapshots = p->wss_count * engines;
 	p->total = p->step_count ? expected(p) * snapshots : (p->count + p->warmup) *
 		(snapshots * p->parallel_count * ((p->demand ? 1 : 0) + (p->eager ? 1 : 0)) * (p->replay ? 2 : 1) +
-		 (p->local ? p->wss_count : 0) + (p->exec ? 1 : 0));
+		 (p->local ? p->wss_count : 0) + (p->criu ? p->wss_count : 0) + (p->exec ? 1 : 0));
 	progress_start("resume", p->total);
 	for (size_t i = 0; refs && refs[i] && !status; i++)
 		status = run_reference(p, refs[i]);
@@ -754,6 +810,8 @@ static int run(struct plan *p, char **refs)
 			status = run_snapshot(p, "user", p->wss[w]);
 		if (p->kernel && !status)
 			status = run_snapshot(p, "kernel", p->wss[w]);
+		if (p->criu && !status)
+			status = run_criu(p, p->wss[w]);
 	}
 	progress_finish();
 	return status;
@@ -773,13 +831,14 @@ int main(int argc, char **argv)
 			    "  node2$ mitosis-resume --engine user,kernel $(cat ref) | mitosis-stats\n",
 		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
 	};
-	static const char *const engine_names[] = { "user", "kernel", "local", "exec", NULL };
+	static const char *const engine_names[] = { "user", "kernel", "local", "criu", "exec", NULL };
 	static const char *const mode_names[] = { "demand", "eager", NULL };
 	struct plan p = { .count = 10, .warmup = 1 };
-	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.exec };
+	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.criu, &p.exec };
 	bool *const mode_flags[] = { &p.demand, &p.eager };
 	char *wss = NULL, *count = NULL, *parallel = NULL, *mode = NULL, *engine = NULL, *warmup = NULL;
-	char *window = NULL, *touch = NULL, *listen = NULL, *rate = NULL, **refs;
+	char *window = NULL, *touch = NULL, *listen = NULL, *rate = NULL, *images = NULL, *copy_to = NULL, **refs;
+	bool bare;
 	int no_push = 0, replay = 0, hold = 0, serving = 0, private = 0, poll = 0, json = 0, opt, status = STATUS_USAGE;
 	char *child_options[8] = { NULL };
 	size_t n = 0;
@@ -790,7 +849,7 @@ int main(int argc, char **argv)
 		{ "parallel", 'p', POPT_ARG_STRING, &parallel, 0, "children at a time (default 1)", "N[,N...]" },
 		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "demand, eager, or both (default demand)", "MODE[,MODE]" },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
-		  "user, kernel; local: fork(2), the floor; exec: fork, exec and exit of /bin/true (default user; of a REF: what it says)", "ENGINE[,ENGINE...]" },
+		  "user, kernel; local: fork(2), the floor; criu: criu restore; exec: fork, exec and exit of /bin/true (default user; of a REF: what it says)", "ENGINE[,ENGINE...]" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault (default 32)", "PAGES" },
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "no background fetching", NULL },
 		{ "private", '\0', POPT_ARG_NONE, &private, 0, "engine kernel: siblings share no page", NULL },
@@ -800,6 +859,8 @@ int main(int argc, char **argv)
 		{ "rate", '\0', POPT_ARG_STRING, &rate, 0,
 		  "children come at so many per second, at random times; their times count from there (--count of each, or for so long)", "N[:TIME][,N[:TIME]...]" },
 		{ "hold", '\0', POPT_ARG_NONE, &hold, 0, "children stay until all that run at a time have touched their pages; note their memory", NULL },
+		{ "images", '\0', POPT_ARG_STRING, &images, 0, "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
+		{ "copy-to", '\0', POPT_ARG_STRING, &copy_to, 0, "engine criu: copy the images there for each child, and restore it from the copy", "DIR" },
 		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per working set and engine, until a signal", NULL },
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
@@ -824,12 +885,24 @@ int main(int argc, char **argv)
 		goto out;
 	if (!engine && !refs)
 		p.user = true;
-	if (refs && (serving || wss || touch || listen || p.local || p.exec)) {
+	/* These have no snapshot. */
+	bare = p.local || p.criu || p.exec;
+	if (refs && (serving || wss || touch || listen || bare)) {
 		tool_usage_error(refs[0], "a reference goes with children of it only: no --serve, --wss, --touch, --listen, "
-				 "engine local or exec");
+				 "engine local, criu or exec");
 		goto out;
 	}
-	if (serving && (p.local || p.exec)) {
+	if ((images || copy_to) && !p.criu) {
+		tool_usage_error(images ? "--images" : "--copy-to", "goes with engine criu");
+		goto out;
+	}
+	for (size_t i = 0; i < p.parallel_count; i++) {
+		if (p.criu && p.parallel[i] > 1) {
+			tool_usage_error("--parallel", "engine criu restores one child at a time: each has the parent's PID");
+			goto out;
+		}
+	}
+	if (serving && bare) {
 		tool_usage_error("--serve", "goes with the engines user and kernel");
 		goto out;
 	}
@@ -841,12 +914,16 @@ int main(int argc, char **argv)
 		tool_usage_error("--replay", "nothing would be recorded: --touch says how much a child reads");
 		goto out;
 	}
-	if (rate && (parse_steps(&p, rate) || hold || replay || warmup || serving || p.local || p.exec)) {
-		if (hold || replay || warmup || serving || p.local || p.exec)
+	if (p.criu && replay) {
+		tool_usage_error("--replay", "goes with children of snapshots");
+		goto out;
+	}
+	if (rate && (parse_steps(&p, rate) || hold || replay || warmup || serving || bare)) {
+		if (hold || replay || warmup || serving || bare)
 			tool_usage_error("--rate", "goes with children of snapshots; no --hold, --replay, --warmup or --serve");
 		goto out;
 	}
-	if (hold && (p.local || p.exec || serving)) {
+	if (hold && (bare || serving)) {
 		tool_usage_error("--hold", "goes with children of snapshots");
 		goto out;
 	}
@@ -874,12 +951,20 @@ int main(int argc, char **argv)
 	p.child_options = child_options;
 	p.replay = replay;
 	p.listen = listen;
+	p.images = images;
+	p.copy_to = copy_to;
 	mitosis_set_logger(measure_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (p.kernel && !measure_has_kernel(p.user || p.local || p.exec)) {
+	if (p.kernel && !measure_has_kernel(p.user || bare)) {
 		p.kernel = false;
 		status = STATUS_SKIP;
-		if (!p.user && !p.local && !p.exec)
+		if (!p.user && !bare)
+			goto out;
+	}
+	if (p.criu && !measure_has_criu()) {
+		p.criu = false;
+		status = STATUS_SKIP;
+		if (!p.user && !p.kernel && !p.local && !p.exec)
 			goto out;
 	}
 	status = STATUS_FAILED;

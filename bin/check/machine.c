@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "children.h"
+
 /* The controllers that a container's limits are made of, less those in the list. */
 static const char *missing_controllers(const char *list, char *to, size_t room)
 {
@@ -327,20 +329,6 @@ void probe_kvm(struct item *item)
 	close(fd);
 }
 
-/* criu lives in sbin, which users often do not search. */
-static bool find_program(const char *name, char *path, size_t room)
-{
-	char list[4096], *at = list, *dir;
-
-	snprintf(list, sizeof(list), "%s:/usr/local/sbin:/usr/sbin:/sbin", getenv("PATH") ? getenv("PATH") : "");
-	while ((dir = strsep(&at, ":"))) {
-		snprintf(path, room, "%s/%s", *dir ? dir : ".", name);
-		if (!access(path, X_OK))
-			return true;
-	}
-	return false;
-}
-
 /* What a program says last, and its exit status; -1: it did not end in time. */
 static int run_program(const char *path, const char *argument, char *said, size_t room)
 {
@@ -396,8 +384,8 @@ void probe_criu(struct item *item)
 	char path[PATH_MAX], said[1024];
 	int status;
 
-	if (!find_program("criu", path, sizeof(path))) {
-		item_set(item, STATE_NO, "not installed (a baseline of mitosis-prepare, nothing else needs it)");
+	if (!program_path("criu", path, sizeof(path))) {
+		item_set(item, STATE_NO, "not installed (a baseline of measurements, nothing else needs it)");
 		item_remedy(item, "%sapt-get install criu", item_sudo());
 		return;
 	}

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,12 +36,22 @@ const char *sibling_path(const char *name)
 	return path;
 }
 
-int child_start(struct child *c, char *const argv[])
+/* Some programs lie in sbin, which users often do not search. */
+bool program_path(const char *name, char *path, size_t room)
 {
-	return child_start_with(c, argv, -1);
+	char list[4096], *at = list, *dir;
+
+	snprintf(list, sizeof(list), "%s:/usr/local/sbin:/usr/sbin:/sbin", getenv("PATH") ? getenv("PATH") : "");
+	while ((dir = strsep(&at, ":"))) {
+		snprintf(path, room, "%s/%s", *dir ? dir : ".", name);
+		if (!access(path, X_OK))
+			return true;
+	}
+	*path = '\0';
+	return false;
 }
 
-int child_start_with(struct child *c, char *const argv[], int in)
+static int start(struct child *c, char *const argv[], int in, bool apart)
 {
 	volatile uint64_t started = 0;
 	volatile int failed = 0;
@@ -56,6 +67,8 @@ int child_start_with(struct child *c, char *const argv[], int in)
 		dup2(pipes[1], 1);
 		if (in >= 0)
 			dup2(in, 0);
+		if (apart)
+			setsid();
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		started = clock_now_ns();
 		execv(argv[0], argv);
@@ -73,6 +86,21 @@ int child_start_with(struct child *c, char *const argv[], int in)
 	}
 	close(pipes[0]);
 	return -1;
+}
+
+int child_start(struct child *c, char *const argv[])
+{
+	return start(c, argv, -1, false);
+}
+
+int child_start_with(struct child *c, char *const argv[], int in)
+{
+	return start(c, argv, in, false);
+}
+
+int child_start_apart(struct child *c, char *const argv[], int in)
+{
+	return start(c, argv, in, true);
 }
 
 int read_exactly(int fd, void *to, size_t n)

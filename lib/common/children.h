@@ -7,6 +7,8 @@
 #ifndef CHILDREN_H
 #define CHILDREN_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +18,9 @@ struct child {
 	uint64_t started_ns;	/* CLOCK_MONOTONIC right before exec */
 };
 
+/* Find a program where the shell would, and in the directories of the administrator's. */
+bool program_path(const char *name, char *path, size_t room);
+
 /* Path of another tool of this suite: beside this one, else where it is installed. */
 const char *sibling_path(const char *name);
 
@@ -23,6 +28,8 @@ const char *sibling_path(const char *name);
 int child_start(struct child *c, char *const argv[]);
 /* The same with another standard input than ours. */
 int child_start_with(struct child *c, char *const argv[], int in);
+/* The same in a session of its own: no signal of the terminal reaches it. */
+int child_start_apart(struct child *c, char *const argv[], int in);
 /* Read exactly n bytes of report; 0, or -1 when the child ended before. */
 int child_read(struct child *c, void *to, size_t n);
 /* Close the pipe and wait. Returns the exit status, 128 + N for signal N. */

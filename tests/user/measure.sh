@@ -123,11 +123,31 @@ if ! [ -e /dev/mitosis ]; then
 	done
 fi
 
+doing="engine criu, where it cannot run"
+mkdir criu
+printf '#!/bin/sh\necho "(0.1) Error (criu/x.c:1): this kernel: too odd"\nexit 1\n' >criu/criu
+chmod +x criu/criu
+for name in prepare resume exectime; do
+	status=0
+	PATH=$PWD/criu:$PATH tool "$name" --engine criu --wss 1M --count 1 || status=$?
+	[ "$status" = 77 ] || fail "$name: status $status, not 77"
+	[ "$(cat err)" = "mitosis-$name: criu: warning: does not work on this kernel: criu check: Error (criu/x.c:1): this kernel: too odd: left out" ] ||
+		fail "$name: $(cat err)"
+	[ ! -s out ] || fail "$name: $(cat out)"
+	PATH=$PWD/criu:$PATH tool "$name" --engine criu,user --wss 1M --count 1 || fail "$name, two engines: status $?: $(cat err)"
+	[ "$(column engine | sort -u)" = user ] || fail "$name: $(cat out)"
+done
+[ -z "$(ls -A "$TMPDIR")" ] || fail "left behind: $(ls -A "$TMPDIR")"
+
 doing="wrong usage"
 for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume --serve --engine local" \
-	"resume --wss 1M mitosis://127.0.0.1:1/x" "exectime --touch 5 mitosis://127.0.0.1:1/x" "exectime --engine criu" \
+	"resume --wss 1M mitosis://127.0.0.1:1/x" "exectime --touch 5 mitosis://127.0.0.1:1/x" "exectime --engine exec" \
 	"prepare --engine exec" "prepare extra" "resume --rate 0" "resume --rate 5:0s" "resume --rate 5 --replay --touch 5" \
-	"resume --hold --engine local" "exectime --parallel 2 --engine user"; do
+	"resume --hold --engine local" "exectime --parallel 2 --engine user" \
+	"resume --engine criu mitosis://127.0.0.1:1/x" "resume --engine criu --serve" "resume --engine criu --parallel 1,2" \
+	"resume --engine criu --replay --touch 5" "resume --engine criu --hold" "resume --engine criu --rate 5" \
+	"resume --images /tmp" "resume --copy-to /tmp" "prepare --images /tmp" "exectime --images /tmp" \
+	"exectime --engine criu --serve" "exectime --engine criu mitosis://127.0.0.1:1/x"; do
 	status=0
 	# shellcheck disable=SC2086
 	tool $wrong || status=$?
