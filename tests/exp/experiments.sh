@@ -5,7 +5,7 @@
 # In the lab: what needs RDMA or the kernel module, what changes or clears a whole host, and CRIU, which not
 # every kernel can do. lab.sh runs these, and every.sh all others that mitosis-exp list shows, new ones too.
 # shellcheck disable=SC2034 # used by the tests
-lab_only="set-up criu memory-kernel rc-connection rc-devices rc-latency rc-machines rc-operations rc-operations-latency variants-kernel clean-up"
+lab_only="set-up criu criu-restore criu-execution criu-copy memory-kernel rc-connection rc-devices rc-latency rc-machines rc-operations rc-operations-latency variants-kernel clean-up"
 
 # Each of them one point, or few, and small. An array, as one of the values has a space.
 # shellcheck disable=SC2034

@@ -65,7 +65,9 @@ for variant in cow prefetch cache poll eager; do
 	measured variants-kernel exec_ns "\$c[\"variant\"] == \"$variant\""
 done
 if command -v criu >/dev/null; then
-	measured criu prepare_ns '$c["engine"] == "criu"'
+	for name in criu:prepare_ns criu-restore:resume_ns criu-execution:exec_ns criu-copy:copy_ns; do
+		measured "${name%:*}" "${name#*:}" '$c["engine"] == "criu"'
+	done
 fi
 for sharing in share private; do
 	measured memory-kernel pss_bytes "\$c[\"sharing\"] == \"$sharing\""
