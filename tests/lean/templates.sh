@@ -75,7 +75,9 @@ if "$prep" inspect t | grep -q '^group	/'; then
 	[ "$(column out containers)" = 1 ] || fail "one container runs, not $(column out containers)"
 
 	doing="pause"
-	inner=$(pgrep -f "^sleep 1000.$$\$")
+	# It says "ready" before it sleeps.
+	sleeps() { inner=$(pgrep -f "^sleep 1000.$$\$"); }
+	await 20000 sleeps
 	frozen() { grep -qx 'frozen 1' "$(groups c0 | head -n 1)/cgroup.events"; }
 	expect 0 "$prep" pause t
 	frozen || fail "it is not frozen"
