@@ -143,8 +143,12 @@ for name in bare leanrun pool unshare $all; do
 done
 
 title "a warm start, thawing a paused container, against starting one"
+# A hundredth or so of a start: two digits would say 0.00.
+thaw_row() {
+	awk -v t="$1" -v a="$2" -v b="$3" 'BEGIN { printf "  %-52s %9.4f ms %9.3f ms  %6.4f x\n", t, a / 1e6, b / 1e6, a / b }'
+}
 fast mitosis-leanrun bench --bench-pause -n 200 >"$scratch/pause" 2>/dev/null &&
-	row "thaw to the container's first step" "$(awk -F '\t' '/^bench/ { print $5 }' "$scratch/pause" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" \
+	thaw_row "thaw to the container's first step" "$(awk -F '\t' '/^bench/ { print $5 }' "$scratch/pause" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" \
 		"$(median_of "$scratch/few" leanrun 4)"
 
 title "children of a snapshot (64 MiB): in a container, against without"

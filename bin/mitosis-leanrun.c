@@ -98,28 +98,28 @@ static char *resolve(const char *ref)
 
 static int check(const struct settings *set, struct measure *m, const struct job *j)
 {
-	bool many = set->bench || set->count || set->pool || set->parallel || set->steps || set->stamp;
+	bool many = set->bench || set->count || set->pool || set->parallel || set->steps || set->stamp ||
+		    set->bench_pause;
 
 	m->count = 100;
 	if ((set->count && tool_arg_uint("--count", set->count, 1, 100000000, &m->count)) ||
 	    (set->pool && tool_arg_uint("--pool", set->pool, 1, 4096, &m->pool)) ||
 	    tool_arg_uints("--parallel", set->parallel ? set->parallel : "1", 1, 256, &m->parallel, &m->parallel_count))
 		return STATUS_USAGE;
-	if (set->bench_pause && (set->bench || set->pool || set->parallel || set->steps || set->stamp || j->child || j->command))
-		return tool_usage_error("--bench-pause", "measures a process of its own: only --count and --json go with it");
+	if (set->bench_pause && (set->bench || set->pool || set->steps || set->stamp || j->child))
+		return tool_usage_error("--bench-pause", "only --count, --parallel, --json and a command go with it");
 	if (set->stamp && j->child)
 		return tool_usage_error("--stamp", "is for commands; children of a snapshot tell when they run");
 	if (j->child && strcmp(j->child, "-") && (strlen(j->child) >= REFERENCE_MAX || !is_reference(j->child)))
 		return tool_usage_error("--child", "expected a reference, mitosis://HOST:PORT/UUID, or -");
-	if (set->steps && set->pool)
-		return tool_usage_error("--steps", "contradicts --pool, whose containers are made before they are asked for");
-	if (!many && !set->bench_pause && set->json)
+	if (!many && set->json)
 		return tool_usage_error("--json", "goes with --bench, --count or --bench-pause");
 	for (size_t i = 0; i < j->env.count; i++)
 		if (*j->env.at[i] == '=' || !strchr(j->env.at[i], '='))
 			return tool_usage_error("--env", "%s: expected NAME=VALUE", j->env.at[i]);
 	if (j->directory && *j->directory != '/')
 		return tool_usage_error("--directory", "%s: must begin with /", j->directory);
+	m->pause = set->bench_pause;
 	m->steps = set->steps;
 	m->stamp = set->stamp;
 	m->json = set->json;
@@ -146,7 +146,7 @@ static void add_env(struct job *j, const char *text)
 static int start(struct job *j, const struct settings *set, struct measure *m)
 {
 	char *given = NULL;
-	int many, status;
+	int many;
 
 	many = check(set, m, j);
 	if (many > 0)
@@ -164,11 +164,8 @@ static int start(struct job *j, const struct settings *set, struct measure *m)
 	if (lean_places() || spawner_open(&j->spawner, j->name))
 		return STATUS_CANNOT_RUN;
 	j->init = !j->child && !set->no_init;
-	if (set->bench_pause)
-		status = run_bench_pause(j, m);
-	else
-		status = many ? run_measured(j, m) : run_command(j);
-	return status;
+	j->bare = m->pause && !j->command;
+	return many ? run_measured(j, m) : run_command(j);
 }
 
 int main(int argc, char **argv)
@@ -179,7 +176,8 @@ int main(int argc, char **argv)
 			   "--parallel, run it in many containers, one after the other, and write a record for each.",
 		.columns = measure_columns,
 		.examples = "  mitosis-leanrun hello -- python3 -c 'print(1)'\n"
-			    "  mitosis-leanrun hello --bench -n 1000 --pool 32 -- /bin/true | mitosis-stats\n"
+			    "  mitosis-leanrun hello --bench -n 1000 --pool 32 --steps -- /bin/true | mitosis-stats\n"
+			    "  mitosis-leanrun hello --bench-pause --parallel 2 -- sh -c 'while read line; do echo; done'\n"
 			    "  mitosis-leanrun hello --child mitosis://node1:7373/... --count 100 --parallel 2\n",
 		.exit_status = "  the command's own; 125 no container could be started, 126 and 127 no command;\n"
 			       "  many: 0, or 1 if one of them failed; 2 wrong usage; 77 cannot be paused on this host\n",
@@ -197,7 +195,7 @@ int main(int argc, char **argv)
 		{ "steps", '\0', POPT_ARG_NONE, &set.steps, 0, "record the time of each step", NULL },
 		{ "stamp", '\0', POPT_ARG_NONE, &set.stamp, 0,
 		  "the command prints CLOCK_MONOTONIC in ns when it starts: count to there", NULL },
-		{ "bench-pause", '\0', POPT_ARG_NONE, &set.bench_pause, 0, "freeze and thaw one container, --count times", NULL },
+		{ "bench-pause", '\0', POPT_ARG_NONE, &set.bench_pause, 0, "freeze and thaw a container, --count times; a command in it answers each line with a line", NULL },
 		{ "child", 'c', POPT_ARG_STRING, &set.child, 0,
 		  "run a child of this snapshot (-: read from standard input); options of mitosis-child may follow after --", "REFERENCE|-" },
 		{ "env", 'e', POPT_ARG_STRING, &env, 'e', "set a variable, or pass one on; may be repeated", "NAME[=VALUE]" },

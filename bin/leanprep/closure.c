@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * closure.c - a root file system of named programs and what they need: shared libraries, the
- * interpreters of scripts, the standard library of Python.
+ * interpreters of scripts, the standard library of Python. true(1) always comes along, as the program
+ * that says what starting anything costs.
  *
  * Paths are the host's, symbolic links included: /bin/sh is the link that it is there, and what it leads
  * to comes along. A directory is copied whole, with the libraries that the objects in it need.
@@ -54,8 +55,8 @@ static int add_libraries(struct closure *c, const char *path)
 	if (!*c->loader)
 		return 0;
 	text = tool_output(argv);
-	if (!text)
-		return 0;	/* an object that is no program's part, or of another processor */
+	if (!text)	/* an object that is no program's part, or of another processor */
+		return errno == EINTR ? -1 : 0;
 	at = text;
 	while ((line = strsep(&at, "\n")) != NULL && !err) {
 		char *found = strstr(line, "=> "), *library = found ? found + 3 : line + strspn(line, " \t");
@@ -107,6 +108,8 @@ static int add_python(struct closure *c, const char *path)
 	int err = 0;
 
 	if (!text) {
+		if (errno == EINTR)
+			return -1;
 		tool_error(path, "does not tell where its library is");
 		return -1;
 	}
@@ -328,6 +331,7 @@ static int add_named(struct closure *c, const char *name)
 /* Files that programs look for at their start, without which they would still run. */
 static int add_usual(struct closure *c)
 {
+	static const char *const programs[] = { "/bin/true", "/usr/bin/true" };
 	static const char *const files[] = {
 		"/etc/ld.so.cache", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/localtime",
 	};
@@ -336,6 +340,9 @@ static int add_usual(struct closure *c)
 	char path[PATH_MAX];
 	int err;
 
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (!access(programs[i], X_OK) && add(c, programs[i], 0))
+			return -1;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (!access(files[i], R_OK) && add(c, files[i], 0))
 			return -1;

@@ -95,6 +95,11 @@ char *tool_output(char *const argv[])
 	char *text = NULL;
 	size_t room = 0;
 
+	errno = 0;
+	if (status > 128) {
+		tool_error(argv[0], "ended by signal %d", status - 128);
+		errno = EINTR;
+	}
 	if (!status && output) {
 		rewind(output);
 		if (getdelim(&text, &room, '\0', output) < 0) {
@@ -102,8 +107,12 @@ char *tool_output(char *const argv[])
 			text = strdup("");
 		}
 	}
-	if (output)
+	if (output) {
+		int err = errno;
+
 		fclose(output);
+		errno = err;
+	}
 	return text;
 }
 

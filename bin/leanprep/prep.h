@@ -23,7 +23,7 @@ int image_docker_archive(struct lean_template *t, const char *reference, const c
 int image_minbase(const char *suite, const char *tree);
 /* Run another tool; what it prints is shown only if it fails. directory NULL: here. */
 int run_tool(char *const argv[], const char *remedy);
-/* Its standard output in memory, NULL if it failed, without a message. */
+/* Its standard output in memory; NULL if it failed, without a message, or, after one, with EINTR if a signal ended it. */
 char *tool_output(char *const argv[]);
 
 /* profile.c: the system call filter, compiled into RUN/NAME/seccomp */

@@ -46,6 +46,20 @@ static void make_env(struct job *j)
 		set_env(&j->envp, j->env.at[i]);
 }
 
+/* There is no such file in the containers. A closure holds what it was made of: its maker can add to it. */
+static int not_found(const struct job *j, const char *name)
+{
+	const struct lean_template *t = j->spawner.t;
+
+	if (strncmp(t->rootfs, "closure:", 8))
+		tool_error(name, "no such command in the containers of %s", j->name);
+	else
+		tool_error(name, "not in the closure that the containers of %s have as their root: make it anew with it "
+			   "(mitosis-leanprep rm %s; mitosis-leanprep create %s --rootfs %s,%s, with its other options)",
+			   j->name, j->name, j->name, t->rootfs, name);
+	return STATUS_NOT_FOUND;
+}
+
 /* As execvp(3) would look for it, in the container's environment. */
 static int find_program(struct job *j, const char *name)
 {
@@ -58,8 +72,10 @@ static int find_program(struct job *j, const char *name)
 		snprintf(j->path, sizeof(j->path), "%s%s%s", *name == '/' ? "" : j->directory, *name == '/' ? "" : "/", name);
 		if (!access(j->path, X_OK))
 			return 0;
+		if (errno == ENOENT || errno == ENOTDIR)
+			return not_found(j, name);
 		tool_error(name, "%s", strerror(errno));
-		return errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
+		return STATUS_CANNOT_EXEC;
 	}
 	for (size_t i = 0; i < j->envp.count; i++)
 		if (!strncmp(j->envp.at[i], "PATH=", 5))
@@ -77,8 +93,10 @@ static int find_program(struct job *j, const char *name)
 	free(copy);
 	if (dir)
 		return 0;
-	tool_error(name, seen ? "permission denied" : "no such command in the containers of %s", j->name);
-	return seen ? STATUS_CANNOT_EXEC : STATUS_NOT_FOUND;
+	if (!seen)
+		return not_found(j, name);
+	tool_error(name, "permission denied");
+	return STATUS_CANNOT_EXEC;
 }
 
 /* The devices by which memory of a snapshot's children arrives, where this host has them. */
@@ -129,16 +147,18 @@ int job_enter(struct job *j, bool quiet, bool report)
 			strings_add(&j->argv, "3");
 		}
 	}
-	for (char **c = j->command ? j->command : j->child ? NULL : t->args.at; c && *c; c++)
+	for (char **c = j->command ? j->command : j->child || j->bare ? NULL : t->args.at; c && *c; c++)
 		strings_add(&j->argv, *c);
 	if (j->child)
 		strings_add(&j->argv, j->child);
-	if (!j->argv.count) {
+	if (!j->argv.count && !j->bare) {
 		tool_error(j->name, "no command given, and its image names none");
 		return STATUS_USAGE;
 	}
 	if (spawner_enter(&j->spawner, devices, count))
 		return STATUS_CANNOT_RUN;
+	if (j->bare)
+		return 0;
 	if (!j->child)
 		return find_program(j, j->argv.at[0]);
 	strcpy(j->path, LEAN_CHILD);

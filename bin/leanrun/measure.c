@@ -22,27 +22,29 @@
 
 #include "children.h"
 #include "clock.h"
+#include "measure/rate.h"
 #include "progress.h"
 #include "tool.h"
 
 enum { C_TEMPLATE, C_MODE, C_PARALLEL, C_ITER, C_START, C_RESUME, C_TOTAL, C_STATUS, C_AT, C_SLOT, C_CLONE, C_MOUNT,
-	C_CONFINE, C_EXEC, C_PAUSE };
+	C_CONFINE, C_EXEC, C_PAUSE, C_PER_S };
 const struct record_column measure_columns[] = {
 	[C_TEMPLATE] = { "template", RECORD_STRING, "whose containers were started" },
 	[C_MODE]     = { "mode", RECORD_STRING, "run, pool (started from a slot held ready), or pause" },
 	[C_PARALLEL] = { "parallel", RECORD_UINT, "spawners that start containers at the same time" },
 	[C_ITER]     = { "iter", RECORD_UINT, "number of the container, from 0" },
-	[C_START]    = { "start_ns", RECORD_NS, "request to the program loaded or let go; with --stamp to its main; pause: thaw to its first step" },
+	[C_START]    = { "start_ns", RECORD_NS, "request to the program loaded or let go; with --stamp to its main; pause: thaw to its first step, or to its answer" },
 	[C_RESUME]   = { "resume_ns", RECORD_NS, "children of a snapshot: request to the child running" },
 	[C_TOTAL]    = { "total_ns", RECORD_NS, "request to the end of the container, reaped" },
 	[C_STATUS]   = { "status", RECORD_UINT, "exit status of the command, 128 + N for signal N" },
 	[C_AT]       = { "at_ns", RECORD_NS, "when it was asked for, from the first request" },
 	[C_SLOT]     = { "slot_ns", RECORD_NS, "pool: time to make the slot, before it was asked for" },
-	[C_CLONE]    = { "clone_ns", RECORD_NS, "--steps: clone3, to the first step in the container" },
+	[C_CLONE]    = { "clone_ns", RECORD_NS, "--steps, of start_ns, in a pool of slot_ns: clone3, to the first step in the container" },
 	[C_MOUNT]    = { "mount_ns", RECORD_NS, "--steps: /tmp, /proc and what is masked in it" },
 	[C_CONFINE]  = { "confine_ns", RECORD_NS, "--steps: host name, descriptors, user, capabilities" },
-	[C_EXEC]     = { "exec_ns", RECORD_NS, "--steps: exec, to the program loaded" },
+	[C_EXEC]     = { "exec_ns", RECORD_NS, "--steps: exec, to the program loaded, in a pool also linked" },
 	[C_PAUSE]    = { "pause_ns", RECORD_NS, "--bench-pause: freeze asked for, to all processes standing still" },
+	[C_PER_S]    = { "containers_per_s", RECORD_DOUBLE, "that ended, or were thawed, per second in the stretch that this one completes" },
 };
 const size_t measure_column_count = sizeof(measure_columns) / sizeof(measure_columns[0]);
 
@@ -50,19 +52,6 @@ struct shared {
 	_Atomic uint64_t next;		/* number of the next container */
 	_Atomic uint32_t ready;		/* spawners that have entered, with their slots made */
 	_Atomic uint32_t go;
-};
-
-struct sample {
-	uint64_t iter, asked_ns, started_ns, resumed_ns, ended_ns, slot_ns, steps[4];
-	uint32_t status;
-};
-
-struct spawner {
-	struct job *job;
-	const struct measure *m;
-	struct shared *shared;
-	int out;
-	uint64_t slots;
 };
 
 /* ---- in a spawner ---- */
@@ -115,16 +104,6 @@ static int finish(const struct spawner *sp, struct slot *s, struct sample *sampl
 	return 0;
 }
 
-static void note_steps(const struct spawner *sp, const struct slot *s, struct sample *sample)
-{
-	if (!sp->m->steps || s->spawn.hold)
-		return;
-	sample->steps[0] = s->spawn.at[LEAN_CLONED] - s->asked_ns;
-	sample->steps[1] = s->spawn.at[LEAN_MOUNTED] - s->spawn.at[LEAN_CLONED];
-	sample->steps[2] = s->spawn.at[LEAN_CONFINED] - s->spawn.at[LEAN_MOUNTED];
-	sample->steps[3] = s->started_ns - s->spawn.at[LEAN_CONFINED];
-}
-
 static int take_leaves(struct spawner *sp, struct slot *slots, uint64_t n)
 {
 	struct job *j = sp->job;
@@ -135,7 +114,13 @@ static int take_leaves(struct spawner *sp, struct slot *slots, uint64_t n)
 	return 0;
 }
 
-static void await_go(struct spawner *sp)
+bool next_number(struct spawner *sp, uint64_t *iter)
+{
+	*iter = atomic_fetch_add(&sp->shared->next, 1);
+	return *iter < sp->m->count;
+}
+
+void await_go(struct spawner *sp)
 {
 	atomic_fetch_add(&sp->shared->ready, 1);
 	/* Not a spin: the spawners may be more than the processors. */
@@ -156,12 +141,13 @@ static int spawn_all(struct spawner *sp)
 		await_go(sp);
 	while (!status) {
 		struct slot *s = &slots[i++ % n];
-		struct sample sample = { .iter = atomic_fetch_add(&sp->shared->next, 1) };
+		struct sample sample = { 0 };
 
-		if (sample.iter >= sp->m->count)
+		if (!next_number(sp, &sample.iter))
 			break;
 		if (pool) {
 			sample.slot_ns = s->made_ns;
+			memcpy(sample.steps, s->steps, sizeof(sample.steps));
 			if (slot_release(s)) {
 				tool_error("slot", "%s", strerror(errno));
 				status = STATUS_CANNOT_RUN;
@@ -171,8 +157,8 @@ static int spawn_all(struct spawner *sp)
 			status = slot_start(sp->job, s, sp->m->stamp, false);
 			if (status)
 				break;
+			memcpy(sample.steps, s->steps, sizeof(sample.steps));
 		}
-		note_steps(sp, s, &sample);
 		status = finish(sp, s, &sample);
 		if (!status && write_exactly(sp->out, &sample, sizeof(sample)))
 			status = STATUS_FAILED;
@@ -198,7 +184,7 @@ static __attribute__((noreturn)) void spawner_main(struct spawner *sp, pid_t par
 	signal(SIGPIPE, SIG_IGN);
 	status = job_enter(sp->job, true, true);
 	if (!status)
-		status = spawn_all(sp);
+		status = sp->m->pause ? pause_all(sp) : spawn_all(sp);
 	fflush(stderr);
 	_exit(status);
 }
@@ -206,24 +192,28 @@ static __attribute__((noreturn)) void spawner_main(struct spawner *sp, pid_t par
 /* ---- in the tool ---- */
 
 static void emit(struct record_stream *out, const struct job *j, const struct measure *m, uint64_t parallel,
-		 const struct sample *s, uint64_t first)
+		 const struct sample *s, uint64_t first, double per_s)
 {
 	record_begin(out);
 	record_string(out, C_TEMPLATE, j->name);
-	record_string(out, C_MODE, m->pool ? "pool" : "run");
+	record_string(out, C_MODE, m->pause ? "pause" : m->pool ? "pool" : "run");
 	record_uint(out, C_PARALLEL, parallel);
 	record_uint(out, C_ITER, s->iter);
 	record_uint(out, C_START, s->started_ns - s->asked_ns);
 	if (s->resumed_ns)
 		record_uint(out, C_RESUME, s->resumed_ns - s->asked_ns);
-	record_uint(out, C_TOTAL, s->ended_ns - s->asked_ns);
-	record_uint(out, C_STATUS, s->status);
+	if (m->pause) {
+		record_uint(out, C_PAUSE, s->pause_ns);
+	} else {
+		record_uint(out, C_TOTAL, s->ended_ns - s->asked_ns);
+		record_uint(out, C_STATUS, s->status);
+	}
 	record_uint(out, C_AT, s->asked_ns - first);
 	if (m->pool)
 		record_uint(out, C_SLOT, s->slot_ns);
-	for (int i = 0; i < 4; i++)
-		if (s->steps[i])
-			record_uint(out, (size_t)(C_CLONE + i), s->steps[i]);
+	for (int i = 0; i < 4 && m->steps; i++)
+		record_uint(out, (size_t)(C_CLONE + i), s->steps[i]);
+	record_double(out, C_PER_S, per_s);
 	record_end(out);
 }
 
@@ -231,12 +221,15 @@ static void emit(struct record_stream *out, const struct job *j, const struct me
 static int collect(struct record_stream *out, const struct job *j, const struct measure *m, uint64_t parallel, int in,
 		   uint64_t first, uint64_t *failures)
 {
+	struct rate rate = rate_begin(m->count, parallel, first);
+	uint64_t n = 0, last = first;
 	struct sample s;
-	uint64_t n = 0;
 
-	progress_start("containers", m->count);
+	progress_start(m->pause ? "pauses" : "containers", m->count);
 	while (!read_exactly(in, &s, sizeof(s)) && !record_error(out)) {
-		emit(out, j, m, parallel, &s, first);
+		/* Two spawners may tell of theirs in another order than they ended. */
+		last = s.ended_ns > last ? s.ended_ns : last;
+		emit(out, j, m, parallel, &s, first, rate_add(&rate, last));
 		*failures += s.status != 0;
 		progress_update(++n);
 	}
@@ -310,6 +303,10 @@ int run_measured(struct job *j, const struct measure *m)
 	uint64_t failures = 0;
 	int status = 0;
 
+	if (m->pause && j->spawner.group < 0) {
+		tool_error(j->name, "it has no cgroup here, so its containers cannot be paused");
+		return STATUS_SKIP;
+	}
 	if (record_open(&out, stdout, m->json ? RECORD_JSON : RECORD_AUTO, measure_columns, measure_column_count, NULL, m->argc,
 			m->argv))
 		return STATUS_FAILED;

@@ -14,6 +14,7 @@ struct job {
 	const char *child;		/* reference of a snapshot, whose children are run */
 	struct lean_strings env;	/* given by the user: "NAME=VALUE" */
 	const char *directory;		/* NULL: that of the image, or / */
+	bool bare;			/* no command, not even that of the image: the container holds a function of ours */
 	bool init;			/* a process 1 of ours above the command */
 	int host_proc;			/* the host's /proc, which cannot be seen after entering */
 
@@ -58,6 +59,7 @@ struct slot {
 	pid_t pid;
 	int out, report;	/* what it writes, when that is looked at; -1 */
 	uint64_t asked_ns, started_ns, made_ns;
+	uint64_t steps[4];	/* of made_ns: clone, mounts, confinement, exec */
 };
 int slot_start(struct job *j, struct slot *s, bool stamp, bool hold);
 int slot_release(struct slot *s);
@@ -68,7 +70,7 @@ struct measure {
 	uint64_t count, pool;
 	uint64_t *parallel;
 	size_t parallel_count;
-	bool steps, stamp, json;
+	bool pause, steps, stamp, json;
 	int argc;
 	char **argv;
 };
@@ -76,7 +78,27 @@ extern const struct record_column measure_columns[];
 extern const size_t measure_column_count;
 int run_measured(struct job *j, const struct measure *m);
 
-/* pause.c: the time to freeze and to thaw */
-int run_bench_pause(struct job *j, const struct measure *m);
+/* What a spawner tells of one container, or of one pause of it. */
+struct sample {
+	uint64_t iter, asked_ns, started_ns, resumed_ns, ended_ns, slot_ns, pause_ns, steps[4];
+	uint32_t status;
+};
+
+struct shared;
+/* One of `parallel` processes that have entered the template. */
+struct spawner {
+	struct job *job;
+	const struct measure *m;
+	struct shared *shared;
+	int out;
+	uint64_t slots;
+};
+/* All of them begin at once. */
+void await_go(struct spawner *sp);
+/* The number of the next container; false: there were enough. */
+bool next_number(struct spawner *sp, uint64_t *iter);
+
+/* pause.c: the time to freeze and to thaw, by one container of this spawner's. 0 or an exit status after a message. */
+int pause_all(struct spawner *sp);
 
 #endif

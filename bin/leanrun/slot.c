@@ -76,6 +76,7 @@ static void close_slot(struct slot *s)
 int slot_start(struct job *j, struct slot *s, bool stamp, bool held)
 {
 	int out[2] = { -1, -1 }, report[2] = { -1, -1 }, null = open("/dev/null", O_RDWR | O_CLOEXEC), err = 0;
+	uint64_t ready;
 
 	s->pid = 0;
 	s->out = s->report = -1;
@@ -113,7 +114,13 @@ int slot_start(struct job *j, struct slot *s, bool stamp, bool held)
 		slot_kill(s);
 		return STATUS_CANNOT_RUN;
 	}
-	s->made_ns = clock_now_ns() - s->asked_ns;
+	/* Held: until it has been loaded and linked. */
+	ready = held ? clock_now_ns() : s->started_ns;
+	s->made_ns = ready - s->asked_ns;
+	s->steps[0] = s->spawn.at[LEAN_CLONED] - s->asked_ns;
+	s->steps[1] = s->spawn.at[LEAN_MOUNTED] - s->spawn.at[LEAN_CLONED];
+	s->steps[2] = s->spawn.at[LEAN_CONFINED] - s->spawn.at[LEAN_MOUNTED];
+	s->steps[3] = ready - s->spawn.at[LEAN_CONFINED];
 	return 0;
 }
 

@@ -89,6 +89,30 @@ static void note_masked(struct lean_inside *in)
 	}
 }
 
+/* In the template's namespace: which of the host's directories the keeper has bound one by one. */
+static void note_parts(struct lean_inside *in)
+{
+	static const char *const parts[] = { "bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr" };
+	struct stat root, st;
+
+	if (!in->t->writable || strcmp(in->t->root, "/") || stat("/", &root))
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		struct lean_part *part = &in->parts[in->part_count];
+		char path[32];
+
+		snprintf(path, sizeof(path), "/%s", parts[i]);
+		if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_dev == root.st_dev)
+			continue;
+		snprintf(part->upper, sizeof(part->upper), "/tmp/upper-%s", parts[i]);
+		snprintf(part->work, sizeof(part->work), "/tmp/work-%s", parts[i]);
+		snprintf(part->target, sizeof(part->target), "/tmp/root/%s", parts[i]);
+		snprintf(part->options, sizeof(part->options), "lowerdir=/%s,upperdir=/tmp/upper-%s,workdir=/tmp/work-%s%s",
+			 parts[i], parts[i], parts[i], in->user_ns ? ",userxattr" : "");
+		in->part_count++;
+	}
+}
+
 /* A /dev of this spawner's own over the template's. */
 static int own_devices(const struct lean_device *extra, size_t count)
 {
@@ -133,6 +157,7 @@ int spawner_enter(struct lean_spawner *s, const struct lean_device *extra, size_
 	if (user >= 0)
 		close(user);
 	close(mounts);
+	note_parts(in);
 	if (count && own_devices(extra, count))
 		return -1;
 	/* Past the last one that the kernel knows, EINVAL. */

@@ -173,6 +173,11 @@ int filter_install(const struct sock_fprog *program, uint64_t secret);
 
 /* ---- spawn.c ---- */
 
+/* A directory of the host's that is mounted into the template's root, when containers may write to theirs. */
+struct lean_part {
+	char upper[32], work[32], target[32], options[128];
+};
+
 /* What is the same for every container of a spawner. */
 struct lean_inside {
 	const struct lean_template *t;
@@ -180,6 +185,8 @@ struct lean_inside {
 	uint64_t secret;		/* see filter_install() */
 	char tmp_options[64];
 	struct lean_strings masked_files, masked_directories;
+	struct lean_part parts[16];
+	size_t part_count;
 };
 
 enum lean_step { LEAN_CLONED, LEAN_MOUNTED, LEAN_CONFINED, LEAN_STEPS };

@@ -67,6 +67,14 @@ static void writable_root(struct lean_spawn *s)
 	mount_or(s, "overlay", "/tmp/root", "overlay", MS_NOSUID | MS_NODEV,
 		 s->inside->user_ns ? "lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work,userxattr"
 				    : "lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work");
+	/* An overlay shows one file system: what is mounted into the root gets one of its own. */
+	for (size_t i = 0; i < s->inside->part_count; i++) {
+		const struct lean_part *part = &s->inside->parts[i];
+
+		if (sys(SYS_mkdir, part->upper, 0755) || sys(SYS_mkdir, part->work, 0755))
+			give_up(s, "/tmp", -EIO);
+		mount_or(s, "overlay", part->target, "overlay", MS_NOSUID | MS_NODEV, part->options);
+	}
 	mount_or(s, "/dev", "/tmp/root/dev", NULL, MS_BIND | MS_REC, NULL);
 	/* A user namespace may mount /proc only where one can be seen whole: the template's stays beneath. */
 	if (s->inside->user_ns)

@@ -25,10 +25,16 @@ refuse 2 '--event: {: not JSON' helloworld --event '{'
 refuse 2 'transfer: helloworld is not a workflow' helloworld --phase transfer
 refuse 2 'contradicts --mode eager' helloworld --replay --mode eager
 refuse 2 '--serve: makes a parent' helloworld --serve --phase cold
+refuse 2 '--answer: measures nothing' helloworld --answer --serve
 refuse 2 '--listen: only with --serve' helloworld --listen 127.0.0.1
 refuse 2 'odd: not a reference' helloworld --from odd
 refuse 2 'neither phase child' helloworld --phase cold --from mitosis://127.0.0.1:1/x
 [ -c /dev/mitosis ] || refuse 77 'engine kernel' helloworld --engine kernel
+
+doing=answer
+printf 'a\nb\n' >in
+input=in expect 0 "$tool" helloworld --answer
+cmp -s out <(printf '\n\n') || fail "two lines are not answered by two: $(od -c out)"
 
 doing=list
 expect 0 "$tool" --list

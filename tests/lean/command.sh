@@ -30,8 +30,9 @@ for n in 0 1 42 125 255; do
 	expect "$n" "$run" --no-init t -- sh -c "exit $n"
 done
 expect 127 "$run" t -- no-such-command
-said err 'no-such-command: no such command'
+said err 'no-such-command: not in the closure .*create t --rootfs closure:/bin/sh,cat,.*,no-such-command, with'
 expect 127 "$run" t -- /no/such/command
+said err '/no/such/command: not in the closure .*mitosis-leanprep rm t; '
 expect 126 "$run" t -- /etc/passwd
 expect 143 "$run" t -- sh -c 'kill -TERM $$'
 expect 134 "$run" t -- "$python" -c 'import os; os.abort()'

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Many containers: records, pools, spawners in parallel, steps, pauses; children of a snapshot.
+# shellcheck disable=SC2016 # the containers' shells expand
 # shellcheck source-path=SCRIPTDIR source=lean.sh
 . "$(dirname "$0")/lean.sh"
 need_lean
@@ -27,13 +28,13 @@ expect 0 "$run" t --bench -n 20 -- /bin/true
 records 20
 positive start_ns total_ns
 [ "$(column out slot_ns | sort -u)" = NA ] && [ "$(column out clone_ns | sort -u)" = NA ] || fail "what was not measured is there"
-awk -F '\t' '/^[^#t]/ { if ($5 > $7) exit 1 }' out || fail "a start takes longer than the whole"
+awk -F '\t' '/^t\t/ { if ($5 > $7) exit 1 }' out || fail "a start takes longer than the whole"
 
 doing=steps
 expect 0 "$run" t --bench -n 5 --steps -- /bin/true
 records 5
 positive clone_ns mount_ns confine_ns exec_ns
-awk -F '\t' '/^[^#t]/ { if ($11 + $12 + $13 + $14 != $5) exit 1 }' out || fail "the steps are not the whole start"
+awk -F '\t' '/^t\t/ { if ($11 + $12 + $13 + $14 != $5) exit 1 }' out || fail "the steps are not the whole start"
 
 doing=stamp
 expect 0 "$run" t --stamp -n 5 -- "$stamp"
@@ -59,6 +60,19 @@ said err 'did not print the time'
 expect 0 "$run" t --pool 3 -n 10 --stamp -- "$first"
 records 10
 
+doing="steps of a pool"
+expect 0 "$run" t --pool 3 --steps -n 10 -- /bin/true
+records 10
+positive slot_ns clone_ns mount_ns confine_ns exec_ns
+awk -F '\t' '/^t\t/ { if ($11 + $12 + $13 + $14 != $10) exit 1 }' out || fail "the steps are not the whole making of a slot"
+
+doing=rate
+expect 0 "$run" t -n 20 -- /bin/true
+[ "$(column out containers_per_s | grep -c '^[1-9]')" = 10 ] || fail "the rates are $(column out containers_per_s)"
+# All of them took as long as the rates say, each of which is of two.
+awk -F '\t' '/^t\t/ { if ($9 + $7 > end) end = $9 + $7; if ($16 != "NA") sum += 2 / $16 }
+	END { exit !(sum * 1e9 > end * 0.999 && sum * 1e9 < end * 1.001) }' out || fail "the rates are not those of the times"
+
 doing=parallel
 expect 0 "$run" t -b -n 30 --parallel 1,3 -- /bin/true
 [ "$(column out parallel | sort | uniq -c | awk '{ print $1, $2 }' | tr '\n' ' ')" = "30 1 30 3 " ] || fail "$(column out parallel)"
@@ -69,7 +83,6 @@ said err '3 containers ended with another status'
 [ "$(column out status | sort -u)" = 1 ] || fail "the statuses are $(column out status | sort -u)"
 expect 127 "$run" t -n 3 -- no-such-command
 expect 2 "$run" t -n 0 -- /bin/true
-expect 2 "$run" t --pool 2 --steps -- /bin/true
 expect 0 "$run" t -n 2 --json -- /bin/true
 said out '"start_ns":'
 status=0
@@ -85,6 +98,22 @@ if "$prep" inspect t | grep -q '^group	/'; then
 	expect 0 "$run" t --bench-pause -n 5
 	positive pause_ns start_ns
 	[ "$(column out mode | sort -u)" = pause ] || fail "the mode is $(column out mode)"
+	expect 0 "$run" t --bench-pause -n 10 -p 1,2
+	[ "$(column out iter | sort -n | uniq -c | awk '{ print $1 }' | sort -u)" = 2 ] || fail "the records are $(column out iter)"
+	positive pause_ns start_ns
+	# A command is asked once before the first pause, and once in each.
+	expect 0 "$run" t --bench-pause -n 7 -- sh -c 'n=0; while read line; do n=$((n + 1)); echo $n; done; '
+	positive pause_ns start_ns
+	expect 0 "$run" t --bench-pause -n 20 --parallel 3 -- cat
+	positive pause_ns start_ns
+	[ "$(column out containers_per_s | grep -c '^[1-9]')" = 6 ] || fail "the rates are $(column out containers_per_s)"
+	expect 1 "$run" t --bench-pause -n 3 -- /bin/true
+	said err '/bin/true: ended with status 0 instead of answering'
+	expect 77 "$run" t --bench-pause -n 3 -- sh -c 'exit 77'
+	expect 1 "$run" t --bench-pause -n 3 -- sh -c 'read line; echo; read line; exit 5'
+	said err 'sh: ended with status 5 instead of answering'
+	expect 1 "$run" t --bench-pause -n 3 -- sh -c 'read line; echo; (sleep 0.1; echo more) & read line; echo; read line'
+	expect 127 "$run" t --bench-pause -n 3 -- no-such-command
 	expect 2 "$run" t --bench-pause --pool 3
 fi
 
@@ -103,7 +132,7 @@ for options in "" "--pool 2"; do
 	expect 0 "$run" t --child "$ref" --count 4 --parallel 2 $options
 	records 4
 	positive start_ns resume_ns total_ns
-	awk -F '\t' '/^[^#t]/ { if ($5 > $6 || $6 > $7) exit 1 }' out || fail "start, resume and total are not in this order"
+	awk -F '\t' '/^t\t/ { if ($5 > $6 || $6 > $7) exit 1 }' out || fail "start, resume and total are not in this order"
 	! grep -q "${ref##*/}" out || fail "the reference's key is among the records"
 done
 doing="no snapshot"

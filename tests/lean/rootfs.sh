@@ -21,6 +21,9 @@ expect 0 "$prep" create t --rootfs "closure:sh,$python"
 expect 0 "$run" t -- python3 -c 'import json, hashlib, socket, threading; print(json.dumps(1))'
 prints 1
 [ "$("$run" t -- sh -c 'test -d /home || echo none')" = none ] || fail "more than the closure is there"
+# Both where Debian has it.
+expect 0 "$run" t -- true
+expect 0 "$run" t -- /bin/true
 expect 1 "$prep" create u --rootfs closure:/tmp/x
 said err 'cannot be seen in containers'
 case $build_dir in
@@ -43,6 +46,9 @@ tar -C tree -czf tree.tgz .
 expect 0 "$prep" create tar --rootfs "tar:$PWD/tree.tgz"
 expect 0 "$run" tar -- sh -c "$busy"
 prints "in tree"
+# What is in an image is its maker's affair.
+expect 127 "$run" tar -- no-such-command
+said err 'no-such-command: no such command in the containers of tar'
 
 doing=dir
 chmod 755 tree tree/bin
@@ -68,6 +74,36 @@ expect 0 "$run" host -- sh -c '(ls -A /root; ls -A /home) 2>/dev/null | wc -l; c
 prints "0
 0
 0"
+
+doing="host, writable"
+# Whoever owns the host's files is whom the containers run as: only the overlay keeps them from them.
+expect 0 "$prep" create hostw --rootfs host --writable --user 0
+[ ! -e /etc/mitosis-test.$$ ] && [ ! -e /usr/mitosis-test.$$ ] || broken "files of an earlier test"
+cleanups+=("rm -f /etc/mitosis-test.$$ /usr/mitosis-test.$$")
+before=$(sha256sum /etc/passwd)
+expect 0 "$run" hostw -- sh -c "echo new | tee /etc/mitosis-test.$$ >/usr/mitosis-test.$$; echo x >>/etc/passwd
+	cat /etc/mitosis-test.$$ /usr/mitosis-test.$$; tail -n 1 /etc/passwd; rm /bin/cat; test -e /bin/cat || echo gone"
+if [ "$(id -u)" = 0 ]; then
+	prints "new
+new
+x
+gone"
+else
+	# Only what its user owns can be replaced; the host's files are root's, whom this namespace lacks.
+	! grep -qx -e x -e gone out || fail "the host's files could be changed"
+fi
+[ ! -e /etc/mitosis-test.$$ ] && [ ! -e /usr/mitosis-test.$$ ] || fail "the host has what the container wrote"
+[ "$(sha256sum /etc/passwd)" = "$before" ] && [ -e /bin/cat ] || fail "the host's files were changed"
+expect 1 "$run" hostw -- sh -c "test -e /etc/mitosis-test.$$ || test -e /usr/mitosis-test.$$"
+if [ "$(id -u)" = 0 ]; then
+	# A part of the host that is a file system of its own.
+	expect 0 unshare -m --propagation private sh -c "mount -t tmpfs none /opt && echo lower >/opt/lower &&
+		'$prep' create parts --rootfs host --writable --user 0 && '$run' parts -- sh -c 'cat /opt/lower; echo new >/opt/new; cat /opt/new' &&
+		ls /opt"
+	prints "lower
+new
+lower"
+fi
 
 doing=oci
 if command -v umoci >/dev/null; then

@@ -105,6 +105,9 @@ def build_parser(version):
     add("--from", metavar="REF", dest="reference",
         help="children of this snapshot, which another %(prog)s serves; - reads it from standard "
              "input")
+    add("--answer", action="store_true",
+        help="measure nothing: call the function for each line of standard input, and write a line "
+             "when it is done")
     add("--list", action="store_true", help="show the functions that come with the package")
     add("-j", "--json", action="store_true", help="write JSON Lines")
     add("-V", "--version", action="version", version=f"{TOOL} (mitosis-exp {version})")
@@ -628,6 +631,9 @@ def check(args, function):
     if args.serve and (args.reference or args.phase or args.replay or args.container):
         raise Problem("--serve: makes a parent and measures nothing: not with --from, --phase, "
                       "--replay, --container", USAGE)
+    if args.answer and (args.serve or args.reference or args.phase or args.replay or args.container):
+        raise Problem("--answer: measures nothing: not with --serve, --from, --phase, --replay, "
+                      "--container", USAGE)
     if args.listen and not args.serve:
         raise Problem("--listen: only with --serve", USAGE)
     if args.reference and not {"child", "replay"} & set(phases):
@@ -641,6 +647,13 @@ def check(args, function):
     return phases, engines
 
 
+def become_answerer(args, context, function):
+    """Does not return: there shall be no process but the one that holds the function."""
+    argv = [sys.executable, "-B", os.path.join(context.share, "exp", "worker.py"), function.path,
+            json.dumps(args.event), *function.beside]
+    os.execve(argv[0], argv, {**os.environ, **dict.fromkeys(ONE_THREAD, "1")})
+
+
 def work(args, context, argv, signals):
     if args.list:
         return list_functions(context.share)
@@ -650,6 +663,8 @@ def work(args, context, argv, signals):
     phases, engines = check(args, function)
     for module in function.missing():
         raise Skip(function.lacks(module))
+    if args.answer:
+        become_answerer(args, context, function)
     if args.reference:
         args.reference = read_reference(args.reference)
         if not args.engine:

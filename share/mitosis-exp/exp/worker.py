@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The process that holds a function: mitosis-function starts it and tells it what to do.
 
-    python3 -B worker.py FILE
+    python3 -B worker.py FILE [EVENT [DIRECTORY...]]
 
-It reads messages from standard input and writes its answers to what was its standard output; what
+With an event it calls the function with it for each line of standard input, and writes a line when that
+is done; the function may import from the directories. Otherwise it reads messages from standard input and writes its answers to what was its standard output; what
 the function itself prints goes to standard error. A message is its length, 4 bytes, little-endian,
 and a value in the format of the module marshal. That one is built into the interpreter: nothing is
 imported here before the function is that the function might have to import itself, or a cold start
@@ -209,6 +210,27 @@ class Worker:
             answer.update(self.measured(self.function.call, self.event))
         return answer
 
+    def answer_lines(self, event, beside):
+        """For who asks in the simplest way, such as mitosis-leanrun --bench-pause."""
+        self.channel.claim()
+        sys.path[:1] = []
+        sys.path += beside
+        try:
+            self.function.load()
+            import json
+
+            self.event = json.loads(event)
+            if hasattr(self.function.module, "make_input"):
+                self.event["input"] = self.function.module.make_input(self.event)
+            while lines := os.read(0, 4096).count(b"\n"):
+                for _ in range(lines):
+                    self.function.call(self.event)
+                    os.write(self.channel.out, b"\n")
+        except Exception as error:          # pylint: disable=broad-exception-caught
+            sys.stderr.write(f"mitosis-function: {describe(error, self.function.path)['error']}\n")
+            return 1
+        return 0
+
     def take_over(self, state):
         """The second step of a workflow, with the state out of a message."""
         import pickle
@@ -334,6 +356,10 @@ class Worker:
 
 
 if __name__ == "__main__":
-    Worker(sys.argv[1]).run()
+    _STATUS = 0
+    if len(sys.argv) > 2:
+        _STATUS = Worker(sys.argv[1]).answer_lines(sys.argv[2], sys.argv[3:])
+    else:
+        Worker(sys.argv[1]).run()
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(_STATUS)
