@@ -32,3 +32,10 @@ quietly() {
 		die "failed: $* (see $log)"
 	}
 }
+
+# use_repository DIRECTORY: in a root. apt reads the file that apt-repo has made for users, but for where the
+# repository is: it is mounted at DIRECTORY.
+use_repository() {
+	sed "s|^URIs: .*|URIs: file:$1|" "$1/mitosis-exp.sources" >/etc/apt/sources.list.d/mitosis-exp.sources
+	quietly apt.log apt-get -q update
+}
