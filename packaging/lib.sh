@@ -32,3 +32,17 @@ quietly() {
 		die "failed: $* (see $log)"
 	}
 }
+
+# use_repository DIRECTORY: in a root. apt reads the file that apt-repo has made for users, but for where the
+# repository is: it is mounted at DIRECTORY.
+use_repository() {
+	sed "s|^URIs: .*|URIs: file:$1|" "$1/mitosis-exp.sources" >/etc/apt/sources.list.d/mitosis-exp.sources
+	quietly apt.log apt-get -q update
+}
+
+# In a root: no initramfs is made for kernels. The lab makes one of its own, and Debian's would take longer
+# than everything else there.
+without_initramfs() {
+	dpkg-divert --quiet --local --rename --add /usr/sbin/update-initramfs
+	ln -s /bin/true /usr/sbin/update-initramfs
+}

@@ -18,6 +18,10 @@ need_command lintian
 lintian --allow-root --pedantic --fail-on error,warning "$packages"/deb/*.changes >out 2>&1 || fail "$(cat out)"
 doing="each file has the licence that debian/copyright states"
 "$scripts/check-copyright" "$source_dir" >out 2>&1 || fail "$(cat out)"
+doing="README.Debian tells of what is suggested"
+for package in $(dpkg-deb -f "$packages"/deb/mitosis-exp_*.deb Suggests | tr -d ,); do
+	grep -Eq "(^|[ ,])$package([ ,]|\$)" "$source_dir/debian/mitosis-exp.README.Debian" || fail "$package is not there"
+done
 
 doing=versions
 version=${tarball##*/mitosis-exp-}
