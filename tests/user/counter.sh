@@ -41,16 +41,16 @@ cleanups=()
 
 # A listening address of choice, IPv6 where there is one.
 start_parent "$parent_tool" --interval 10ms --listen '127.0.0.1:0' --label test
-[[ $ref == mitosis://127.0.0.1:*/* ]] || fail "$ref"
+[[ $ref =~ ${reference}127\.0\.0\.1:[0-9]+/ ]] || fail "$ref"
 if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
 	start_parent "$parent_tool" --interval 10ms --listen '[::1]'
-	[[ $ref == mitosis://\[::1\]:*/* ]] || fail "$ref"
+	[[ $ref =~ ${reference}\[::1\]:[0-9]+/ ]] || fail "$ref"
 	start_child child "$ref"
 	await 5000 has_line child.out '^tick 9$'
 	kill "$child"
 fi
 # A reference goes to a file on request, readable by its owner alone.
 "$parent_tool" --interval 10ms --count 4 --reference ref >parent.out 2>parent.err || fail "--reference"
-[[ $(<ref) == mitosis://* ]] || fail "no reference in the file"
+[[ $(<ref) =~ $reference ]] || fail "no reference in the file"
 [ "$(stat -c %a ref)" = 600 ] || fail "mode of the file"
-no_line parent.out mitosis:// || fail "the reference was printed as well"
+no_line parent.out '^mitosis.*://' || fail "the reference was printed as well"

@@ -22,9 +22,9 @@ if snapshot:
     sys.exit()
 how = sys.stdin.readline().strip()
 if how == "wait":               # until they are here, without touching one
-    pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
-    while any(os.pread(pagemap, 8, base // 4096 * 8 + i * 8)[7] < 0x80 for i in order):
-        pass
+    here = (ctypes.c_ubyte * 4096)()
+    while not all(here[i] & 1 for i in order):
+        ctypes.CDLL(None).mincore(ctypes.c_void_p(base), ctypes.c_size_t(4096 * 4096), here)
 before = mitosis.stats()
 wrong = [i for i in order if area[i * 4096] != i % 251 + 1]
 after = mitosis.stats()
