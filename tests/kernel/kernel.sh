@@ -40,7 +40,8 @@ build_module() {
 	flock -w 600 "$lock" || broken "$dir/lock is held by another test"
 	cp -rfu --preserve=timestamps "$kmod_dir/." "$dir" && chmod -R u+w "$dir" || broken "cannot copy $kmod_dir"
 	"$bin_dir/mitosis-child" --version | sed -n '1s/.*(mitosis-exp \(.*\))/\1/p' >"$dir/VERSION"
-	make -s -C "$dir" KDIR="$from" W=1 >"$dir/log" 2>&1 || {
+	# Without the flags and the job server of "make check".
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$dir" KDIR="$from" W=1 >"$dir/log" 2>&1 || {
 		tail -n 30 "$dir/log" >&2
 		fail "the module does not compile for $1"
 	}
