@@ -58,7 +58,7 @@ run --set function=helloworld --set count=1 functions
 [ "$(column out pass | sort -u)" = child ] || fail "passes: $(column out pass | sort -u)"
 "$exp" report dir >page 2>err || fail "no report: $(cat err)"
 said page 'Ratios to phase cold'
-said page '<td>replay</td><td>total</td>'
+said page '<tr><td>replay</td><td class=number>[0-9]'
 run --set rules=1,2 --set trades=500 --set count=1 workflow
 [ "$(column out rules | sort -u | tr "\n" " ")" = "1 2 " ] || fail "$(cat out)"
 
