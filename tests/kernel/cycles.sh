@@ -30,7 +30,8 @@ END2
 chmod +x there
 
 # Objects of each slab cache but for those of file systems and processes, which come and go with what
-# else the node does; per-processor lists emptied, so that the numbers are exact. And what is in none.
+# else the node does; per-processor lists emptied, so that the numbers are exact. And what is in none, vmalloc()'s
+# pages too; its areas are no measure, since the kernel frees them when 32 MiB of them have come together.
 cat >memory.sh <<'END2'
 sync
 for i in 1 2; do
@@ -39,7 +40,7 @@ for i in 1 2; do
 		echo 1 >"$file" 2>/dev/null
 	done
 done
-awk '/^(kmalloc|mitosis|rxe|pool_workqueue|vmap_area|filp|skbuff|sock_inode)/ { print $1, $2 }' /proc/slabinfo
+awk '/^(kmalloc|mitosis|rxe|pool_workqueue|filp|skbuff|sock_inode)/ { print $1, $2 }' /proc/slabinfo
 # Free pages that a processor keeps for itself are no free memory; a huge one is among them now and then.
 kept=$(awk '$1 == "count:" { n += $2 } END { print n + 0 }' /proc/zoneinfo)
 awk -v kept="$kept" '{ kib[$1] = $2 } END {
