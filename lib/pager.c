@@ -595,6 +595,7 @@ static const char *const step_names[] = {
 	[RESTORE_PROTECT] = "protecting memory", [RESTORE_MM] = "setting the process's layout",
 	[RESTORE_SIGNAL] = "restoring signal actions", [RESTORE_LIMIT] = "restoring resource limits",
 	[RESTORE_TIMER] = "restoring timers", [RESTORE_RSEQ] = "registering restartable sequences",
+	[RESTORE_FILES] = "opening files", [RESTORE_DIRECTORY] = "entering the working directory",
 };
 
 /* Told once: the child notices with SIGBUS when it touches a page that is not there. */

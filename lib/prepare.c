@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/rseq.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -21,15 +20,12 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 #include "remote.h"
+#include "rseq.h"
 #include "sys.h"
 
 #ifndef PR_GET_TID_ADDRESS
 #define PR_GET_TID_ADDRESS 40
 #endif
-
-/* Missing in C libraries that do not register restartable sequences. */
-#pragma weak __rseq_offset
-#pragma weak __rseq_size
 
 #define SHADOWS_MAX 64
 /*
@@ -102,11 +98,9 @@ static void read_process(struct shadow_args *job)
 	sys(SYS_get_robust_list, 0, &job->robust_list, &job->robust_list_length);
 	sys(SYS_rt_sigprocmask, SIG_BLOCK, 0, &job->signal_mask, 8);
 	sys(SYS_rt_sigpending, &job->signal_pending, 8);
-	if (&__rseq_size && __rseq_size) {
-		job->rseq = job->fs_base + (uint64_t)__rseq_offset;
-		/* glibc registers no less than the original structure. */
-		job->rseq_length = __rseq_size < 32 ? 32 : __rseq_size;
-	}
+	job->rseq_length = rseq_length();
+	if (job->rseq_length)
+		job->rseq = rseq_address(job->fs_base);
 }
 
 /* Returns once here with the shadow's pid or -errno, and once in each child with 0. */

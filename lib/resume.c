@@ -9,6 +9,7 @@
 #include "internal.h"
 #include "control.h"
 #include "pie/restorer.h"
+#include "rseq.h"
 #include "supervise.h"
 #include "sys.h"
 #include "workingset.h"
@@ -22,12 +23,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/rseq.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#pragma weak __rseq_offset
-#pragma weak __rseq_size
 
 #define WINDOW_DEFAULT	32u
 #define WINDOW_MAX	1024u
@@ -260,9 +257,9 @@ static int build_arena(struct resume *r)
 
 /* ---- in the copy that becomes the child ---- */
 
-static __attribute__((noreturn)) void child_fail(int control_fd, int err)
+static __attribute__((noreturn)) void child_fail(int control_fd, enum restore_step step, int err)
 {
-	struct control_message m = { .type = CONTROL_FAILED, .error = err, .step = RESTORE_REGISTER };
+	struct control_message m = { .type = CONTROL_FAILED, .error = err, .step = step };
 
 	send(control_fd, &m, sizeof(m), MSG_NOSIGNAL);
 	_exit(125);
@@ -289,16 +286,19 @@ static void send_uffd(int control_fd, int uffd)
 		_exit(125);
 }
 
-/* Our copy of the C library registered its own; the kernel keeps one per thread. */
-static void unregister_rseq(void)
+/*
+ * Our copy of the C library registered its own; the kernel keeps one per thread, and kills a process
+ * whose registered area it cannot write to.
+ */
+static void unregister_rseq(int control_fd)
 {
-	static const uint32_t lengths[] = { 32, 28, 64, 128 };
+	uint32_t length = rseq_length();
+	long ret = 0;
 
-	if (!&__rseq_size || !__rseq_size)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
-		if (!sys(SYS_rseq, mitosis_fs_base() + (uint64_t)__rseq_offset, lengths[i], 1, 0x53053053))
-			return;
+	if (length)
+		ret = sys(SYS_rseq, rseq_address(mitosis_fs_base()), length, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+	if (ret < 0)
+		child_fail(control_fd, RESTORE_RSEQ, (int)ret);
 }
 
 static int move_up(int fd, int base)
@@ -319,13 +319,13 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 	a->control_fd = move_up(control_fd, above);
 	a->remote_fd = move_up(r->memory.remote_fd, above);
 	if (a->is_remote && a->remote_fd < 0)
-		child_fail(a->control_fd, -errno);
+		child_fail(a->control_fd, RESTORE_FILES, -errno);
 	if (!r->memory.eager) {
 		int uffd = uffd_open();
 
 		a->uffd = move_up(uffd, above);
 		if (a->uffd < 0)
-			child_fail(control_fd, uffd < 0 ? uffd : -errno);
+			child_fail(control_fd, RESTORE_REGISTER, uffd < 0 ? uffd : -errno);
 		send_uffd(a->control_fd, a->uffd);
 	} else if (r->plan.missing_count) {
 		a->socket_fd = move_up(r->socket_fd, above);
@@ -339,14 +339,14 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 	for (uint32_t i = 0; i < r->d->fds.count; i++)
 		if (r->fds[i] >= 0 &&
 		    dup3(r->fds[i], (int)f[i].fd, (int)f[i].open_flags & O_CLOEXEC) < 0)
-			child_fail(a->control_fd, -errno);
+			child_fail(a->control_fd, RESTORE_FILES, -errno);
 	a->close_from = (uint32_t)base;
 	a->close_to = (uint32_t)above;
 	if (a->exe_fd >= 0)
 		a->exe_fd = move_up(a->exe_fd, above);
 	if (*cwd && chdir(cwd) && r->args->flags & MITOSIS_RESUME_STRICT)
-		child_fail(a->control_fd, -errno);
-	unregister_rseq();
+		child_fail(a->control_fd, RESTORE_DIRECTORY, -errno);
+	unregister_rseq(a->control_fd);
 	sys(SYS_set_robust_list, 0, 24);
 	sys(SYS_set_tid_address, 0);
 	mitosis_stack_switch(r->stack_top, (void (*)(void *))r->arena, a);
