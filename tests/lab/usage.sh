@@ -59,6 +59,10 @@ said err 'no kernel in this directory'
 mkdir -p bare/lib/modules/9.9.9 && : >bare/vmlinuz-9.9.9
 expect 77 lab run --kernel bare -- true
 said err 'run depmod -b'
+mkdir -p bare/usr/lib/modules/9.9.10 && : >bare/usr/lib/modules/9.9.10/vmlinuz
+expect 77 lab run --kernel bare -- true
+said err '/bare/usr/lib/modules/9.9.10: no modules.dep: run depmod -b .*/bare/usr 9.9.10'
 MITOSIS_LAB_KERNELS=$work_dir/bare expect 0 lab kernels
 said out '^9.9.9	no'
+said out '^9.9.10	no'
 exit 0

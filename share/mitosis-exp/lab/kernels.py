@@ -2,8 +2,9 @@
 """Finds a kernel to boot: an image and, beside it or in /lib/modules, the modules of its version.
 
 A kernel is installed (/boot/vmlinuz-VERSION and /lib/modules/VERSION), or unpacked in a directory
-DIR: the image is DIR/vmlinuz* or DIR/boot/vmlinuz*, its modules are DIR/lib/modules/VERSION (as
-`dpkg -x` leaves a Debian package). MITOSIS_LAB_KERNELS lists such directories.
+DIR, as `dpkg -x` leaves a Debian package: its modules are DIR/lib/modules/VERSION, or the same below
+DIR/usr; the image is among them, or DIR/vmlinuz* or DIR/boot/vmlinuz*. MITOSIS_LAB_KERNELS lists
+such directories.
 """
 
 import glob
@@ -24,7 +25,7 @@ PACKAGE = "linux-image-amd64"
 class Kernel:
     version: str
     image: str
-    root: str           # what modprobe -d takes: "/" or the directory it is unpacked in
+    root: str           # what modprobe -d takes: "/", or where lib/modules is unpacked
 
     @property
     def modules(self):
@@ -82,15 +83,19 @@ def installed():
 
 def unpacked(directory):
     """The kernels in DIRECTORY, newest first."""
-    root = os.path.realpath(directory)
-    found = []
-    for path in glob.glob(f"{glob.escape(root)}/lib/modules/*/"):
-        version = os.path.basename(path.rstrip("/"))
-        for image in (f"vmlinuz-{version}", f"boot/vmlinuz-{version}", "vmlinuz", "bzImage"):
-            if os.path.isfile(os.path.join(root, image)):
-                found.append(Kernel(version, os.path.join(root, image), root))
+    directory = os.path.realpath(directory)
+    found = {}
+    for path in (glob.glob(f"{glob.escape(directory)}/lib/modules/*/") +
+                 glob.glob(f"{glob.escape(directory)}/usr/lib/modules/*/")):
+        modules = path.rstrip("/")
+        version = os.path.basename(modules)
+        root = modules.removesuffix(f"/lib/modules/{version}")
+        for image in (f"vmlinuz-{version}", f"boot/vmlinuz-{version}", f"{modules}/vmlinuz", "vmlinuz",
+                      "bzImage"):
+            if os.path.isfile(os.path.join(directory, image)):
+                found.setdefault(version, Kernel(version, os.path.join(directory, image), root))
                 break
-    return sorted(found, key=lambda kernel: version_key(kernel.version), reverse=True)
+    return sorted(found.values(), key=lambda kernel: version_key(kernel.version), reverse=True)
 
 
 def listed():
