@@ -63,4 +63,23 @@ for manual in "$top"/man/*.[1-8]; do
 	[ -s messages ] && complain "lint: $(cat messages)"
 done
 
+# The page of the whole names each tool.
+for tool in "$bin_dir"/mitosis-*; do
+	if [ -x "$tool" ] && [ ! -d "$tool" ]; then
+		grep -q "^\.It Xr ${tool##*/} 1\$" "$top/man/mitosis-exp.7" || complain "mitosis-exp(7) does not list ${tool##*/}"
+	fi
+done
+
+# The module's page: what can be set, what is counted, what can be traced.
+render "$top/man/mitosis.4" >page
+parameters=$(sed -n 's/^PARAM([a-z]*, \([a-z_]*\),.*/\1/p' "$top/kmod/params.c")
+counters=$(sed -n '/define MITOSIS_COUNTERS/,/^$/p' "$top/kmod/counters.h" | grep -o 'X([a-z_]*)' | sed 's/X(\(.*\))/\1/')
+tracepoints=$(sed -n 's/^TRACE_EVENT(\([a-z_]*\),/\1/p' "$top/kmod/trace.h")
+for list in "$parameters" "$counters" "$tracepoints"; do
+	[ "$(wc -w <<<"$list")" -gt 5 ] || complain "the module's names are not found any more: '$list'"
+	for name in $list; do
+		grep -qw -- "$name" page || complain "mitosis(4) does not have $name"
+	done
+done
+
 [ "$wrong" = 0 ] || fail "see above"
