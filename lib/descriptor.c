@@ -29,6 +29,7 @@ static bool has_string(const struct descriptor *d, uint32_t offset)
 static const char *check_extents(const struct descriptor *d, const struct descriptor_vma *vmas)
 {
 	const struct descriptor_extent *e = descriptor_at(d, d->extents), *hot = descriptor_at(d, d->hot);
+	const struct descriptor_extent *guards = descriptor_at(d, d->guards);
 	uint64_t pages = 0, hot_pages = 0;
 	uint32_t next = 0, area = 0;
 
@@ -59,6 +60,12 @@ static const char *check_extents(const struct descriptor *d, const struct descri
 		    vmas[area].flags & (VMA_VDSO | VMA_SHARED))
 			return "hot pages lie outside the areas";
 		hot_pages += hot[i].pages;
+	}
+	for (uint32_t i = 0; i < d->guards.count; i++) {
+		if (!PAGE_ALIGNED(guards[i].start) || !is_user(guards[i].start) || !guards[i].pages ||
+		    guards[i].pages > (USER_END - guards[i].start) / PAGE_BYTES ||
+		    (i && guards[i].start < guards[i - 1].start + guards[i - 1].pages * PAGE_BYTES))
+			return "guard pages are out of order";
 	}
 	if (hot_pages != d->hot_pages || hot_pages > DESCRIPTOR_HOT_MAX)
 		return "wrong number of hot pages";
@@ -109,6 +116,7 @@ static const char *check(const struct descriptor *d, uint64_t length)
 	if (!table_fits(d, d->vmas, sizeof(*vmas)) ||
 	    !table_fits(d, d->extents, sizeof(struct descriptor_extent)) ||
 	    !table_fits(d, d->hot, sizeof(struct descriptor_extent)) ||
+	    !table_fits(d, d->guards, sizeof(struct descriptor_extent)) ||
 	    !table_fits(d, d->files, sizeof(*files)) || !table_fits(d, d->fds, sizeof(*fds)) ||
 	    !table_fits(d, d->auxv, 8) || !table_fits(d, d->strings, 1))
 		return "a table does not fit";

@@ -17,8 +17,8 @@
 #include "cpu.h"
 
 #define DESCRIPTOR_MAGIC	0x3143534544544d4dULL	/* "MMTDESC1" */
-#define DESCRIPTOR_MAJOR	1
-#define DESCRIPTOR_MINOR	1
+#define DESCRIPTOR_MAJOR	2
+#define DESCRIPTOR_MINOR	0
 #define DESCRIPTOR_MAX		(256u << 20)		/* longest descriptor a child accepts */
 #define DESCRIPTOR_HOT_MAX	16384u			/* most pages that travel with it */
 
@@ -37,7 +37,9 @@ enum descriptor_vma_flags {
 	VMA_STACK	= 1u << 2,	/* the initial stack: restored whole, with room to grow */
 	VMA_VDSO	= 1u << 3,	/* vvar or vdso: the kernel maps these */
 	VMA_TRAVELS	= 1u << 4,	/* never map the local file: pages come from the snapshot */
-	VMA_KNOWN_FLAGS	= (1u << 5) - 1,
+	VMA_WIPED	= 1u << 5,	/* MADV_WIPEONFORK: empty after a fork, and so in the snapshot */
+	VMA_DROPPABLE	= 1u << 6,	/* MAP_DROPPABLE (Linux 6.11): that, and the kernel may empty it */
+	VMA_KNOWN_FLAGS	= (1u << 7) - 1,
 };
 
 struct descriptor_vma {
@@ -99,6 +101,10 @@ struct descriptor_mm {			/* the kernel's struct prctl_mm_map, first part */
 	uint64_t arg_start, arg_end, env_start, env_end;
 };
 
+enum descriptor_process_flags {
+	PROCESS_NO_NEW_PRIVS	= 1u << 0,
+};
+
 #define DESCRIPTOR_SIGNALS	64
 #define DESCRIPTOR_LIMITS	16
 #define DESCRIPTOR_TIMERS	3
@@ -139,7 +145,13 @@ struct descriptor {
 
 	struct descriptor_table vmas, extents, hot, files, fds, auxv, strings;
 
-	/* Since 1.1: where the kernel module serves the pages, struct sockaddr_in or sockaddr_in6. */
+	/* Runs of pages that no access may reach (MADV_GUARD_INSTALL, Linux 6.13); ascending. */
+	struct descriptor_table guards;
+	uint32_t process_flags;		/* enum descriptor_process_flags */
+	uint32_t seccomp_filters;	/* how many confine it; they cannot be carried over */
+	uint64_t xcomp_permission;	/* register states it may use, as of ARCH_GET_XCOMP_PERM */
+
+	/* Where the kernel module serves the pages, struct sockaddr_in or sockaddr_in6. */
 	uint8_t rdma_address[28];
 	uint32_t rdma_address_length;	/* 0: pages come over this connection only */
 };

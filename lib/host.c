@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* host.c - refuses a snapshot that cannot run correctly on this machine, with the exact reason. */
 #include "internal.h"
+#include "sys.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -19,6 +20,7 @@ int host_check(const struct descriptor *d, const char *object)
 {
 	const Elf64_Ehdr *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
 	struct mitosis_cpu here;
+	uint64_t features = 0;
 	const char *missing;
 
 	if (d->page_size != (uint32_t)sysconf(_SC_PAGESIZE)) {
@@ -35,6 +37,14 @@ int host_check(const struct descriptor *d, const char *object)
 	missing = cpu_missing(&d->cpu, &here);
 	if (missing) {
 		log_error("%s: this processor lacks %s, which the parent's has", object, missing);
+		return -ENOTSUP;
+	}
+	if (d->cpu.xcr0 && cpu_xsave_layout(d->cpu.xcr0) != d->cpu.xsave_layout) {
+		log_error("%s: this processor saves its registers in another layout than the parent's", object);
+		return -ENOTSUP;
+	}
+	if (!sys(SYS_arch_prctl, SHADOW_STACK_STATUS, &features) && features & SHADOW_STACK_ON) {
+		log_error("%s: this process has a shadow stack (CET), which its memory cannot be exchanged under", object);
 		return -ENOTSUP;
 	}
 	if (!d->vdso_image)

@@ -596,6 +596,7 @@ static const char *const step_names[] = {
 	[RESTORE_SIGNAL] = "restoring signal actions", [RESTORE_LIMIT] = "restoring resource limits",
 	[RESTORE_TIMER] = "restoring timers", [RESTORE_RSEQ] = "registering restartable sequences",
 	[RESTORE_FILES] = "opening files", [RESTORE_DIRECTORY] = "entering the working directory",
+	[RESTORE_GUARD] = "setting guard pages", [RESTORE_STATE] = "restoring the process's state",
 };
 
 /* Told once: the child notices with SIGBUS when it touches a page that is not there. */

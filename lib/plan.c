@@ -25,6 +25,7 @@ struct maker {
 	const struct descriptor_file *files;
 	const struct descriptor_extent *extents, *hot;
 	uint32_t hot_at;
+	int error;			/* of keeping a descriptor */
 	/* Descriptors opened so far: per file, read-only and for shared writing; 0: not tried, -1: no */
 	int *read_fd, *write_fd;
 	int remote_fd;			/* -1: anonymous memory is anonymous memory */
@@ -34,9 +35,11 @@ static int keep_fd(struct maker *m, int fd)
 {
 	int high = fcntl(fd, F_DUPFD_CLOEXEC, m->plan->fd_next);
 
-	close(fd);
 	if (high >= 0)
 		m->plan->fd_next = high + 1;
+	else
+		m->error = errno == EINVAL ? -EMFILE : -errno;	/* above the limit */
+	close(fd);
 	return high;
 }
 
@@ -53,8 +56,11 @@ static int local_file(struct maker *m, uint32_t index, bool writable)
 		return -1;
 	int fd = open(descriptor_string(m->d, f->path), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			m->error = -errno;
 		return -1;
+	}
 	if (!file_is_same(f, fd)) {
 		close(fd);
 		return -1;
@@ -118,6 +124,16 @@ static void add_stack_room(struct maker *m, const struct descriptor_vma *v, uint
 		add_step(m, low, v->start, v->prot)->flags = MAP_STEP_GUARD;
 }
 
+static bool has_guards(const struct maker *m, const struct descriptor_vma *v)
+{
+	const struct descriptor_extent *guards = descriptor_at(m->d, m->d->guards);
+
+	for (uint32_t i = 0; i < m->d->guards.count; i++)
+		if (guards[i].start >= v->start && guards[i].start < v->end)
+			return true;
+	return false;
+}
+
 static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t below, bool on_demand)
 {
 	uint32_t missing_before = m->plan->missing_count;
@@ -130,6 +146,10 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	if (v->flags & VMA_STACK)
 		add_stack_room(m, v, below);
 	s = add_step(m, v->start, v->end, v->prot);
+	if (v->flags & VMA_DROPPABLE)
+		s->flags |= MAP_STEP_DROPPABLE;
+	else if (v->flags & VMA_WIPED)
+		s->flags |= MAP_STEP_WIPED;
 	if (v->flags & VMA_SHARED && v->flags & VMA_FILE) {
 		s->fd = local_file(m, v->file, v->prot & PROT_WRITE);
 		if (s->fd >= 0) {
@@ -158,6 +178,10 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 			}
 			return 0;
 		}
+	}
+	if (travels && has_guards(m, v)) {
+		log_error("%s: the parent has guard pages in its mapping of %s, which differs here", m->object, name);
+		return -ENOTSUP;
 	}
 	if (travels) {
 		/* All pages of the mapping that the file has; the rest would raise SIGBUS anyway. */
@@ -226,13 +250,17 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 		/* One of the child's own; the supervisor keeps the other. */
 		m.remote_fd = fcntl(memory->remote_fd, F_DUPFD_CLOEXEC, plan->fd_next);
 		if (m.remote_fd < 0)
-			err = -errno;
+			m.error = errno == EINVAL ? -EMFILE : -errno;
 		else
 			plan->fd_next = m.remote_fd + 1;
 	}
-	for (uint32_t i = 0; i < d->vmas.count && !err; i++) {
+	for (uint32_t i = 0; i < d->vmas.count && !err && !m.error; i++) {
 		err = plan_area(&m, &vmas[i], below, !memory->eager);
 		below = vmas[i].end;
+	}
+	if (m.error) {
+		err = m.error;
+		log_error("%s: no descriptor from %d on, above the parent's: %s", object, plan->fd_base, strerror(-err));
 	}
 	for (uint32_t i = 0; i < d->files.count && !err; i++)
 		if (m.read_fd[i] > 0 && d->exe && m.files[i].path &&

@@ -10,7 +10,8 @@
 #ifndef MITOSIS_REGISTRY_H
 #define MITOSIS_REGISTRY_H
 
-/* "\0mitosis-exp/UID/PID" */
+/* "\0mitosis-exp/UID/PID"; with "/N", N from 2, where the name is taken by another pid namespace. */
 #define REGISTRY_PREFIX "mitosis-exp/"
+#define REGISTRY_SAME_MAX 1000
 
 #endif

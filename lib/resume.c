@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,8 @@ struct resume {
 	struct descriptor *d;
 	struct plan plan;
 	struct child_memory memory;
+	struct rlimit files;		/* as it was */
+	int cwd;			/* O_PATH; -1: the caller's */
 	int *fds;			/* opened for the child, parallel to the descriptor's; -1: dropped */
 	uint64_t arena, arena_length;
 	struct restorer_args *restorer;
@@ -45,6 +48,16 @@ struct resume {
 	uint8_t *hot_data;
 	struct workingset record, replay;
 };
+
+/* A copy at base or above; -1 stays -1, and -errno is why there is none. */
+static int move_up(int fd, int base)
+{
+	int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, base);
+
+	if (high >= 0 || fd < 0)
+		return high;
+	return errno == EINVAL ? -EMFILE : -errno;	/* above the limit */
+}
 
 static uint64_t page_up(uint64_t bytes)
 {
@@ -112,6 +125,7 @@ static bool is_memory_device(const char *path)
 	return false;
 }
 
+/* -ENOENT: what the parent had cannot be had here. */
 static int reopen(struct resume *r, const struct descriptor_fd *f, const char *path)
 {
 	const int not_again = O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW;
@@ -119,16 +133,16 @@ static int reopen(struct resume *r, const struct descriptor_fd *f, const char *p
 	int fd, high;
 
 	if (!S_ISREG(f->mode) && !S_ISDIR(f->mode) && !is_memory_device(path))
-		return -1;
+		return -ENOENT;
 	fd = open(path, ((int)f->open_flags & ~not_again) | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
 	if (fstat(fd, &st) || !fd_is_same(f, &st) ||
 	    (S_ISREG(f->mode) && lseek(fd, (off_t)f->position, SEEK_SET) < 0)) {
 		close(fd);
-		return -1;
+		return -ENOENT;
 	}
-	high = fcntl(fd, F_DUPFD_CLOEXEC, r->plan.fd_next);
+	high = move_up(fd, r->plan.fd_next);
 	close(fd);
 	if (high >= 0)
 		r->plan.fd_next = high + 1;
@@ -148,6 +162,10 @@ static int reopen_files(struct resume *r)
 		const char *path = descriptor_string(r->d, f[i].path);
 
 		r->fds[i] = reopen(r, &f[i], path);
+		if (r->fds[i] < 0 && r->fds[i] != -ENOENT) {
+			log_error("%s: %s: %s", r->ref->address, path, strerror(-r->fds[i]));
+			return r->fds[i];
+		}
 		if (r->fds[i] < 0 && used < sizeof(dropped) - 1) {
 			int n = snprintf(dropped + used, sizeof(dropped) - used, "%s%u (%.100s)", used ? ", " : "",
 					 f[i].fd, path);
@@ -165,6 +183,70 @@ static int reopen_files(struct resume *r)
 	return 0;
 }
 
+/* The parent's descriptors keep their numbers, and what else is needed goes above; the child's limit is the parent's. */
+static void raise_limit(struct resume *r)
+{
+	struct rlimit most = r->files;
+
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &most);
+}
+
+/* Relative names must not mean other files than they did. */
+static int open_directory(struct resume *r)
+{
+	const char *path = descriptor_string(r->d, r->d->cwd);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		r->cwd = move_up(fd, r->plan.fd_next);
+		close(fd);
+		if (r->cwd < 0) {
+			log_error("%s: %s: %s", r->ref->address, path, strerror(-r->cwd));
+			return r->cwd;
+		}
+		r->plan.fd_next = r->cwd + 1;
+		return 0;
+	}
+	if (r->args->flags & MITOSIS_RESUME_STRICT) {
+		log_error("%s: the parent's working directory %s: %s", r->ref->address, path, strerror(errno));
+		return -ENOTSUP;
+	}
+	log_warning("%s: the child is not in the parent's working directory %s: %s", r->ref->address, path,
+		    strerror(errno));
+	return 0;
+}
+
+static int seccomp_filters(const char *line, void *data)
+{
+	unsigned int *count = data;
+
+	sscanf(line, "Seccomp_filters: %u", count);
+	return 0;
+}
+
+/* A process that was confined is not let loose without a word. */
+static int check_confinement(const struct resume *r)
+{
+	unsigned int here = 0;
+	int err = areas_lines("/proc/self/status", seccomp_filters, &here);
+
+	if (err) {
+		log_error("/proc/self/status: %s", strerror(-err));
+		return err;
+	}
+	if (r->d->seccomp_filters <= here)
+		return 0;
+	if (r->args->flags & MITOSIS_RESUME_STRICT) {
+		log_error("%s: the parent is confined by seccomp filters (%u, here %u)", r->ref->address,
+			  r->d->seccomp_filters, here);
+		return -ENOTSUP;
+	}
+	log_warning("%s: the child is not confined by the parent's seccomp filters (%u, here %u)", r->ref->address,
+		    r->d->seccomp_filters, here);
+	return 0;
+}
+
 static bool hole_is_free(const struct descriptor *d, uint64_t start, uint64_t length)
 {
 	const struct descriptor_vma *v = descriptor_at(d, d->vmas);
@@ -178,6 +260,8 @@ static bool hole_is_free(const struct descriptor *d, uint64_t start, uint64_t le
 /* An address range that is free in the parent's memory and in ours. */
 static int map_arena(struct resume *r)
 {
+	int err = ENOMEM;
+
 	for (uint64_t at = 1ULL << 36; at + r->arena_length < 1ULL << 46; at += 1ULL << 32) {
 		void *got;
 
@@ -189,11 +273,16 @@ static int map_arena(struct resume *r)
 			r->arena = at;
 			return 0;
 		}
-		if (got != MAP_FAILED)
+		if (got != MAP_FAILED) {
 			munmap(got, r->arena_length);
+		} else if (errno != EEXIST) {
+			/* EACCES, EPERM: memory that is writable and executable is forbidden here. */
+			err = errno;
+			break;
+		}
 	}
-	log_error("%s: no room for the restorer in the address space", r->ref->address);
-	return -ENOMEM;
+	log_error("%s: no memory for the restorer: %s", r->ref->address, strerror(err));
+	return -err;
 }
 
 static void *carve(uint64_t *at, uint64_t bytes)
@@ -246,6 +335,7 @@ static int build_arena(struct resume *r)
 		a->populate_count = r->plan.remote_count;
 	}
 	a->hot = descriptor_at(a->descriptor, d->hot);
+	a->guards = descriptor_at(a->descriptor, d->guards);
 	a->auxv = descriptor_at(a->descriptor, d->auxv);
 	a->hot_data = (void *)page_up(at);
 	r->restorer = a;
@@ -301,50 +391,55 @@ static void unregister_rseq(int control_fd)
 		child_fail(control_fd, RESTORE_RSEQ, (int)ret);
 }
 
-static int move_up(int fd, int base)
-{
-	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, base);
-}
-
 static __attribute__((noreturn)) void become_child(struct resume *r, int control_fd, int supervisor)
 {
 	const struct descriptor_fd *f = descriptor_at(r->d, r->d->fds);
-	const char *cwd = descriptor_string(r->d, r->d->cwd);
 	struct restorer_args *a = r->restorer;
 	int base = r->plan.fd_base, above = r->plan.fd_next;
+	long ret;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor)
 		_exit(125);
 	a->control_fd = move_up(control_fd, above);
+	if (a->control_fd < 0)
+		child_fail(control_fd, RESTORE_FILES, a->control_fd);
 	a->remote_fd = move_up(r->memory.remote_fd, above);
 	if (a->is_remote && a->remote_fd < 0)
-		child_fail(a->control_fd, RESTORE_FILES, -errno);
+		child_fail(a->control_fd, RESTORE_FILES, a->remote_fd);
 	if (!r->memory.eager) {
 		int uffd = uffd_open();
 
-		a->uffd = move_up(uffd, above);
+		a->uffd = uffd < 0 ? uffd : move_up(uffd, above);
 		if (a->uffd < 0)
-			child_fail(control_fd, RESTORE_REGISTER, uffd < 0 ? uffd : -errno);
+			child_fail(control_fd, RESTORE_REGISTER, a->uffd);
 		send_uffd(a->control_fd, a->uffd);
 	} else if (r->plan.missing_count) {
 		a->socket_fd = move_up(r->socket_fd, above);
+		if (a->socket_fd < 0)
+			child_fail(a->control_fd, RESTORE_FILES, a->socket_fd);
 	}
 	if (r->args->flags & MITOSIS_RESUME_DISCARD_STDIN) {
 		int null = open("/dev/null", O_RDONLY);
 
-		dup2(null, 0);
+		if (null < 0 || dup2(null, 0) < 0)
+			child_fail(a->control_fd, RESTORE_FILES, -errno);
 	}
-	sys(SYS_close_range, 3, base - 1, 0);
+	ret = sys(SYS_close_range, 3, base - 1, 0);
+	if (ret < 0)
+		child_fail(a->control_fd, RESTORE_FILES, (int)ret);
 	for (uint32_t i = 0; i < r->d->fds.count; i++)
 		if (r->fds[i] >= 0 &&
 		    dup3(r->fds[i], (int)f[i].fd, (int)f[i].open_flags & O_CLOEXEC) < 0)
 			child_fail(a->control_fd, RESTORE_FILES, -errno);
 	a->close_from = (uint32_t)base;
 	a->close_to = (uint32_t)above;
-	if (a->exe_fd >= 0)
+	if (a->exe_fd >= 0) {
 		a->exe_fd = move_up(a->exe_fd, above);
-	if (*cwd && chdir(cwd) && r->args->flags & MITOSIS_RESUME_STRICT)
+		if (a->exe_fd < 0)
+			child_fail(a->control_fd, RESTORE_FILES, a->exe_fd);
+	}
+	if (r->cwd >= 0 && fchdir(r->cwd))
 		child_fail(a->control_fd, RESTORE_DIRECTORY, -errno);
 	unregister_rseq(a->control_fd);
 	sys(SYS_set_robust_list, 0, 24);
@@ -449,20 +544,26 @@ static int working_sets(struct resume *r)
 static int resume(const struct engine *engine, const struct reference *ref, const struct mitosis_resume_args *args)
 {
 	struct resume r = {
-		.ref = ref, .args = args, .socket_fd = -1, .memory = { .remote_fd = -1 },
+		.ref = ref, .args = args, .socket_fd = -1, .memory = { .remote_fd = -1 }, .cwd = -1,
 	};
-	int err = fetch_descriptor(&r);
+	int err = getrlimit(RLIMIT_NOFILE, &r.files) ? -errno : fetch_descriptor(&r);
 
 	if (!err)
 		err = host_check(r.d, ref->address);
+	if (!err)
+		err = check_confinement(&r);
 	if (!err)
 		err = working_sets(&r);
 	if (!err)
 		err = engine->memory(&r.memory, ref, r.d, args);
 	if (!err)
+		raise_limit(&r);
+	if (!err)
 		err = plan_make(&r.plan, r.d, ref->address, &r.memory);
 	if (!err) {
 		err = reopen_files(&r);
+		if (!err)
+			err = open_directory(&r);
 		if (!err)
 			err = build_arena(&r);
 		if (!err)
@@ -478,6 +579,9 @@ static int resume(const struct engine *engine, const struct reference *ref, cons
 	workingset_free(&r.replay);
 	free(r.fds);
 	free(r.d);
+	/* Only a failure comes back here. */
+	if (r.files.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &r.files);
 	return err;
 }
 

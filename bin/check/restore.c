@@ -170,7 +170,7 @@ static unsigned int short_hash(uint64_t hash)
 
 void probe_cpu(struct item *item)
 {
-	uint64_t words[CPU_WORDS + 1];
+	uint64_t words[CPU_WORDS + 2];
 	struct mitosis_cpu cpu;
 	unsigned int count;
 
@@ -179,6 +179,7 @@ void probe_cpu(struct item *item)
 	for (int w = 0; w < CPU_WORDS; w++)
 		words[w] = cpu.words[w];
 	words[CPU_WORDS] = cpu.xcr0;
+	words[CPU_WORDS + 1] = cpu.xsave_layout;
 	item_set(item, STATE_OK, "identity %08x: %u features that programs choose code by, xcr0 0x%llx",
 		 short_hash(descriptor_hash(words, sizeof(words))), count, (unsigned long long)cpu.xcr0);
 }

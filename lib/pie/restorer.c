@@ -24,6 +24,14 @@
 #include <sys/socket.h>
 #include <errno.h>
 
+/* From Linux 6.11 and 6.13 on; older headers lack them. */
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE	0x08
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#endif
+
 static noreturn void fail(const struct restorer_args *a, enum restore_step step, long error, uint64_t address)
 {
 	struct control_message m = {
@@ -39,8 +47,9 @@ static void map_areas(const struct restorer_args *a)
 {
 	for (uint32_t i = 0; i < a->step_count; i++) {
 		const struct map_step *m = &a->steps[i];
-		int flags = MAP_FIXED_NOREPLACE | (m->flags & MAP_STEP_SHARED ? MAP_SHARED : MAP_PRIVATE);
-		long got;
+		int flags = MAP_FIXED_NOREPLACE | (m->flags & MAP_STEP_SHARED ? MAP_SHARED :
+						   m->flags & MAP_STEP_DROPPABLE ? MAP_DROPPABLE : MAP_PRIVATE);
+		long got, ret;
 
 		if (m->fd < 0)
 			flags |= MAP_ANONYMOUS;
@@ -50,9 +59,29 @@ static void map_areas(const struct restorer_args *a)
 		got = sys(SYS_mmap, m->start, m->end - m->start, m->prot, flags, m->fd, m->offset);
 		if (got != (long)m->start)
 			fail(a, RESTORE_MMAP, SYS_FAILED(got) ? got : -EEXIST, m->start);
+		if (m->flags & MAP_STEP_WIPED) {
+			ret = sys(SYS_madvise, m->start, m->end - m->start, MADV_WIPEONFORK);
+			if (ret < 0)
+				fail(a, RESTORE_MMAP, ret, m->start);
+		}
 	}
-	if (a->close_to > a->close_from)
-		sys(SYS_close_range, a->close_from, a->close_to - 1, 0);
+	if (a->close_to > a->close_from) {
+		long ret = sys(SYS_close_range, a->close_from, a->close_to - 1, 0);
+
+		if (ret < 0)
+			fail(a, RESTORE_FILES, ret, 0);
+	}
+}
+
+static void guard(const struct restorer_args *a)
+{
+	for (uint32_t i = 0; i < a->descriptor->guards.count; i++) {
+		const struct descriptor_extent *e = &a->guards[i];
+		long ret = sys(SYS_madvise, e->start, e->pages * PAGE_BYTES, MADV_GUARD_INSTALL);
+
+		if (ret < 0)
+			fail(a, RESTORE_GUARD, ret, e->start);
+	}
 }
 
 /* The step that covers an address; extents come in ascending order, as steps do. */
@@ -270,15 +299,39 @@ static void restore_limits(const struct restorer_args *a)
 			continue;
 		}
 		ret = sys(SYS_prlimit64, 0, i, &want, 0);
-		if (ret != -EPERM)
-			continue;
-		sys(SYS_prlimit64, 0, i, 0, &have);
-		want.hard = want.hard < have.hard ? want.hard : have.hard;
-		want.soft = want.soft < want.hard ? want.soft : want.hard;
-		ret = sys(SYS_prlimit64, 0, i, &want, 0);
+		if (ret == -EPERM) {
+			ret = sys(SYS_prlimit64, 0, i, 0, &have);
+			want.hard = want.hard < have.hard ? want.hard : have.hard;
+			want.soft = want.soft < want.hard ? want.soft : want.hard;
+			if (!ret)
+				ret = sys(SYS_prlimit64, 0, i, &want, 0);
+		}
 		if (ret < 0)
 			fail(a, RESTORE_LIMIT, ret, (uint64_t)i);
 	}
+}
+
+static void restore_state(const struct restorer_args *a)
+{
+	const struct descriptor *d = a->descriptor;
+	uint64_t permitted = 0, wanted;
+	long ret;
+
+	sys(SYS_umask, d->umask);
+	ret = sys(SYS_prctl, PR_SET_NAME, d->comm);
+	if (!ret)
+		ret = sys(SYS_arch_prctl, ARCH_SET_FS, d->fs_base);
+	if (!ret)
+		ret = sys(SYS_arch_prctl, ARCH_SET_GS, d->gs_base);
+	if (!ret && d->process_flags & PROCESS_NO_NEW_PRIVS)
+		ret = sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* Such as the tiles of AMX: asked for by number, a state brings those that it needs. */
+	sys(SYS_arch_prctl, XCOMP_GET_PERMISSION, &permitted);
+	wanted = d->xcomp_permission & ~permitted;
+	if (!ret && wanted)
+		ret = sys(SYS_arch_prctl, XCOMP_REQUEST_PERMISSION, 63 - __builtin_clzll(wanted));
+	if (ret < 0)
+		fail(a, RESTORE_STATE, ret, 0);
 }
 
 __attribute__((section(".text.entry"))) void restorer_entry(const struct restorer_args *a);
@@ -301,6 +354,7 @@ void restorer_entry(const struct restorer_args *a)
 			fail(a, RESTORE_VDSO, ret, d->vdso_start);
 	}
 	map_areas(a);
+	guard(a);
 	fill_hot(a);
 	if (a->uffd >= 0)
 		register_areas(a);
@@ -312,10 +366,7 @@ void restorer_entry(const struct restorer_args *a)
 
 	restore_mm(a);
 	restore_signals(a);
-	sys(SYS_prctl, PR_SET_NAME, d->comm);
-	sys(SYS_umask, d->umask);
-	sys(SYS_arch_prctl, ARCH_SET_FS, d->fs_base);
-	sys(SYS_arch_prctl, ARCH_SET_GS, d->gs_base);
+	restore_state(a);
 	/* From here on pages may be fetched by touching them: tell the supervisor first. */
 	ret = sys(SYS_write, a->control_fd, &ready, sizeof(ready));
 	if (ret < 0)
@@ -349,11 +400,12 @@ void restorer_entry(const struct restorer_args *a)
 	sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 	pid = sys(SYS_getpid);
 	for (int i = 1; i <= DESCRIPTOR_SIGNALS; i++)
-		if (d->signal_pending >> (i - 1) & 1)
-			sys(SYS_tgkill, pid, tid, i);
+		if (d->signal_pending >> (i - 1) & 1 && (ret = sys(SYS_tgkill, pid, tid, i)) < 0)
+			fail(a, RESTORE_SIGNAL, ret, (uint64_t)i);
 	for (int i = 0; i < DESCRIPTOR_TIMERS; i++)
-		if (d->timers[i].value_s || d->timers[i].value_us)
-			sys(SYS_setitimer, i, &d->timers[i], 0);
+		if ((d->timers[i].value_s || d->timers[i].value_us) &&
+		    (ret = sys(SYS_setitimer, i, &d->timers[i], 0)) < 0)
+			fail(a, RESTORE_TIMER, ret, (uint64_t)i);
 	mask = d->signal_mask;
 	sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 	((void (*)(uint64_t, uint64_t, const struct mitosis_registers *))d->resume_entry)(

@@ -11,6 +11,8 @@ enum map_flags {
 	MAP_STEP_SHARED	= 1u << 1,	/* MAP_SHARED file mapping */
 	MAP_STEP_GUARD	= 1u << 2,	/* room below the stack: no content */
 	MAP_STEP_REMOTE	= 1u << 3,	/* private, of the file that the kernel module fills */
+	MAP_STEP_WIPED	= 1u << 4,	/* MADV_WIPEONFORK */
+	MAP_STEP_DROPPABLE = 1u << 5,	/* MAP_DROPPABLE in place of MAP_PRIVATE */
 };
 
 struct map_step {
@@ -25,14 +27,14 @@ struct map_step {
 enum restore_step {
 	RESTORE_UNMAP, RESTORE_VDSO, RESTORE_MMAP, RESTORE_HOT, RESTORE_REGISTER, RESTORE_FETCH,
 	RESTORE_PROTECT, RESTORE_MM, RESTORE_SIGNAL, RESTORE_LIMIT, RESTORE_TIMER, RESTORE_RSEQ,
-	RESTORE_FILES, RESTORE_DIRECTORY,
+	RESTORE_FILES, RESTORE_DIRECTORY, RESTORE_GUARD, RESTORE_STATE,
 };
 
 struct restorer_args {
 	uint64_t arena, arena_length;
 	const struct descriptor *descriptor;
 	const struct map_step *steps;
-	const struct descriptor_extent *hot;
+	const struct descriptor_extent *hot, *guards;
 	const uint8_t *hot_data;
 	const struct descriptor_extent *missing;	/* eager: to be read from socket_fd */
 	const struct descriptor_extent *populate;	/* behind the remote file: fetch them now */

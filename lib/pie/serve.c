@@ -26,6 +26,7 @@
 #define PEERS_MAX	900u			/* below the usual limit of 1024 descriptors */
 #define STRANGERS_MAX	64u			/* peers that have not said HELLO yet */
 #define HELLO_NS	(5ULL * 1000000000ULL)
+#define BROKEN_NS	(60ULL * 1000000000ULL)
 #define STALL_NS	(600ULL * 1000000000ULL)	/* a child may be stopped by its terminal */
 #define NEVER		(~0ULL)
 #define ZEROCOPY_BYTES	(16u << 10)		/* below this, copying is cheaper */
@@ -509,6 +510,7 @@ static void build_reply(struct snapshot *s)
 		{ &d->vmas, s->vmas, sizeof(s->vmas[0]) },
 		{ &d->extents, s->extents, sizeof(s->extents[0]) },
 		{ &d->hot, s->hot, sizeof(s->hot[0]) },
+		{ &d->guards, s->guards, sizeof(s->guards[0]) },
 		{ &d->files, s->files, sizeof(s->files[0]) },
 		{ &d->fds, s->fds, sizeof(s->fds[0]) },
 		{ &d->auxv, s->auxv, sizeof(s->auxv[0]) },
@@ -542,19 +544,30 @@ static void watch(struct server *v, int fd, uint32_t slot)
 		sys(SYS_exit_group, 1);
 }
 
-static int open_local(void)
+/* Listen where registry.h says; a descriptor or -errno. */
+static long open_local(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char *end = a.sun_path + 1;
-	int fd = (int)sys(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	char *number = a.sun_path + 1, *end;
+	long fd = sys(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = fd;
 
-	end = text_append(end, REGISTRY_PREFIX);
-	end = text_append_number(end, (uint64_t)sys(SYS_geteuid));
-	*end++ = '/';
-	end = text_append_number(end, (uint64_t)sys(SYS_getpid));
-	if (fd < 0 || sys(SYS_bind, fd, &a, end - (char *)&a) < 0 || sys(SYS_listen, fd, 16) < 0)
-		return -1;
-	return fd;
+	number = text_append(number, REGISTRY_PREFIX);
+	number = text_append_number(number, (uint64_t)sys(SYS_geteuid));
+	*number++ = '/';
+	number = text_append_number(number, (uint64_t)sys(SYS_getpid));
+	end = number;
+	/* Containers may share a network and not their process ids. */
+	for (uint64_t other = 2; fd >= 0; other++) {
+		err = sys(SYS_bind, fd, &a, end - (char *)&a);
+		if (err != -EADDRINUSE || other == REGISTRY_SAME_MAX)
+			break;
+		end = number;
+		*end++ = '/';
+		end = text_append_number(end, other);
+	}
+	if (err >= 0)
+		err = sys(SYS_listen, fd, 16);
+	return err < 0 ? err : fd;
 }
 
 /* Milliseconds until the next deadline, -1 for none. */
@@ -580,26 +593,34 @@ void serve(struct snapshot *s)
 	struct server *v = (void *)sys(SYS_mmap, 0, length, PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct descriptor_limit files;
-	int local;
+	long local;
 
 	if (SYS_FAILED(v))
 		sys(SYS_exit_group, 1);
 	v->s = s;
-	if (!s->broken)
-		build_reply(s);
 	v->epoll = (int)sys(SYS_epoll_create1, EPOLL_CLOEXEC);
 	v->life_ends = s->args.lifetime_ns ? s->args.created_ns + s->args.lifetime_ns : NEVER;
 	if (!s->args.lifetime_ns) {
 		/* Open first, compare then: a pid that was reused meanwhile is not our parent. */
 		long pidfd = sys(SYS_pidfd_open, s->args.parent_pid, 0);
 
-		if (pidfd < 0 || sys(SYS_getppid) != s->args.parent_pid)
+		if (pidfd == -ESRCH || sys(SYS_getppid) != s->args.parent_pid)
 			sys(SYS_exit_group, 0);
-		watch(v, (int)pidfd, SLOT_PARENT);
+		if (pidfd < 0) {
+			/* Nobody would end it: long enough to say so to who asks for it. */
+			s->broken = "it cannot watch the parent, whose end it should share (pidfd_open)";
+			v->life_ends = now_ns() + BROKEN_NS;
+		} else {
+			watch(v, (int)pidfd, SLOT_PARENT);
+		}
 	}
 	local = open_local();
 	if (local >= 0)
-		watch(v, local, SLOT_LOCAL);
+		watch(v, (int)local, SLOT_LOCAL);
+	else if (!s->broken)
+		s->broken = "it cannot listen for mitosis-ls (an abstract unix socket)";
+	if (!s->broken)
+		build_reply(s);
 	sys(SYS_fcntl, s->args.listen_fd, F_SETFL, O_NONBLOCK);
 	/* The parent's limit is in the descriptor; here it would only limit the number of children. */
 	sys(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &files);
@@ -620,7 +641,7 @@ void serve(struct snapshot *s)
 			if (slot == SLOT_LISTEN)
 				accept_peers(v, s->args.listen_fd, false);
 			else if (slot == SLOT_LOCAL)
-				accept_peers(v, local, true);
+				accept_peers(v, (int)local, true);
 			else if (v->peers[slot].state == PEER_FREE)
 				continue;
 			else

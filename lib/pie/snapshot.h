@@ -9,6 +9,7 @@
 #ifndef MITOSIS_PIE_SNAPSHOT_H
 #define MITOSIS_PIE_SNAPSHOT_H
 
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include "descriptor.h"
 #include "freestanding.h"
@@ -17,6 +18,7 @@
 #define VMAS_MAX	65536u		/* vm.max_map_count is 65530 by default */
 #define EXTENTS_MAX	(8u << 20)
 #define HOT_MAX		16384u
+#define GUARDS_MAX	65536u
 #define FILES_MAX	8192u
 #define FDS_MAX		16384u
 #define STRINGS_MAX	(8u << 20)
@@ -35,11 +37,12 @@ struct snapshot {
 	uint64_t fetched_pages;
 
 	struct descriptor header;
-	uint32_t vma_count, extent_count, hot_count, file_count, fd_count, auxv_count;
+	uint32_t vma_count, extent_count, hot_count, guard_count, file_count, fd_count, auxv_count;
 	uint32_t strings_length;
 	struct descriptor_vma vmas[VMAS_MAX];
 	struct descriptor_extent extents[EXTENTS_MAX];
 	struct descriptor_extent hot[HOT_MAX];
+	struct descriptor_extent guards[GUARDS_MAX];
 	struct descriptor_file files[FILES_MAX];
 	struct descriptor_fd fds[FDS_MAX];
 	uint64_t auxv[AUXV_MAX];
@@ -52,9 +55,21 @@ struct snapshot {
 	char scratch2[SCRATCH_BYTES];
 };
 
+/* Returns the string's offset; 0, the empty string, when the table is full. */
+uint32_t add_string(struct snapshot *s, const char *text);
+
+static inline int64_t mtime_of(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
+}
+
 /* Close what was inherited, after noting it down; returns NULL or why it cannot be done. */
 const char *collect_files(struct snapshot *s);
-/* Registers, maps, pages, signals, limits: the rest of the descriptor. */
+/* Areas, files and pages, in memory.c: in this order. NULL or why it cannot be done. */
+const char *collect_areas(struct snapshot *s);
+const char *collect_pages(struct snapshot *s);
+const char *choose_hot(struct snapshot *s);
+/* Registers, memory, signals, limits: the rest of the descriptor. */
 const char *collect(struct snapshot *s);
 
 /* Let the kernel module hold and serve the pages; returns NULL or why it does not. */

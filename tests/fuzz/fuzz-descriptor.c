@@ -169,6 +169,23 @@ static uint64_t read_input(const char *path, uint8_t *to)
 	return n;
 }
 
+/* Samples of what once went wrong. */
+static void once_wrong(struct sample *s, int which)
+{
+	sample_make(s);
+	switch (which) {
+	case 0:		/* its pages were counted past the end of the number */
+		s->files[0].size = ~0ULL;
+		s->files[0].gone = 0;
+		break;
+	case 1:		/* one more than this was taken for a descriptor */
+		s->fds[0].fd = INT32_MAX;
+		break;
+	default:	/* room was made for one */
+		s->vmas[1].flags |= VMA_STACK;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *text = getenv("MITOSIS_SEED"), *limit = getenv("MITOSIS_FUZZ_SECONDS");
@@ -192,6 +209,14 @@ int main(int argc, char **argv)
 		descriptor_check(&sample, sizeof(sample), &why);
 		fprintf(stderr, "fuzz-descriptor: the sample is refused: %s\n", why);
 		return 1;
+	}
+	for (int i = 0; i < 3; i++) {
+		struct sample *base = malloc(sizeof(*base));
+
+		once_wrong(base, i);
+		one_input((uint8_t *)base, sizeof(*base));
+		bases[count] = (uint8_t *)base;
+		lengths[count++] = sizeof(*base);
 	}
 	for (int i = 1; i < argc && count < 64; i++) {
 		lengths[count] = read_input(argv[i], work);

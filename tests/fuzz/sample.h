@@ -13,7 +13,7 @@
 struct sample {
 	struct descriptor d;
 	struct descriptor_vma vmas[5];
-	struct descriptor_extent extents[4], hot[2];
+	struct descriptor_extent extents[4], hot[2], guards[2];
 	struct descriptor_file files[1];
 	struct descriptor_fd fds[1];
 	uint64_t auxv[4];
@@ -39,6 +39,7 @@ static inline void sample_make(struct sample *s)
 	TABLE(vmas, 5);
 	TABLE(extents, 4);
 	TABLE(hot, 2);
+	TABLE(guards, 2);
 	TABLE(files, 1);
 	TABLE(fds, 1);
 	TABLE(auxv, 4);
@@ -55,6 +56,8 @@ static inline void sample_make(struct sample *s)
 	s->extents[3] = (struct descriptor_extent){ 0x7fffff08000, 8 };
 	s->hot[0] = (struct descriptor_extent){ 0x602000, 4 };
 	s->hot[1] = (struct descriptor_extent){ 0x7fffff08000, 8 };
+	s->guards[0] = (struct descriptor_extent){ 0x550000, 2 };
+	s->guards[1] = (struct descriptor_extent){ 0x608000, 1 };
 	s->files[0] = (struct descriptor_file){ .size = 0x20000, .device = 1, .inode = 2, .path = 1, .gone = 1 };
 	s->fds[0] = (struct descriptor_fd){ .fd = 3, .path = 25, .open_flags = 0, .mode = 0100600, .size = 10 };
 	memcpy(s->strings, SAMPLE_PATHS, sizeof(SAMPLE_PATHS));

@@ -83,7 +83,7 @@ int main(void)
 	WITH(s.vmas[1].start = 0x40f000, "areas overlap or are out of order");
 	WITH(s.vmas[1].end = s.vmas[1].start, "areas overlap or are out of order");
 	WITH(s.vmas[4].end = USER_END + PAGE_BYTES, "areas overlap or are out of order");
-	WITH(s.vmas[1].flags |= 1u << 5, "an area has unknown flags");
+	WITH(s.vmas[1].flags |= VMA_KNOWN_FLAGS + 1, "an area has unknown flags");
 	WITH(s.vmas[1].prot |= 8, "an area has unknown flags");
 	WITH(s.vmas[1].reserved = 1, "an area has unknown flags");
 	WITH(s.vmas[0].file = 1, "an area names no valid file");
@@ -91,6 +91,12 @@ int main(void)
 	WITH(s.vmas[0].offset = (1ULL << 63) - PAGE_BYTES, "an area names no valid file");
 	/* A second initial stack would need room that nobody has counted. */
 	WITH(s.vmas[1].flags |= VMA_STACK, "it has two stacks");
+
+	WITH(s.guards[0].start++, "guard pages are out of order");
+	WITH(s.guards[0].pages = 0, "guard pages are out of order");
+	WITH(s.guards[0].pages = ~0ULL, "guard pages are out of order");
+	WITH(s.guards[1].start = s.guards[0].start, "guard pages are out of order");
+	WITH(s.d.guards.count = UINT32_MAX, "a table does not fit");
 
 	WITH(s.vmas[1].first_extent = 1, "extents do not follow the areas");
 	WITH(s.vmas[4].extents = 1, "extents do not follow the areas");

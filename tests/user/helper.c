@@ -57,6 +57,7 @@ static void print_fields(void)
 	FIELD(descriptor, cpu);
 	FIELD(descriptor, cpu.words);
 	FIELD(descriptor, cpu.xcr0);
+	FIELD(descriptor, cpu.xsave_layout);
 	FIELD(descriptor, vdso_hash);
 	FIELD(descriptor, vdso_image_length);
 	FIELD(descriptor, resume_entry);

@@ -23,7 +23,7 @@ refused() {
 
 start_parent "$state_tool" data
 refused "malformed descriptor: not a descriptor" magic=1
-refused "malformed descriptor: another version of the descriptor format" major=2
+refused "malformed descriptor: another version of the descriptor format" major=99
 refused "malformed descriptor: wrong length" length=5000
 refused "the parent's pages are 16384 bytes, this host's 4096" page_size=16384
 refused "the parent's address space ends at 0x100000000000000, this host's at 0x7ffffffff000" \
@@ -45,6 +45,7 @@ expect_status 125
 grep -Eq "^mitosis-child: 127.0.0.1:$proxy_port: this processor lacks [a-z0-9_]+, which the parent's has$" child.err ||
 	fail "$(cat child.err)"
 refused "this processor lacks " cpu.xcr0=0x4000000000000000
+refused "this processor saves its registers in another layout than the parent's" cpu.xsave_layout=1
 doing=
 
 # Wrong capability.

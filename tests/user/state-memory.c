@@ -270,6 +270,80 @@ static void verify_reserve(void)
 	CHECK(faults(reserve + 400 * PAGE, false));
 }
 
+/* Guard pages in a large area and in one that is small enough to travel at once. */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102	/* Linux 6.13 */
+#define MADV_GUARD_REMOVE	103
+#endif
+static char *guarded, *guarded_small;
+
+static void build_guards(void)
+{
+	guarded = map_pages(200);
+	guarded_small = map_pages(8);
+	fill(guarded, 200 * PAGE, 1);
+	fill(guarded_small, 8 * PAGE, 2);
+	if (madvise(guarded + 50 * PAGE, 3 * PAGE, MADV_GUARD_INSTALL))
+		skipped("the kernel has no guard pages (Linux 6.13)");
+	CHECK(!madvise(guarded, PAGE, MADV_GUARD_INSTALL));
+	CHECK(!madvise(guarded_small + 3 * PAGE, PAGE, MADV_GUARD_INSTALL));
+}
+
+static void verify_guards(void)
+{
+	CHECK(faults(guarded, false) && faults(guarded, true));
+	for (uint64_t i = 50; i < 53; i++)
+		CHECK(faults(guarded + i * PAGE, false) && faults(guarded + i * PAGE, true));
+	CHECK(faults(guarded_small + 3 * PAGE, false));
+	CHECK_FILLED_FROM(guarded + PAGE, 49 * PAGE, 1, PAGE);
+	CHECK_FILLED_FROM(guarded + 53 * PAGE, 147 * PAGE, 1, 53 * PAGE);
+	CHECK_FILLED(guarded_small, 3 * PAGE, 2);
+	CHECK_FILLED_FROM(guarded_small + 4 * PAGE, 4 * PAGE, 2, 4 * PAGE);
+	CHECK(!madvise(guarded + 50 * PAGE, 3 * PAGE, MADV_GUARD_REMOVE));
+	CHECK_ZERO(guarded + 50 * PAGE, 3 * PAGE);
+	CHECK(faults(guarded, false));
+}
+
+/* What a fork must not copy: so it is in a child, and in what the child forks. */
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE	0x08		/* Linux 6.11 */
+#endif
+static char *wiped, *droppable;
+
+static void build_wiped(void)
+{
+	wiped = map_pages(10);
+	CHECK(!madvise(wiped, 10 * PAGE, MADV_WIPEONFORK));
+	fill(wiped, 10 * PAGE, 1);
+	droppable = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
+	if (droppable != MAP_FAILED)
+		fill(droppable, 4 * PAGE, 2);
+	else
+		droppable = NULL;
+}
+
+static void verify_wiped(void)
+{
+	int pid;
+
+	CHECK_ZERO(wiped, 10 * PAGE);
+	fill(wiped, 10 * PAGE, 3);
+	if (droppable) {
+		CHECK_ZERO(droppable, 4 * PAGE);
+		fill(droppable, 4 * PAGE, 4);
+	}
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		CHECK_ZERO(wiped, 10 * PAGE);
+		if (droppable)
+			CHECK_ZERO(droppable, 4 * PAGE);
+		_exit(0);
+	}
+	check_exit(pid);
+	CHECK_FILLED(wiped, 10 * PAGE, 3);
+}
+
 /* ---- transparent huge pages ---- */
 
 #define HUGE_BYTES (2 * MIB)
@@ -509,6 +583,8 @@ const struct state memory_states[] = {
 	{ "stack", build_stack, NULL, verify_stack },
 	{ "protect", build_protect, NULL, verify_protect },
 	{ "reserve", build_reserve, NULL, verify_reserve },
+	{ "guards", build_guards, NULL, verify_guards },
+	{ "wiped", build_wiped, NULL, verify_wiped },
 	{ "thp", build_thp, NULL, verify_thp },
 	{ "sparse", build_sparse, NULL, verify_sparse },
 	{ "stripes", build_stripes, NULL, verify_stripes },

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -333,6 +335,22 @@ static void verify_nested(void)
 	CHECK(!mitosis_release(ref));
 }
 
+/* ---- confined, by promises that it cannot take back ---- */
+
+static void build_confined(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog filter = { 1, &allow };
+
+	CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+}
+
+static void verify_confined(void)
+{
+	CHECK_EQUAL(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+}
+
 /* ---- several snapshots of one process, apart ---- */
 
 static int rounds;
@@ -385,6 +403,7 @@ const struct state process_states[] = {
 	{ "clock", build_clock, NULL, verify_clock },
 	{ "nested", build_nested, NULL, verify_nested },
 	{ "again", build_again, NULL, verify_again },
+	{ "confined", build_confined, NULL, verify_confined },
 	{ "exec", build_nothing, NULL, verify_exec },
 	{ 0 },
 };

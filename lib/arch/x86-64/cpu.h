@@ -13,14 +13,41 @@
 #include <cpuid.h>
 
 enum cpu_word {
-	CPU_1_ECX, CPU_1_EDX, CPU_7_EBX, CPU_7_ECX, CPU_7_EDX, CPU_71_EAX, CPU_EXT_ECX, CPU_EXT_EDX,
+	CPU_1_ECX, CPU_1_EDX, CPU_7_EBX, CPU_7_ECX, CPU_7_EDX, CPU_71_EAX, CPU_71_EDX, CPU_D1_EAX,
+	CPU_EXT_ECX, CPU_EXT_EDX,
 	CPU_WORDS
 };
+
+/* arch_prctl(2), from Linux 6.6 and 5.16 on (asm/prctl.h), which older headers lack. */
+#define SHADOW_STACK_STATUS		0x5005
+#define SHADOW_STACK_ON			1u
+#define XCOMP_GET_PERMISSION		0x1022
+#define XCOMP_REQUEST_PERMISSION	0x1023
 
 struct mitosis_cpu {
 	uint32_t words[CPU_WORDS];	/* raw CPUID output, see enum cpu_word */
 	uint64_t xcr0;			/* 0: no XSAVE */
+	uint64_t xsave_layout;		/* cpu_xsave_layout(xcr0) */
 };
+
+/*
+ * A number for where XSAVE puts each of the extended states in xcr0, which differs between makers: the frame
+ * of a signal handler holds such an area. 64-bit FNV-1a over sizes and offsets (CPUID leaf 0xd).
+ */
+static inline uint64_t cpu_xsave_layout(uint64_t xcr0)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+	uint32_t size, offset, c, d;
+
+	/* x87 and SSE have their place in all of them. */
+	for (unsigned int i = 2; i < 63; i++) {
+		if (!(xcr0 >> i & 1))
+			continue;
+		__cpuid_count(0xd, i, size, offset, c, d);
+		hash = (hash ^ ((uint64_t)offset << 32 | size)) * 0x100000001b3ULL;
+	}
+	return hash;
+}
 
 static inline void cpu_identify(struct mitosis_cpu *cpu)
 {
@@ -29,13 +56,14 @@ static inline void cpu_identify(struct mitosis_cpu *cpu)
 	for (int i = 0; i < CPU_WORDS; i++)
 		cpu->words[i] = 0;
 	cpu->xcr0 = 0;
+	cpu->xsave_layout = 0;
 	__cpuid(0, max, b, c, d);
 	__cpuid(1, a, b, cpu->words[CPU_1_ECX], cpu->words[CPU_1_EDX]);
 	if (max >= 7) {
 		__cpuid_count(7, 0, a, cpu->words[CPU_7_EBX], cpu->words[CPU_7_ECX],
 			      cpu->words[CPU_7_EDX]);
 		if (a >= 1)
-			__cpuid_count(7, 1, cpu->words[CPU_71_EAX], b, c, d);
+			__cpuid_count(7, 1, cpu->words[CPU_71_EAX], b, c, cpu->words[CPU_71_EDX]);
 	}
 	__cpuid(0x80000000U, max_ext, b, c, d);
 	if (max_ext >= 0x80000001U)
@@ -45,6 +73,10 @@ static inline void cpu_identify(struct mitosis_cpu *cpu)
 
 		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
 		cpu->xcr0 = (uint64_t)hi << 32 | lo;
+		if (max >= 0xd) {
+			__cpuid_count(0xd, 1, cpu->words[CPU_D1_EAX], b, c, d);
+			cpu->xsave_layout = cpu_xsave_layout(cpu->xcr0);
+		}
 	}
 }
 
