@@ -124,6 +124,17 @@ static void add_stack_room(struct maker *m, const struct descriptor_vma *v, uint
 		add_step(m, low, v->start, v->prot)->flags = MAP_STEP_GUARD;
 }
 
+/* Does the name of a file stand for memory that others write to, of memfd_create(2), mmap(2), shmget(2) or shm_open(3)? */
+static bool is_memory(const char *name)
+{
+	static const char *const prefixes[] = { "/memfd:", "/dev/zero", "/SYSV", "/dev/shm/" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
 static bool has_guards(const struct maker *m, const struct descriptor_vma *v)
 {
 	const struct descriptor_extent *guards = descriptor_at(m->d, m->d->guards);
@@ -158,9 +169,9 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 			return 0;
 		}
 	}
-	if (v->flags & VMA_SHARED && (v->prot & PROT_WRITE || !(v->flags & VMA_FILE))) {
-		log_error("%s: the parent has shared writable memory at 0x%llx (%s), which a snapshot cannot freeze",
-			  m->object, (unsigned long long)v->start, *name ? name : "anonymous");
+	if (v->flags & VMA_SHARED && (v->prot & PROT_WRITE || !(v->flags & VMA_FILE) || is_memory(name))) {
+		log_error("%s: the parent has shared %smemory at 0x%llx (%s), which a snapshot cannot freeze", m->object,
+			  v->prot & PROT_WRITE ? "writable " : "", (unsigned long long)v->start, *name ? name : "anonymous");
 		return -ENOTSUP;
 	}
 	if (v->flags & VMA_FILE && !(v->flags & (VMA_TRAVELS | VMA_SHARED))) {

@@ -6,10 +6,12 @@
  *	helper fields	name, offset and size of each field of the descriptor and the wire format
  *	helper threaded	says what mitosis_prepare() says to a process with two threads
  *	helper shared	a parent with shared anonymous memory: prints its reference, waits for input
+ *	helper viewed	the same with memory that it only reads, of a memfd
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,15 +96,18 @@ static int be_threaded(void)
 	return 0;
 }
 
-static int be_shared(void)
+static int be_shared(bool view)
 {
-	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char ref[MITOSIS_REF_MAX], c;
-	int ret;
+	int fd = view ? memfd_create("viewed", MFD_CLOEXEC) : -1, ret;
+	char ref[MITOSIS_REF_MAX], c, *p;
 
+	if (view && (fd < 0 || write(fd, "1", 1) != 1))
+		return 99;
+	p = mmap(NULL, 4096, PROT_READ | (view ? 0 : PROT_WRITE), MAP_SHARED | (view ? 0 : MAP_ANONYMOUS), fd, 0);
 	if (p == MAP_FAILED)
 		return 99;
-	*p = 1;
+	if (!view)
+		*p = 1;
 	ret = mitosis_prepare(NULL, ref);
 	if (ret)
 		return 1;
@@ -122,7 +127,9 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "threaded"))
 		return be_threaded();
 	if (argc == 2 && !strcmp(argv[1], "shared"))
-		return be_shared();
-	fprintf(stderr, "usage: helper uffd|fields|threaded|shared\n");
+		return be_shared(false);
+	if (argc == 2 && !strcmp(argv[1], "viewed"))
+		return be_shared(true);
+	fprintf(stderr, "usage: helper uffd|fields|threaded|shared|viewed\n");
 	return 2;
 }

@@ -94,6 +94,10 @@ start_parent "$helper_tool" shared
 run_child 2000 "$ref"
 expect_status 125
 expect_message "the parent has shared writable memory at 0x"
+start_parent "$helper_tool" viewed
+run_child 2000 "$ref"
+expect_status 125
+expect_message "(/memfd:viewed (deleted)), which a snapshot cannot freeze"
 # A descriptor that cannot be had, with --strict.
 start_parent "$state_tool" descriptors
 run_child 2000 --strict "$ref"
