@@ -65,9 +65,9 @@ static int allow_fork(const char *line, void *data)
 
 	if (areas_range(line, &start, &end))
 		*area = (struct area){ start, end };
-	/* ENOMEM: another thread has unmapped it meanwhile. */
+	/* ENOMEM: another thread has unmapped it meanwhile. EINVAL: memory of a device, never the restorer's. */
 	else if (!strncmp(line, "VmFlags:", 8) && strstr(line, " dc") &&
-		 madvise((void *)area->start, area->end - area->start, MADV_DOFORK) && errno != ENOMEM)
+		 madvise((void *)area->start, area->end - area->start, MADV_DOFORK) && errno != ENOMEM && errno != EINVAL)
 		return -errno;
 	return 0;
 }

@@ -108,7 +108,7 @@ struct mitosis_child_stats {
  * ref filled in, 1 in every resumed child (ref then holds what it held in the parent at the call,
  * or the reference), or a negative errno: -EBUSY more than one thread, -EINVAL arguments,
  * -ENOTSUP unknown engine, -EADDRINUSE and other errors of the listening socket, -ENOMEM or
- * -EAGAIN when the copy cannot be made. Async-signal-safe after a first mitosis_init().
+ * -EAGAIN when the copy cannot be made, or 1024 snapshots of the process are there. Async-signal-safe after a first mitosis_init().
  */
 int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX]);
 

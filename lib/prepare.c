@@ -27,7 +27,7 @@
 #define PR_GET_TID_ADDRESS 40
 #endif
 
-#define SHADOWS_MAX 64
+#define SHADOWS_MAX 1024
 /*
  * Shadows have no exit signal, so that the program's wait() never sees one; a shadow that ended
  * before its parent stays a zombie until the library waits for it here.
@@ -53,14 +53,13 @@ static void reap_shadow(int pid)
 	}
 }
 
-static void remember_shadow(int pid)
+/* A place for one more, or NULL. */
+static int *free_shadow(void)
 {
-	for (int i = 0; i < SHADOWS_MAX; i++) {
-		if (!shadows[i]) {
-			shadows[i] = pid;
-			return;
-		}
-	}
+	for (int i = 0; i < SHADOWS_MAX; i++)
+		if (!shadows[i])
+			return &shadows[i];
+	return NULL;
 }
 
 const struct engine *engine_find(const char *name)
@@ -135,7 +134,7 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	struct mitosis_prepare_args a = MITOSIS_PREPARE_ARGS_INIT;
 	const struct engine *engine;
 	struct timespec now;
-	int err, pid;
+	int err, pid, *shadow;
 
 	if (!ref)
 		return -EINVAL;
@@ -158,6 +157,9 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	if (err)
 		return err;
 	reap_shadows();
+	shadow = free_shadow();
+	if (!shadow)
+		return -EAGAIN;
 
 	memset(&job, 0, sizeof(job));
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -195,7 +197,7 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 		close(job.device_fd);
 	if (pid < 0)
 		return pid;
-	remember_shadow(pid);
+	*shadow = pid;
 	return 0;
 }
 

@@ -9,8 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <time.h>
+
+#ifndef BCACHEFS_MAGIC
+#define BCACHEFS_MAGIC	0xca451a4e	/* Linux 6.7 to 6.17 */
+#endif
 
 /* PAGEMAP_SCAN of Linux 6.7 (include/uapi/linux/fs.h), which older headers lack. */
 struct scan_arg {
@@ -102,13 +108,33 @@ static bool is_recent(const struct stat *st)
 	return now.tv_sec * 1000000000LL + now.tv_nsec - mtime_of(st) < step_ns;
 }
 
-static const char *add_file(struct snapshot *s, const char *path, uint64_t inode, uint32_t *index)
+/* As /proc/self/maps writes a device: "major:minor" in hexadecimal, in one number. */
+static uint64_t number_of_device(uint64_t major, uint64_t minor)
+{
+	return major << 32 | minor;
+}
+
+/*
+ * Is what is at this path now of the file system that the mapping is of? Inode numbers alone do not tell:
+ * another may be mounted there. Three kinds of file systems say one device in maps and others in stat(2).
+ */
+static bool is_device(const char *path, const struct stat *st, uint64_t device)
+{
+	struct statfs fs;
+
+	if (number_of_device(st->st_dev >> 8 & 0xfff, (st->st_dev & 0xff) | (st->st_dev >> 12 & 0xfff00)) == device)
+		return true;
+	return !sys(SYS_statfs, path, &fs) &&
+	       (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC || fs.f_type == BCACHEFS_MAGIC);
+}
+
+static const char *add_file(struct snapshot *s, const char *path, uint64_t device, uint64_t inode, uint32_t *index)
 {
 	struct stat st;
 
 	/* Mappings of one file follow each other almost always. */
 	for (uint32_t i = s->file_count, tries = 0; i-- > 0 && tries < 8; tries++) {
-		if (s->files[i].inode == inode && text_is(s->strings + s->files[i].path, path)) {
+		if (s->files[i].inode == inode && s->file_devices[i] == device && text_is(s->strings + s->files[i].path, path)) {
 			*index = i;
 			return NULL;
 		}
@@ -118,9 +144,10 @@ static const char *add_file(struct snapshot *s, const char *path, uint64_t inode
 	struct descriptor_file *f = &s->files[s->file_count];
 
 	*f = (struct descriptor_file){ .path = add_string(s, path), .inode = inode };
+	s->file_devices[s->file_count] = device;
 	if (!f->path)
 		return "the names of mapped files are too long";
-	if (sys(SYS_stat, path, &st) < 0 || st.st_ino != inode || !S_ISREG(st.st_mode)) {
+	if (sys(SYS_stat, path, &st) < 0 || st.st_ino != inode || !S_ISREG(st.st_mode) || !is_device(path, &st, device)) {
 		f->gone = 1;
 	} else {
 		f->size = (uint64_t)st.st_size;
@@ -170,7 +197,7 @@ const char *collect_areas(struct snapshot *s)
 		return "cannot read /proc/self/maps on the parent's host";
 	while ((p = next_line(&r))) {
 		struct descriptor_vma v = { 0 };
-		uint64_t inode;
+		uint64_t major, minor, inode;
 
 		v.start = text_number(&p, 16);
 		p++;
@@ -183,9 +210,9 @@ const char *collect_areas(struct snapshot *s)
 		p += 5;
 		v.offset = text_number(&p, 16);
 		p++;
-		text_number(&p, 16);
+		major = text_number(&p, 16);
 		p++;
-		text_number(&p, 16);
+		minor = text_number(&p, 16);
 		p++;
 		inode = text_number(&p, 10);
 		while (*p == ' ')
@@ -219,7 +246,7 @@ const char *collect_areas(struct snapshot *s)
 			v.flags |= AREA_REMOTE;
 			v.offset = 0;
 		} else if (p[0]) {
-			const char *why = add_file(s, p, inode, &v.file);
+			const char *why = add_file(s, p, number_of_device(major, minor), inode, &v.file);
 
 			if (why)
 				return why;

@@ -44,6 +44,7 @@ struct snapshot {
 	struct descriptor_extent hot[HOT_MAX];
 	struct descriptor_extent guards[GUARDS_MAX];
 	struct descriptor_file files[FILES_MAX];
+	uint64_t file_devices[FILES_MAX];	/* what maps says */
 	struct descriptor_fd fds[FDS_MAX];
 	uint64_t auxv[AUXV_MAX];
 	char strings[STRINGS_MAX];

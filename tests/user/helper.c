@@ -6,17 +6,22 @@
  *	helper fields	name, offset and size of each field of the descriptor and the wire format
  *	helper threaded	says what mitosis_prepare() says to a process with two threads
  *	helper shared	a parent with shared anonymous memory: prints its reference, waits for input
+ *	helper covered DIRECTORY	the same with a file there over which another file system is mounted, with
+ *				a file of the same name, number, size and time; in a mount namespace of its own
  *	helper viewed	the same with memory that it only reads, of a memfd
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -116,6 +121,43 @@ static int be_shared(bool view)
 	return read(0, &c, 1) < 0;
 }
 
+/* A file of 4096 times the letter on a new file system; its mapping. */
+static char *map_on_new(const char *directory, char letter)
+{
+	const struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+	char path[4096], page[4096], *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data", directory);
+	memset(page, letter, sizeof(page));
+	if (mount("helper", directory, "tmpfs", 0, NULL))
+		return NULL;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, page, sizeof(page)) != (ssize_t)sizeof(page) || futimens(fd, times))
+		return NULL;
+	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int be_covered(const char *directory)
+{
+	char ref[MITOSIS_REF_MAX], c, *p;
+	int ret;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return 77;
+	p = map_on_new(directory, 'a');
+	if (!p || !map_on_new(directory, 'b'))
+		return 99;
+	ret = mitosis_prepare(NULL, ref);
+	if (ret < 0)
+		return 1;
+	printf("%s\n", ret ? (*p == 'a' ? "ok covered" : "WRONG BYTES") : ref);
+	fflush(stdout);
+	return ret ? 0 : read(0, &c, 1) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "uffd"))
@@ -130,6 +172,8 @@ int main(int argc, char **argv)
 		return be_shared(false);
 	if (argc == 2 && !strcmp(argv[1], "viewed"))
 		return be_shared(true);
-	fprintf(stderr, "usage: helper uffd|fields|threaded|shared|viewed\n");
+	if (argc == 3 && !strcmp(argv[1], "covered"))
+		return be_covered(argv[2]);
+	fprintf(stderr, "usage: helper uffd|fields|threaded|shared|viewed|covered DIRECTORY\n");
 	return 2;
 }

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# covered.sh - a mapped file over which another is mounted that looks the same.
+. "$(dirname "$0")/../lib.sh"
+
+[ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip "mounting needs root"
+mkdir there
+start_parent "$helper_tool" covered "$PWD/there"
+# The child's host has the other file.
+nsenter -t "$parent" -m "$bin_dir/mitosis-child" "$ref" >child.out 2>child.err || fail "status $?"
+[ "$(<child.out)" = "ok covered" ] || fail "$(<child.out)"
