@@ -8,12 +8,16 @@
  */
 #include "snapshot.h"
 #include "context.h"
+#include "wire.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #define SHADOW_STACK (128u << 10)
+#define BROKEN_MS 60000
 
 static void run(void *arg)
 {
@@ -35,6 +39,36 @@ static void run(void *arg)
 	serve(s);
 }
 
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return sys(SYS_poll, &p, 1, BROKEN_MS) == 1;
+}
+
+/* There is no memory for anything but this: for a while who asks is told so. */
+static __attribute__((noreturn)) void serve_nothing(const struct shadow_args *args)
+{
+	static const char why[] = "the parent's host has no memory to describe it (limits, overcommit)";
+	struct { struct wire_frame frame; char text[sizeof(why)]; } m = {
+		.frame = { .type = WIRE_ERROR, .length = sizeof(why) - 1 },
+	};
+	struct { struct wire_frame frame; struct wire_hello hello; } asked;
+
+	memcpy(m.text, why, sizeof(why));
+	while (readable(args->listen_fd)) {
+		int fd = (int)sys(SYS_accept4, args->listen_fd, 0, 0, SOCK_CLOEXEC);
+
+		/* What is left unread would make the end a reset, which overtakes the answer. */
+		if (fd >= 0 && readable(fd) && sys(SYS_recvfrom, fd, &asked, sizeof(asked), 0, 0, 0) > 0)
+			sys(SYS_sendto, fd, &m, sizeof(m.frame) + sizeof(why) - 1, MSG_NOSIGNAL, 0, 0);
+		if (fd >= 0)
+			sys(SYS_close, fd);
+	}
+	sys(SYS_exit_group, 1);
+	__builtin_unreachable();
+}
+
 __attribute__((section(".text.entry"))) void shadow_entry(const struct shadow_args *args);
 
 void shadow_entry(const struct shadow_args *args)
@@ -48,7 +82,7 @@ void shadow_entry(const struct shadow_args *args)
 	arena = sys(SYS_mmap, 0, length, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (SYS_FAILED(arena))
-		sys(SYS_exit_group, 1);
+		serve_nothing(args);
 	s = (void *)arena;
 	s->args = *args;
 	s->arena = (uint64_t)arena;

@@ -98,6 +98,11 @@ start_parent "$helper_tool" viewed
 run_child 2000 "$ref"
 expect_status 125
 expect_message "(/memfd:viewed (deleted)), which a snapshot cannot freeze"
+# No memory for the snapshot's description.
+start_parent bash -c 'ulimit -v 120000; exec "$@"' bash "$state_tool" data
+run_child 5000 "$ref"
+expect_status 125
+expect_message "refused: the parent's host has no memory to describe it"
 # A descriptor that cannot be had, with --strict.
 start_parent "$state_tool" descriptors
 run_child 2000 --strict "$ref"
