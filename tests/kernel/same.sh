@@ -16,13 +16,13 @@
 . "$(dirname "$0")/kernel.sh"
 
 need_kernels
-everything="data malloc brk mmap zeros stack protect reserve thp sparse stripes writes
-	files gone-file gone-short-file changed-file tls identity stdio descriptors surroundings fpu clock
+everything="data malloc brk mmap zeros stack protect reserve guards wiped thp sparse stripes writes
+	files gone-file gone-short-file changed-file tls identity stdio descriptors surroundings confined elsewhere covered fpu clock
 	nested again exec handlers pending altstack timers
 	dontneed mremap mremap-discard munmap kernel-access fork fork-threads raw-clone spawn
 	threads threads-resize threads-wander threads-same push-race drain
 	counter variants supervisor many cycles python python-ctypes python-module replay"
-selection="data malloc brk mmap protect files dontneed mremap munmap fork threads drain python"
+selection="data malloc brk mmap protect wiped files dontneed mremap munmap fork threads drain python"
 quick=yes		# two ways of fetching
 case ${SAME:-} in
 all) selection=$everything quick= ;;
