@@ -616,8 +616,13 @@ static void remote_at_end(void *data)
 	if (error && address)
 		log_error("%s: the page at 0x%llx cannot be had: %s", g->options.object,
 			  (unsigned long long)address, remote_reason(error));
-	if (g->options.record_path && !remote_recorded(g->options.remote_fd, g->options.record))
+	if (!g->options.record_path)
+		return;
+	error = remote_recorded(g->options.remote_fd, g->options.record);
+	if (!error)
 		workingset_write(g->options.record, g->options.record_path);
+	else
+		log_error("%s: not written: what was touched cannot be had: %s", g->options.record_path, strerror(-error));
 }
 
 /* A working set first, in one call; then what there is, some at a time, so that signals are heard. */
@@ -627,8 +632,12 @@ static void remote_push(struct pager *g)
 	struct descriptor_extent next;
 
 	if (set && !g->remote_replayed) {
+		int error = remote_prefetch(g->options.remote_fd, set->extents, set->count);
+
 		g->remote_replayed = true;
-		remote_prefetch(g->options.remote_fd, set->extents, set->count);
+		/* Pages of it that cannot be had are the child's affair, when it touches them. */
+		if (error)
+			log_warning("%s: the working set is not fetched first: %s", g->options.object, strerror(-error));
 	}
 	if (!g->options.push || g->remote_pushed == g->options.remote_count)
 		return;
