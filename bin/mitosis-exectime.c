@@ -28,6 +28,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "library.h"
 #include "measure/criu.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
@@ -710,7 +711,7 @@ int main(int argc, char **argv)
 	if (poll)
 		child_options[n++] = (char *)"--poll";
 	p.child_options = child_options;
-	mitosis_set_logger(measure_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || p.criu)) {
 		p.kernel = false;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "mitosis.h"
 #include "record.h"
 #include "tool.h"
@@ -41,14 +42,6 @@ struct snapshots {
 	bool *chosen;
 	size_t count, room;
 };
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level == MITOSIS_LOG_ERROR)
-		tool_error(NULL, "%s", text);
-	else if (level == MITOSIS_LOG_WARNING)
-		tool_warn(NULL, "%s", text);
-}
 
 static int add(const struct mitosis_info *info, void *data)
 {
@@ -80,13 +73,16 @@ static int find_all(struct snapshots *s)
 	int err = mitosis_list(add, s);
 
 	if (err) {
-		tool_error("list", "%s", strerror(-err));
+		library_failed("list", err);
 		return err;
 	}
 	if (s->count)
 		qsort(s->list, s->count, sizeof(*s->list), by_age);
 	s->chosen = calloc(s->count + 1, sizeof(*s->chosen));
-	return s->chosen ? 0 : -ENOMEM;
+	if (s->chosen)
+		return 0;
+	tool_error(NULL, "%s", strerror(ENOMEM));
+	return -ENOMEM;
 }
 
 static bool is_reference(const char *name)
@@ -113,10 +109,13 @@ static bool is_named(const struct mitosis_info *info, const char *name)
 static int ask(struct snapshots *s, const char *reference)
 {
 	struct mitosis_info info = { .size = sizeof(info) };
+	int err = mitosis_query(reference, &info);
 	bool *chosen;
 
-	if (mitosis_query(reference, &info))
+	if (err) {
+		library_failed("snapshot", err);
 		return -ENOENT;
+	}
 	if (add(&info, s))
 		goto no_memory;
 	chosen = realloc(s->chosen, (s->count + 1) * sizeof(*chosen));
@@ -191,13 +190,17 @@ static int choose_from_stdin(struct snapshots *s)
 
 static int release(struct snapshots *s)
 {
-	int err = 0;
+	int status = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (s->chosen[i] && mitosis_release(s->list[i].reference))
-			err = -ENOENT;		/* the logger has told why */
+		int err = s->chosen[i] ? mitosis_release(s->list[i].reference) : 0;
+
+		if (!err)
+			continue;
+		library_failed("release", err);
+		status = -ENOENT;
 	}
-	return err;
+	return status;
 }
 
 static void print_one(struct record_stream *rs, const struct mitosis_info *info)
@@ -280,7 +283,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	status = STATUS_FAILED;
-	mitosis_set_logger(print_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	if (find_all(&s))
 		goto out;
 	for (size_t i = 0; !names && i < s.count; i++)

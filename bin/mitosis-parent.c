@@ -17,22 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "mitosis.h"
 #include "preload.h"
 #include "tool.h"
 #include "wss.h"
-
-static bool told;	/* the library has said why */
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level == MITOSIS_LOG_ERROR) {
-		tool_error(NULL, "%s", text);
-		told = true;
-	}
-	if (level == MITOSIS_LOG_WARNING)
-		tool_warn(NULL, "%s", text);
-}
 
 /* "USR1", "SIGUSR1" or a number */
 static int parse_signal(const char *text)
@@ -93,8 +82,7 @@ static int run_counter(const struct counter *c)
 			int err = mitosis_prepare(c->prepare, ref);
 
 			if (err < 0) {
-				if (!told)
-					tool_error("prepare", "%s", strerror(-err));
+				library_failed("prepare", err);
 				return STATUS_FAILED;
 			}
 			if (err == 1) {
@@ -254,7 +242,7 @@ int main(int argc, char **argv)
 		tool_usage_error("--on", "needs a command");
 		goto out;
 	}
-	mitosis_set_logger(print_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	if (command)
 		status = run_program((char **)command, on, reference, &prepare);
 	else

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "library.h"
 #include "measure/criu.h"
 #include "measure/measure.h"
 #include "mitosis.h"
@@ -88,13 +89,13 @@ static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct 
 	if (err == 1)
 		_exit(0);	/* nobody gets the reference, so nobody resumes it */
 	if (err) {
-		measure_failed("prepare", err);
+		library_failed("prepare", err);
 		return err;
 	}
 	/* Answered only when it could serve a child. */
 	err = mitosis_query(ref, &info);
 	if (err) {
-		measure_failed("snapshot", err);
+		library_failed("snapshot", err);
 		return err;
 	}
 	s->ready_ns = info.ready_ns - start;
@@ -104,7 +105,7 @@ static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct 
 		write_all_pages(w, s);
 	err = mitosis_release(ref);
 	if (err)
-		measure_failed("release", err);
+		library_failed("release", err);
 	return err;
 }
 
@@ -292,7 +293,7 @@ int main(int argc, char **argv)
 		tool_usage_error("--images", "goes with engine criu");
 		goto out;
 	}
-	mitosis_set_logger(measure_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || p.local || p.criu)) {
 		p.kernel = false;

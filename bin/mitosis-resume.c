@@ -27,6 +27,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "library.h"
 #include "measure/criu.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
@@ -953,7 +954,7 @@ int main(int argc, char **argv)
 	p.listen = listen;
 	p.images = images;
 	p.copy_to = copy_to;
-	mitosis_set_logger(measure_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || bare)) {
 		p.kernel = false;
