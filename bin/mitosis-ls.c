@@ -41,6 +41,8 @@ struct snapshots {
 	struct mitosis_info *list;
 	bool *chosen;
 	size_t count, room;
+	bool lacks;		/* one did not answer: it could be any but that of a reference */
+	bool by_list;		/* what was asked for is the list, or names that it is searched for */
 };
 
 static int add(const struct mitosis_info *info, void *data)
@@ -74,7 +76,7 @@ static int find_all(struct snapshots *s)
 
 	if (err) {
 		library_failed("list", err);
-		return err;
+		s->lacks = true;
 	}
 	if (s->count)
 		qsort(s->list, s->count, sizeof(*s->list), by_age);
@@ -135,6 +137,8 @@ static int choose(struct snapshots *s, const char *name)
 {
 	bool found = false;
 
+	if (!is_reference(name))
+		s->by_list = true;
 	for (size_t i = 0; i < s->count; i++) {
 		if (!is_named(&s->list[i], name))
 			continue;
@@ -252,7 +256,7 @@ int main(int argc, char **argv)
 		.examples = "  mitosis-ls\n"
 			    "  mitosis-ls --release web 4711\n"
 			    "  mitosis-ls --references web | head -n 1 | ssh node2 mitosis-child -\n",
-		.exit_status = "  0 done; 1 failed, or a snapshot that was named does not exist; 2 wrong usage\n",
+		.exit_status = "  0 done; 1 failed, a snapshot that was named does not exist, or one does not answer; 2 wrong usage\n",
 	};
 	int do_release = 0, do_release_all = 0, quiet = 0, json = 0, opt, status = STATUS_USAGE, err = 0;
 	struct poptOption options[] = {
@@ -286,6 +290,7 @@ int main(int argc, char **argv)
 	mitosis_set_logger(library_log, NULL);
 	if (find_all(&s))
 		goto out;
+	s.by_list = !names;
 	for (size_t i = 0; !names && i < s.count; i++)
 		s.chosen[i] = true;
 	for (; names && *names; names++) {
@@ -302,7 +307,7 @@ int main(int argc, char **argv)
 	} else if (print_records(&s, json ? RECORD_JSON : RECORD_AUTO, argc, argv)) {
 		err = -EIO;
 	}
-	status = err ? STATUS_FAILED : STATUS_OK;
+	status = err || (s.lacks && s.by_list) ? STATUS_FAILED : STATUS_OK;
 out:
 	poptFreeContext(con);
 	free(s.list);
