@@ -51,6 +51,14 @@ cmp -s out dir/r/records.tsv || fail "standard output is not the stream that is 
 "$bin_dir/mitosis-stats" out >/dev/null || fail "mitosis-stats does not read it"
 said dir/r/state.json "\"kernel\": \"$(uname -r)\""
 
+# A column that begins later, as one of a field that is not always there.
+printf '%s\n' '{"meta":{"tool":"x"}}' '{"how":"a","t_ns":1}' '{"how":"b","u_ns":3,"t_ns":2}' '{"how":"c"}' >json
+echo '[[pass]]
+cmd = "cat json"' >later.toml
+run 0 --hosts a later.toml
+[ "$(column out how | tr '\n' ' ') $(column out t_ns | tr '\n' ' ') $(column out u_ns | tr '\n' ' ')" = "a b c  1 2 NA  NA 3 NA " ] ||
+	fail "$(cat out)"
+
 doing="readiness"
 cat >ready.toml <<'END'
 [[pass]]
