@@ -182,13 +182,37 @@ static int run_criu(struct plan *p, uint64_t bytes)
 	return err;
 }
 
+/* Are there the huge pages that were asked for? If not, the measurement would be another one. */
+static int check_huge(const struct wss *w, const char *size)
+{
+	static uint64_t warned;		/* of this size */
+	uint64_t whole = w->bytes & ~(WSS_HUGE_PAGE - 1);
+	char huge[32];
+
+	if (!w->huge_bytes) {
+		tool_error("--huge", "%s: %s", size, whole ? "the kernel gives no huge pages (see /sys/kernel/mm/transparent_hugepage/enabled)" :
+			   "smaller than a huge page");
+		return -1;
+	}
+	if (w->huge_bytes < whole && warned != w->bytes) {
+		tool_warn("--huge", "%s: only %s of it is in huge pages", size, units_format_size(w->huge_bytes, huge));
+		warned = w->bytes;
+	}
+	return 0;
+}
+
 static int make_working_set(const struct plan *p, struct wss *w, uint64_t bytes)
 {
 	char size[32];
 
-	if (!wss_make(w, bytes, p->huge))
+	units_format_size(bytes, size);
+	if (wss_make(w, bytes, p->huge)) {
+		tool_error("--wss", "%s: %s", size, strerror(errno));
+		return -1;
+	}
+	if (!p->huge || !check_huge(w, size))
 		return 0;
-	tool_error("--wss", "%s: %s", units_format_size(bytes, size), strerror(errno));
+	wss_free(w);
 	return -1;
 }
 
