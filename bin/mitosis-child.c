@@ -10,20 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "mitosis.h"
 #include "tool.h"
-
-static int verbose, quiet;
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level == MITOSIS_LOG_ERROR)
-		tool_error(NULL, "%s", text);
-	else if (level == MITOSIS_LOG_WARNING && !quiet)
-		tool_warn(NULL, "%s", text);
-	else if (level > MITOSIS_LOG_WARNING && verbose)
-		fprintf(stderr, "%s: %s\n", tool_name, text);
-}
 
 /* Standard input may carry other lines (the parent's own output): the first reference counts. */
 static int read_reference(char ref[MITOSIS_REF_MAX])
@@ -74,7 +63,8 @@ int main(int argc, char **argv)
 	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
 	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, *record = NULL, *replay = NULL, *notify = NULL, ref[MITOSIS_REF_MAX];
 	char *engine = NULL;
-	int strict = 0, no_push = 0, private = 0, spin = 0, opt, err;
+	int strict = 0, no_push = 0, private = 0, spin = 0, quiet = 0, verbose = 0, opt, err;
+	struct library_voice voice;
 	uint64_t value;
 	const char *given;
 	struct poptOption options[] = {
@@ -171,7 +161,8 @@ int main(int argc, char **argv)
 		tool_usage_error(NULL, given ? "only one reference is expected" : "no reference given");
 		goto usage;
 	}
-	mitosis_set_logger(print_log, NULL);
+	voice = (struct library_voice){ .quiet = quiet, .verbose = verbose };
+	mitosis_set_logger(library_log, &voice);
 	if (!strcmp(given, "-")) {
 		args.flags |= MITOSIS_RESUME_DISCARD_STDIN;
 		if (read_reference(ref)) {
@@ -191,6 +182,7 @@ int main(int argc, char **argv)
 	}
 	poptFreeContext(con);
 	err = mitosis_resume(ref, &args);
+	library_failed("resume", err);
 	return status_of(err);
 usage:
 	poptFreeContext(con);

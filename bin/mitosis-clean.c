@@ -8,7 +8,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clean/clean.h"
@@ -48,6 +50,31 @@ void clean_report(const struct object *o, const char *why)
 	status = STATUS_FAILED;
 }
 
+void clean_failed(const char *what, const char *why)
+{
+	tool_error(what, "%s", why);
+	status = STATUS_FAILED;
+}
+
+void clean_check_resources(void)
+{
+	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
+		return;
+	tool_error("processes", "cannot be looked at: %s", strerror(errno));
+	exit(STATUS_FAILED);
+}
+
+/* A descriptor for each process that is to be ended: there may be thousands. */
+static void raise_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 static void tell(enum leftover what, const char *name, const char *why)
 {
 	const struct object o = { what == LEFT_TEMPLATE ? "template" : "leftover", name, 0, geteuid() };
@@ -57,10 +84,8 @@ static void tell(enum leftover what, const char *name, const char *why)
 
 static void try(const char *what, int err)
 {
-	if (!err)
-		return;
-	tool_error(what, "%s", strerror(-err));
-	status = STATUS_FAILED;
+	if (err)
+		clean_failed(what, strerror(-err));
 }
 
 static void clean(bool module)
@@ -112,6 +137,7 @@ int main(int argc, char **argv)
 		tool_usage_error(NULL, "%s: no argument is expected", poptPeekArg(con));
 	} else if (opt == TOOL_END) {
 		clean_dry_run = dry_run;
+		raise_limit();
 		status = STATUS_FAILED;
 		if (!record_open(&out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns, NULL, argc, argv)) {
 			status = STATUS_OK;

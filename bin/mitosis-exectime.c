@@ -28,6 +28,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "library.h"
 #include "measure/criu.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
@@ -156,16 +157,24 @@ static struct result pass(struct wss *w, const struct work *k, enum phase phase,
 	return r;
 }
 
+static struct mitosis_child_stats child_stats(void)
+{
+	struct mitosis_child_stats s = { .size = sizeof(s) };
+	int err = mitosis_stats(&s);
+
+	if (err) {
+		library_failed("child", err);
+		_exit(STATUS_FAILED);
+	}
+	return s;
+}
+
 static struct result child_pass(struct wss *w, const struct work *k, enum phase phase)
 {
-	struct mitosis_child_stats before = { .size = sizeof(before) }, after = before;
-	struct result r;
+	struct mitosis_child_stats before = child_stats(), after;
+	struct result r = pass(w, k, phase, w->seed);
 
-	/* A process that CRIU restored has nothing but the kernel's faults. */
-	if (mitosis_stats(&before))
-		return pass(w, k, phase, w->seed);
-	r = pass(w, k, phase, w->seed);
-	mitosis_stats(&after);
+	after = child_stats();
 	r.faults = after.faults - before.faults;
 	r.fetched_pages = after.fetched_pages - before.fetched_pages;
 	return r;
@@ -231,10 +240,11 @@ static void live(const void *data, int report, int until)
 	if (l->criu || parent_prepare(l->engine, l->listen, ref)) {
 		uint64_t first = clock_now_ns();
 
-		r = child_pass(&w, k, PHASE_CHILD);
+		/* A process that CRIU restored has nothing but the kernel's faults. */
+		r = l->criu ? pass(&w, k, PHASE_CHILD, w.seed) : child_pass(&w, k, PHASE_CHILD);
 		r.first_ns = first + (l->criu ? criu_clock_offset() : 0);
 		tell(1, &r);
-		r = child_pass(&w, k, PHASE_CHILD2);
+		r = l->criu ? pass(&w, k, PHASE_CHILD2, w.seed) : child_pass(&w, k, PHASE_CHILD2);
 		tell(1, &r);
 		_exit(0);
 	}
@@ -710,7 +720,7 @@ int main(int argc, char **argv)
 	if (poll)
 		child_options[n++] = (char *)"--poll";
 	p.child_options = child_options;
-	mitosis_set_logger(measure_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || p.criu)) {
 		p.kernel = false;

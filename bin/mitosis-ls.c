@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "mitosis.h"
 #include "record.h"
 #include "tool.h"
@@ -40,15 +41,9 @@ struct snapshots {
 	struct mitosis_info *list;
 	bool *chosen;
 	size_t count, room;
+	bool lacks;		/* one did not answer: it could be any but that of a reference */
+	bool by_list;		/* what was asked for is the list, or names that it is searched for */
 };
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level == MITOSIS_LOG_ERROR)
-		tool_error(NULL, "%s", text);
-	else if (level == MITOSIS_LOG_WARNING)
-		tool_warn(NULL, "%s", text);
-}
 
 static int add(const struct mitosis_info *info, void *data)
 {
@@ -80,13 +75,16 @@ static int find_all(struct snapshots *s)
 	int err = mitosis_list(add, s);
 
 	if (err) {
-		tool_error("list", "%s", strerror(-err));
-		return err;
+		library_failed("list", err);
+		s->lacks = true;
 	}
 	if (s->count)
 		qsort(s->list, s->count, sizeof(*s->list), by_age);
 	s->chosen = calloc(s->count + 1, sizeof(*s->chosen));
-	return s->chosen ? 0 : -ENOMEM;
+	if (s->chosen)
+		return 0;
+	tool_error(NULL, "%s", strerror(ENOMEM));
+	return -ENOMEM;
 }
 
 static bool is_reference(const char *name)
@@ -113,10 +111,13 @@ static bool is_named(const struct mitosis_info *info, const char *name)
 static int ask(struct snapshots *s, const char *reference)
 {
 	struct mitosis_info info = { .size = sizeof(info) };
+	int err = mitosis_query(reference, &info);
 	bool *chosen;
 
-	if (mitosis_query(reference, &info))
+	if (err) {
+		library_failed("snapshot", err);
 		return -ENOENT;
+	}
 	if (add(&info, s))
 		goto no_memory;
 	chosen = realloc(s->chosen, (s->count + 1) * sizeof(*chosen));
@@ -136,6 +137,8 @@ static int choose(struct snapshots *s, const char *name)
 {
 	bool found = false;
 
+	if (!is_reference(name))
+		s->by_list = true;
 	for (size_t i = 0; i < s->count; i++) {
 		if (!is_named(&s->list[i], name))
 			continue;
@@ -191,13 +194,17 @@ static int choose_from_stdin(struct snapshots *s)
 
 static int release(struct snapshots *s)
 {
-	int err = 0;
+	int status = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (s->chosen[i] && mitosis_release(s->list[i].reference))
-			err = -ENOENT;		/* the logger has told why */
+		int err = s->chosen[i] ? mitosis_release(s->list[i].reference) : 0;
+
+		if (!err)
+			continue;
+		library_failed("release", err);
+		status = -ENOENT;
 	}
-	return err;
+	return status;
 }
 
 static void print_one(struct record_stream *rs, const struct mitosis_info *info)
@@ -249,7 +256,7 @@ int main(int argc, char **argv)
 		.examples = "  mitosis-ls\n"
 			    "  mitosis-ls --release web 4711\n"
 			    "  mitosis-ls --references web | head -n 1 | ssh node2 mitosis-child -\n",
-		.exit_status = "  0 done; 1 failed, or a snapshot that was named does not exist; 2 wrong usage\n",
+		.exit_status = "  0 done; 1 failed, a snapshot that was named does not exist, or one does not answer; 2 wrong usage\n",
 	};
 	int do_release = 0, do_release_all = 0, quiet = 0, json = 0, opt, status = STATUS_USAGE, err = 0;
 	struct poptOption options[] = {
@@ -280,9 +287,10 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	status = STATUS_FAILED;
-	mitosis_set_logger(print_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	if (find_all(&s))
 		goto out;
+	s.by_list = !names;
 	for (size_t i = 0; !names && i < s.count; i++)
 		s.chosen[i] = true;
 	for (; names && *names; names++) {
@@ -299,7 +307,7 @@ int main(int argc, char **argv)
 	} else if (print_records(&s, json ? RECORD_JSON : RECORD_AUTO, argc, argv)) {
 		err = -EIO;
 	}
-	status = err ? STATUS_FAILED : STATUS_OK;
+	status = err || (s.lacks && s.by_list) ? STATUS_FAILED : STATUS_OK;
 out:
 	poptFreeContext(con);
 	free(s.list);

@@ -17,22 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "mitosis.h"
 #include "preload.h"
 #include "tool.h"
 #include "wss.h"
-
-static bool told;	/* the library has said why */
-
-static void print_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level == MITOSIS_LOG_ERROR) {
-		tool_error(NULL, "%s", text);
-		told = true;
-	}
-	if (level == MITOSIS_LOG_WARNING)
-		tool_warn(NULL, "%s", text);
-}
 
 /* "USR1", "SIGUSR1" or a number */
 static int parse_signal(const char *text)
@@ -50,21 +39,36 @@ static int parse_signal(const char *text)
 	return -1;
 }
 
-static void print_line(const char *line)
-{
-	printf("%s\n", line);
-	fflush(stdout);
-}
-
+/* To a file, or to standard output: 0 or an errno. */
 static int write_reference(const char *file, const char *ref)
 {
-	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : 1, err = 0;
 
-	if (fd < 0 || dprintf(fd, "%s\n", ref) < 0 || close(fd)) {
-		tool_error(file, "%s", strerror(errno));
-		return -1;
-	}
-	return 0;
+	if (fd < 0 || dprintf(fd, "%s\n", ref) < 0)
+		err = errno;
+	if (file && fd >= 0 && close(fd) && !err)
+		err = errno;
+	return err;
+}
+
+/* A snapshot whose reference is lost can neither be used nor ended by anybody: it goes. */
+static int hand_over(const char *file, const char *ref)
+{
+	/* A reader that has gone is to end us only when that is done. */
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	int err = write_reference(file, ref), release_err;
+
+	signal(SIGPIPE, before);
+	if (!err)
+		return 0;
+	release_err = mitosis_release(ref);
+	if (release_err)
+		library_failed("release", release_err);
+	if (file)
+		tool_error(file, "%s%s", strerror(err), release_err ? "" : "; the snapshot is released");
+	else
+		tool_note_write_error(err);	/* said at the end, unless the reader has gone */
+	return -1;
 }
 
 struct counter {
@@ -93,17 +97,14 @@ static int run_counter(const struct counter *c)
 			int err = mitosis_prepare(c->prepare, ref);
 
 			if (err < 0) {
-				if (!told)
-					tool_error("prepare", "%s", strerror(-err));
+				library_failed("prepare", err);
 				return STATUS_FAILED;
 			}
 			if (err == 1) {
 				/* In a child: it has its own clock to follow. */
 				clock_gettime(CLOCK_MONOTONIC, &next);
 				now = (uint64_t)next.tv_sec * 1000000000U + (uint64_t)next.tv_nsec;
-			} else if (!c->reference) {
-				print_line(ref);
-			} else if (write_reference(c->reference, ref)) {
+			} else if (hand_over(c->reference, ref)) {
 				return STATUS_FAILED;
 			}
 		}
@@ -254,7 +255,7 @@ int main(int argc, char **argv)
 		tool_usage_error("--on", "needs a command");
 		goto out;
 	}
-	mitosis_set_logger(print_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	if (command)
 		status = run_program((char **)command, on, reference, &prepare);
 	else

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "library.h"
 #include "measure/criu.h"
 #include "measure/measure.h"
 #include "mitosis.h"
@@ -88,13 +89,13 @@ static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct 
 	if (err == 1)
 		_exit(0);	/* nobody gets the reference, so nobody resumes it */
 	if (err) {
-		measure_failed("prepare", err);
+		library_failed("prepare", err);
 		return err;
 	}
 	/* Answered only when it could serve a child. */
 	err = mitosis_query(ref, &info);
 	if (err) {
-		measure_failed("snapshot", err);
+		library_failed("snapshot", err);
 		return err;
 	}
 	s->ready_ns = info.ready_ns - start;
@@ -104,7 +105,7 @@ static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct 
 		write_all_pages(w, s);
 	err = mitosis_release(ref);
 	if (err)
-		measure_failed("release", err);
+		library_failed("release", err);
 	return err;
 }
 
@@ -181,13 +182,37 @@ static int run_criu(struct plan *p, uint64_t bytes)
 	return err;
 }
 
+/* Are there the huge pages that were asked for? If not, the measurement would be another one. */
+static int check_huge(const struct wss *w, const char *size)
+{
+	static uint64_t warned;		/* of this size */
+	uint64_t whole = w->bytes & ~(WSS_HUGE_PAGE - 1);
+	char huge[32];
+
+	if (!w->huge_bytes) {
+		tool_error("--huge", "%s: %s", size, whole ? "the kernel gives no huge pages (see /sys/kernel/mm/transparent_hugepage/enabled)" :
+			   "smaller than a huge page");
+		return -1;
+	}
+	if (w->huge_bytes < whole && warned != w->bytes) {
+		tool_warn("--huge", "%s: only %s of it is in huge pages", size, units_format_size(w->huge_bytes, huge));
+		warned = w->bytes;
+	}
+	return 0;
+}
+
 static int make_working_set(const struct plan *p, struct wss *w, uint64_t bytes)
 {
 	char size[32];
 
-	if (!wss_make(w, bytes, p->huge))
+	units_format_size(bytes, size);
+	if (wss_make(w, bytes, p->huge)) {
+		tool_error("--wss", "%s: %s", size, strerror(errno));
+		return -1;
+	}
+	if (!p->huge || !check_huge(w, size))
 		return 0;
-	tool_error("--wss", "%s: %s", units_format_size(bytes, size), strerror(errno));
+	wss_free(w);
 	return -1;
 }
 
@@ -292,7 +317,7 @@ int main(int argc, char **argv)
 		tool_usage_error("--images", "goes with engine criu");
 		goto out;
 	}
-	mitosis_set_logger(measure_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || p.local || p.criu)) {
 		p.kernel = false;

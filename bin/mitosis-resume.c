@@ -27,6 +27,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "library.h"
 #include "measure/criu.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
@@ -363,9 +364,16 @@ static int hear(struct running *r)
 /* All that run have reported: what they hold now, and then they may go. */
 static void let_go(struct running *list, uint64_t n)
 {
-	for (uint64_t i = 0; i < n; i++)
-		if (list[i].hold >= 0)
-			list[i].sample.pss = pss_of((pid_t)list[i].report.pid) + pss_of(list[i].child.pid);
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t child = 0, supervisor = 0;
+
+		if (list[i].hold >= 0) {
+			child = pss_of((pid_t)list[i].report.pid);
+			supervisor = pss_of(list[i].child.pid);
+		}
+		/* Half of it is no measurement. */
+		list[i].sample.pss = child && supervisor ? child + supervisor : 0;
+	}
 	for (uint64_t i = 0; i < n; i++) {
 		if (list[i].hold >= 0)
 			close(list[i].hold);
@@ -953,7 +961,7 @@ int main(int argc, char **argv)
 	p.listen = listen;
 	p.images = images;
 	p.copy_to = copy_to;
-	mitosis_set_logger(measure_log, NULL);
+	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (p.kernel && !measure_has_kernel(p.user || bare)) {
 		p.kernel = false;

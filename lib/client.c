@@ -102,6 +102,19 @@ static int connect_local(const char *name, struct ucred *who)
 	return err;
 }
 
+static int await_answer(int fd)
+{
+	char c;
+	ssize_t n;
+
+	do {
+		n = recv(fd, &c, 1, MSG_PEEK);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return n ? 0 : -ECONNRESET;
+}
+
 int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info)
 {
 	static const uint8_t none[16];
@@ -115,6 +128,9 @@ int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info)
 	}
 	*info = (struct mitosis_info){ .size = sizeof(*info) };
 	err = session_hello(fd, WIRE_FOR_INFO, none);
+	/* Looked for, first: that one which is ending says nothing is for the caller to judge, and to tell. */
+	if (!err)
+		err = await_answer(fd);
 	if (!err)
 		err = read_info(fd, name, info);
 	close(fd);
@@ -152,21 +168,37 @@ int registry_each(int (*fn)(const char *name, void *data), void *data)
 struct list_call {
 	int (*fn)(const struct mitosis_info *info, void *data);
 	void *data;
+	int err;		/* of the first that did not answer */
 };
 
 static int list_one(const char *name, void *data)
 {
-	const struct list_call *call = data;
+	struct list_call *call = data;
 	struct mitosis_info info;
-	struct ucred who;
+	struct ucred who = { 0 };
+	int err, tries = 3;
 
-	/* One that ended since is no error. */
-	return registry_ask(name, &who, &info) ? 0 : call->fn(&info, call->data);
+	/* One that is ending closes its connections, and the next ones when its name goes. */
+	do {
+		err = registry_ask(name, &who, &info);
+	} while ((err == -ECONNRESET || err == -EPIPE) && --tries);
+	if (!err)
+		return call->fn(&info, call->data);
+	/* One that ended since is no error, nor is another user's that goes by our name. */
+	if (err == -ECONNREFUSED || (who.pid && geteuid() && who.uid != geteuid()))
+		return 0;
+	/* The others have been logged, with what was wrong in the answer. */
+	if (err != -EPROTO && err != -EACCES)
+		log_error("snapshot served by process %s: cannot be asked: %s", strrchr(name, '/') + 1, strerror(-err));
+	if (!call->err)
+		call->err = err;
+	return 0;
 }
 
 EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), void *data)
 {
-	struct list_call call = { fn, data };
+	struct list_call call = { fn, data, 0 };
+	int ret = registry_each(list_one, &call);
 
-	return registry_each(list_one, &call);
+	return ret ? ret : call.err;
 }

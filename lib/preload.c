@@ -20,7 +20,8 @@
 static struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
 static char listen_at[300], engine[16], label[MITOSIS_LABEL_MAX], file[PATH_MAX];
 
-static void write_all(int fd, const char *text)
+/* 0 or an errno */
+static int write_all(int fd, const char *text)
 {
 	size_t left = strlen(text);
 
@@ -28,35 +29,90 @@ static void write_all(int fd, const char *text)
 		ssize_t n = write(fd, text, left);
 
 		if (n < 0 && errno != EINTR)
-			return;
+			return errno;
 		if (n > 0) {
 			text += n;
 			left -= (size_t)n;
 		}
 	}
+	return 0;
 }
 
+/* One line, and so one write(2): others may write there, too. */
+static void complain(const char *object, const char *reason, const char *more)
+{
+	static char text[PATH_MAX + 256];	/* the program may have a small stack */
+
+	strcpy(text, "mitosis-parent: ");
+	strcat(text, object);
+	strcat(text, ": ");
+	strcat(text, reason);
+	strcat(text, more);
+	strcat(text, "\n");
+	write_all(2, text);
+}
+
+static const char *describe(int err)
+{
+	const char *text = strerrordesc_np(err);	/* strerror() may allocate */
+
+	return text ? text : "unknown error";
+}
+
+/*
+ * Served at all addresses, a snapshot is named by this host's name. Only the resolver knows that, which may
+ * not run in a signal handler; but all addresses are those of the loopback, too.
+ */
+static int release(const char *ref)
+{
+	const char *host = strstr(ref, "://") + 3, *port = strrchr(ref, ':');
+	char local[MITOSIS_REF_MAX];
+	int err;
+
+	if (*host == '[' || host + strspn(host, "0123456789.") == port)
+		return mitosis_release(ref);
+	for (int six = 0; six < 2; six++) {
+		memcpy(local, ref, (size_t)(host - ref));
+		strcpy(stpcpy(local + (host - ref), six ? "[::1]" : "127.0.0.1"), port);
+		err = mitosis_release(local);
+		if (!err)
+			break;
+	}
+	return err;
+}
+
+/* 0 or an errno */
+static int hand_over(char ref[MITOSIS_REF_MAX + 1])
+{
+	size_t length = strlen(ref);
+	int fd = file[0] ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : 1, err;
+
+	if (fd < 0)
+		return errno;
+	strcpy(ref + length, "\n");
+	err = write_all(fd, ref);
+	ref[length] = '\0';
+	if (file[0] && close(fd) && !err)
+		err = errno;
+	return err;
+}
+
+/*
+ * A snapshot whose reference is lost can neither be used nor ended by anybody: it goes. The program, to
+ * which nothing happened, goes on.
+ */
 static void on_signal(int signo)
 {
-	char ref[MITOSIS_REF_MAX + 1], digits[16];
-	int saved = errno, err = mitosis_prepare(&args, ref), fd = 1, i = sizeof(digits);
+	char ref[MITOSIS_REF_MAX + 1];
+	int saved = errno, err = mitosis_prepare(&args, ref);
 
 	if (!err) {
-		if (file[0])
-			fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-		strcat(ref, "\n");
-		write_all(fd, ref);
-		if (file[0] && fd >= 0)
-			close(fd);
+		err = hand_over(ref);
+		if (err)
+			complain(file[0] ? file : "standard output", describe(err),
+				 release(ref) ? "; the snapshot cannot be released either" : "; the snapshot is released");
 	} else if (err < 0) {
-		digits[--i] = '\0';
-		digits[--i] = '\n';
-		for (int n = -err; n; n /= 10)
-			digits[--i] = (char)('0' + n % 10);
-		write_all(2, err == -EBUSY ? "mitosis-parent: prepare: the program has more than one thread\n" :
-			     "mitosis-parent: prepare: failed with errno ");
-		if (err != -EBUSY)
-			write_all(2, digits + i);
+		complain("prepare", err == -EBUSY ? "the program has more than one thread" : describe(-err), "");
 	}
 	errno = saved;
 }
@@ -118,5 +174,5 @@ __attribute__((constructor)) static void begin(void)
 	args.engine = engine[0] ? engine : NULL;
 	args.label = label[0] ? label : NULL;
 	if (mitosis_init())
-		write_all(2, "mitosis-parent: cannot initialize\n");
+		complain("prepare", "cannot be made ready", "");
 }

@@ -50,6 +50,8 @@ static bool shows_snapshot(struct process *p)
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)p->pid);
 	f = fopen(path, "re");
+	if (!f)
+		clean_check_resources();
 	while (f && !found && getline(&line, &room, f) > 0) {
 		char file[128];
 		struct statfs st;
@@ -145,21 +147,21 @@ int clean_children(void)
 		searched = &s;
 		err = each_process(find_supervisor, &s);
 		spare("child", &s.supervisors);
-		found = s.supervisors.count;
-		if (!err && found)
+		if (!err && s.supervisors.count)
 			err = each_process(find_below, &s);
-		processes_end("child", &s.supervisors, &s.below);
+		found = processes_end("child", &s.supervisors, &s.below);
 		if (module && !err && (!clean_dry_run || !found)) {
 			err = each_process(find_other, &s);
 			spare("child", &s.others);
-			found += s.others.count;
-			processes_end("child", &s.others, &(struct processes){ 0 });
+			found += processes_end("child", &s.others, &(struct processes){ 0 });
 		}
 		processes_free(&s.supervisors);
 		processes_free(&s.below);
 		processes_free(&s.others);
 		if (clean_dry_run)
-			break;
+			return err;
 	}
+	if (found && !err)
+		clean_failed("children", "new ones were there each time that some had been ended");
 	return err;
 }

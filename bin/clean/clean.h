@@ -16,6 +16,14 @@ struct object {
 /* What became of an object. why NULL: it is gone, or with --dry-run it is there; else why it is left. */
 void clean_report(const struct object *o, const char *why);
 
+/* It cannot be known whether anything is left. */
+void clean_failed(const char *what, const char *why);
+/*
+ * After something could not be opened: for want of descriptors or memory everything would look as if it
+ * were not there, so that this ends the tool with a message. Otherwise it is gone, or not ours.
+ */
+void clean_check_resources(void);
+
 extern bool clean_dry_run;
 
 /* process.c */
@@ -38,9 +46,10 @@ void processes_free(struct processes *p);
 bool process_wait(const struct process *p, int ms);
 /*
  * End all by SIGTERM, those that have not ended in time by SIGKILL, and report them as objects of this
- * kind. below: what SIGKILL goes to as well, since it belongs to them.
+ * kind. below: what SIGKILL goes to as well, since it belongs to them. Returns how many have ended, with
+ * --dry-run how many there are.
  */
-void processes_end(const char *kind, const struct processes *p, const struct processes *below);
+size_t processes_end(const char *kind, const struct processes *p, const struct processes *below);
 
 /* children.c: children of snapshots, and what supervises them */
 int clean_children(void);

@@ -25,12 +25,15 @@ struct lock {
 static struct lock *locks;
 static size_t lock_count;
 
-static void find_locks(void)
+static int find_locks(void)
 {
 	DIR *d = opendir(lean_run());
 	struct dirent *e;
+	int err = 0;
 
-	while (d && (e = readdir(d)) != NULL) {
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d)) != NULL) {
 		size_t n = strlen(e->d_name);
 		struct lock *list;
 		struct stat st;
@@ -38,14 +41,16 @@ static void find_locks(void)
 		if (n < 6 || n - 5 > LEAN_NAME_MAX || strcmp(e->d_name + n - 5, ".lock") || fstatat(dirfd(d), e->d_name, &st, 0))
 			continue;
 		list = realloc(locks, (lock_count + 1) * sizeof(*list));
-		if (!list)
+		if (!list) {
+			err = -ENOMEM;
 			break;
+		}
 		locks = list;
 		locks[lock_count] = (struct lock){ .dev = st.st_dev, .ino = st.st_ino };
 		memcpy(locks[lock_count++].name, e->d_name, n - 5);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
+	return err;
 }
 
 /* The template whose lock it has open. */
@@ -58,6 +63,8 @@ static const struct lock *lock_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	d = opendir(path);
+	if (!d)
+		clean_check_resources();
 	while (d && !found && (e = readdir(d)) != NULL) {
 		struct stat st;
 
@@ -96,10 +103,10 @@ static void find(pid_t pid, void *data)
 int clean_containers(void)
 {
 	struct search s = { 0 };
-	int err;
+	int err = find_locks();
 
-	find_locks();
-	err = lock_count ? each_process(find, &s) : 0;
+	if (!err && lock_count)
+		err = each_process(find, &s);
 	processes_end("container", &s.runners, &s.spawners);
 	processes_free(&s.runners);
 	processes_free(&s.spawners);

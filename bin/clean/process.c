@@ -56,6 +56,8 @@ pid_t parent_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		clean_check_resources();
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (fd >= 0)
 		close(fd);
@@ -84,8 +86,10 @@ static bool is_of_this_suite(const char *exe)
 	struct stat st;
 	void *map;
 
-	if (fd < 0)
+	if (fd < 0) {
+		clean_check_resources();
 		return false;
+	}
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (map != MAP_FAILED) {
@@ -121,14 +125,16 @@ void processes_add(struct processes *p, pid_t pid, bool (*is_ours)(struct proces
 	struct stat st;
 
 	if (!list) {
-		tool_error(NULL, "%s", strerror(ENOMEM));
-		exit(STATUS_FAILED);
+		clean_check_resources();
+		return;
 	}
 	p->list = list;
 	new = &list[p->count];
 	*new = (struct process){ .pid = pid, .fd = (int)syscall(SYS_pidfd_open, pid, 0) };
-	if (new->fd < 0)
+	if (new->fd < 0) {
+		clean_check_resources();
 		return;
+	}
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	if (!stat(path, &st) && is_ours(new)) {
 		new->user = st.st_uid;
@@ -180,9 +186,10 @@ static bool wait_all(const struct processes *p, int ms)
 	return true;
 }
 
-void processes_end(const char *kind, const struct processes *p, const struct processes *below)
+size_t processes_end(const char *kind, const struct processes *p, const struct processes *below)
 {
 	int *errors = calloc(p->count + 1, sizeof(*errors));
+	size_t ended = 0;
 
 	for (size_t i = 0; i < p->count && !clean_dry_run; i++)
 		errors[i] = send_signal(&p->list[i], SIGTERM);
@@ -197,10 +204,13 @@ void processes_end(const char *kind, const struct processes *p, const struct pro
 	for (size_t i = 0; i < p->count; i++) {
 		const struct object o = { kind, p->list[i].name, p->list[i].pid, p->list[i].user };
 
-		if (clean_dry_run || process_wait(&p->list[i], 0))
+		if (clean_dry_run || process_wait(&p->list[i], 0)) {
 			clean_report(&o, NULL);
-		else
-			clean_report(&o, errors && errors[i] ? strerror(-errors[i]) : "it does not end, not even by SIGKILL");
+			ended++;
+			continue;
+		}
+		clean_report(&o, errors && errors[i] ? strerror(-errors[i]) : "it does not end, not even by SIGKILL");
 	}
 	free(errors);
+	return ended;
 }

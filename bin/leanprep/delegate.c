@@ -37,16 +37,39 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
-/* Why a group lacks a controller. */
+/* Does the group at the top of cgroup v2 have it? In a cgroup namespace that is a group like any other. */
+static bool top_has(const char *controller, bool *in_namespace)
+{
+	char root[PATH_MAX], path[PATH_MAX + 32], *text;
+	bool has;
+
+	*in_namespace = false;
+	if (cgroup_root(root))
+		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.events", root);
+	*in_namespace = !access(path, F_OK);
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", root);
+	text = read_text(path);
+	has = text && has_word(text, controller);
+	free(text);
+	return has;
+}
+
+/*
+ * Why a group lacks a controller. /proc/cgroups tells more of what cgroup v1 could have, and since Linux 6.12
+ * nothing of what a kernel has for cgroup v2 alone.
+ */
 static const char *why_not(const char *controller)
 {
-	char *text = read_text("/proc/cgroups"), *at = text, *line;
-	const char *why = "it is not delegated to this place";
+	static const char not_here[] = "it is not delegated to this place";
+	const char *why;
+	char *text, *at, *line;
+	bool in_namespace;
 
-	if (!text)
-		return why;
-	if (!strstr(text, controller))
-		why = "this kernel lacks the controller";
+	if (top_has(controller, &in_namespace))
+		return not_here;
+	why = in_namespace ? not_here : "this kernel has no such controller, or it is disabled on the kernel's command line";
+	at = text = read_text("/proc/cgroups");
 	while ((line = strsep(&at, "\n")) != NULL) {
 		char name[32];
 		int hierarchy, groups, enabled;

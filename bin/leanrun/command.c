@@ -72,15 +72,19 @@ static void default_action(struct run *r, int signo)
 static void stop(struct run *r)
 {
 	bool frozen = r->leaf.fd >= 0 && !leaf_freeze(r->leaf.fd, true);
+	int err;
 
 	/* Without a cgroup: init stops all there is, a command in its place only itself. */
 	if (!frozen)
 		kill(r->pid, r->init ? SIGTSTP : SIGSTOP);
 	kill(getpid(), SIGSTOP);
-	if (frozen)
-		leaf_freeze(r->leaf.fd, false);
-	else
+	if (!frozen) {
 		kill(r->pid, SIGCONT);
+		return;
+	}
+	err = leaf_freeze(r->leaf.fd, false);
+	if (err)
+		tool_error(r->job->name, "cgroup c%u: the container stays frozen: %s", r->leaf.number, strerror(-err));
 }
 
 static void take_signals(struct run *r)
@@ -227,6 +231,10 @@ int run_command(struct job *j)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	r.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (r.signals < 0) {
+		tool_error(j->name, "signals: %s", strerror(errno));
+		return STATUS_CANNOT_RUN;
+	}
 	r.pid = lean_spawn(r.spawn);
 	if (r.pid < 0)
 		return job_failed(j, r.spawn, r.pid);
@@ -236,6 +244,12 @@ int run_command(struct job *j)
 		if (r.master >= 0) {
 			terminal_copy_size(r.master);
 			terminal_raw();
+		} else if (r.master != -EPIPE) {
+			tool_error(j->name, "terminal: %s", strerror(-r.master));
+			kill(r.pid, SIGKILL);
+			while (waitpid(r.pid, NULL, 0) < 0 && errno == EINTR)
+				;
+			return STATUS_CANNOT_RUN;
 		}
 	}
 	relay(&r);

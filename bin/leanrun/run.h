@@ -45,7 +45,8 @@ struct init {
 void init_main(struct lean_spawn *s);
 
 /* terminal.c */
-int terminal_receive(int socket);	/* the master's descriptor, or -1 */
+/* The master's descriptor, or -errno; -EPIPE: the container ended before, and tells why itself. */
+int terminal_receive(int socket);
 void terminal_send(struct lean_spawn *s, int socket, int master);
 /* The user's terminal passes everything on, until terminal_restore(). */
 int terminal_raw(void);

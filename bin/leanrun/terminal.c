@@ -48,13 +48,18 @@ int terminal_receive(int socket)
 	union rights rights = { 0 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof(rights) };
 	struct cmsghdr *h;
+	ssize_t n;
 	int fd;
 
-	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
+	do {
+		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return n ? -errno : -EPIPE;
 	h = CMSG_FIRSTHDR(&m);
+	/* The message comes without it when there is no descriptor left for it. */
 	if (!h || h->cmsg_type != SCM_RIGHTS)
-		return -1;
+		return -EMFILE;
 	memcpy(&fd, CMSG_DATA(h), sizeof(fd));
 	return fd;
 }

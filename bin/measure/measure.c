@@ -11,30 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "tool.h"
-
-static bool told;	/* the library has said why */
-
-void measure_log(enum mitosis_log_level level, const char *text, void *data)
-{
-	if (level == MITOSIS_LOG_ERROR) {
-		tool_error(NULL, "%s", text);
-		told = true;
-	}
-	if (level == MITOSIS_LOG_WARNING)
-		tool_warn(NULL, "%s", text);
-}
-
-void measure_failed(const char *what, int err)
-{
-	if (!told)
-		tool_error(what, "%s", strerror(-err));
-}
 
 bool measure_has_kernel(bool others)
 {
-	if (!mitosis_engine_check("kernel"))
+	int err = mitosis_engine_check("kernel");
+
+	if (!err)
 		return true;
+	library_failed("engine kernel", err);
 	if (others)
 		tool_warn("engine kernel", "left out");
 	return false;
@@ -129,7 +115,7 @@ int parent_prepare(const char *engine, const char *listen, char ref[MITOSIS_REF_
 	ret = mitosis_prepare(&args, ref);
 	if (ret >= 0)
 		return ret;
-	tool_error(listen ? listen : "prepare", "%s", strerror(-ret));
+	library_failed(listen ? listen : "prepare", ret);
 	_exit(STATUS_FAILED);
 }
 

@@ -14,11 +14,6 @@
 
 #include "mitosis.h"
 
-/* The library's errors and warnings, as the tool's own. */
-void measure_log(enum mitosis_log_level level, const char *text, void *data);
-/* Say that it failed, and why, unless the library has. */
-void measure_failed(const char *what, int err);
-
 /* Can snapshots be taken with engine kernel here? Says why not; only warns if others are measured. */
 bool measure_has_kernel(bool others);
 

@@ -41,7 +41,7 @@ static __attribute__((noreturn)) void live(struct shared *shared, uint64_t bytes
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	close_range(3, ~0U, 0);
-	if (bytes && wss_make(&w, bytes, huge))
+	if (bytes && (wss_make(&w, bytes, huge) || (huge && !w.huge_bytes)))
 		_exit(1);
 	atomic_store(&shared->ready, 1);
 	last = clock_now_ns();

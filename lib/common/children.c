@@ -125,6 +125,8 @@ int write_exactly(int fd, const void *from, size_t n)
 
 		if (put < 0 && errno == EINTR)
 			continue;
+		if (!put)
+			errno = ENOSPC;		/* a write that says no more than that it wrote nothing */
 		if (put <= 0)
 			return -1;
 		from = (const char *)from + put;

@@ -3,11 +3,13 @@
 #include "wss.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #define PAGE 4096u
 #define WORDS (PAGE / sizeof(uint64_t))
-#define HUGE_PAGE (2UL << 20)
+#define HUGE_PAGE WSS_HUGE_PAGE
 
 /* Multiplication by an odd constant is a bijection: no two words of a working set are equal. */
 static uint64_t first_word(uint64_t page, uint64_t seed)
@@ -44,6 +46,26 @@ const void *wss_check(const struct wss *w, uint64_t n)
 	return w->pages ? wss_check_page(w, n % w->pages) : NULL;
 }
 
+/* What of it the kernel has put in huge pages: madvise(2) only says that it may. 0, or -1 with errno. */
+static int count_huge(struct wss *w)
+{
+	uint64_t from = (uint64_t)(uintptr_t)w->base, to = from + w->bytes, start, end, kib;
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool inside = false;
+	char line[256];
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2)
+			inside = start < to && end > from;
+		else if (inside && sscanf(line, "AnonHugePages: %" SCNu64, &kib) == 1)
+			w->huge_bytes += kib * 1024;
+	}
+	fclose(f);
+	return 0;
+}
+
 int wss_make(struct wss *w, uint64_t bytes, bool huge)
 {
 	uint64_t length = (bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1), slack = huge ? HUGE_PAGE : 0;
@@ -67,6 +89,13 @@ int wss_make(struct wss *w, uint64_t bytes, bool huge)
 	madvise(w->base, length, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	for (uint64_t p = 0; p < w->pages; p++)
 		wss_fill_page(w, p, w->seed);
+	if (huge && count_huge(w)) {
+		int err = errno;
+
+		wss_free(w);
+		errno = err;
+		return -1;
+	}
 	return 0;
 }
 

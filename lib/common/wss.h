@@ -12,13 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WSS_HUGE_PAGE (2UL << 20)
+
 struct wss {
 	uint64_t *base;
 	uint64_t bytes, pages;
+	uint64_t huge_bytes;	/* of these in transparent huge pages, if they were asked for */
 	uint64_t seed;
 };
 
-/* Maps and fills it; huge asks for transparent huge pages. 0, or -1 with errno. */
+/*
+ * Maps and fills it; huge asks for transparent huge pages, which a host need not give: see huge_bytes. 0, or
+ * -1 with errno.
+ */
 int wss_make(struct wss *w, uint64_t bytes, bool huge);
 void wss_free(struct wss *w);
 /* Fill one page for a seed. */

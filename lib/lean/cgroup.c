@@ -201,7 +201,12 @@ int leaf_freeze(int leaf_fd, bool freeze)
 {
 	int err = group_write(leaf_fd, "cgroup.freeze", freeze ? "1" : "0");
 
-	return err ? err : await_event(leaf_fd, "frozen", freeze, PATIENCE_NS);
+	if (!err)
+		err = await_event(leaf_fd, "frozen", freeze, PATIENCE_NS);
+	/* Not by half, and not later. */
+	if (err && freeze)
+		group_write(leaf_fd, "cgroup.freeze", "0");
+	return err;
 }
 
 static int set_limit(int fd, const struct lean_template *t, const char *name, const char *file, const char *value)
@@ -237,8 +242,8 @@ static int try_leaf(int group, const struct lean_template *t, unsigned int limit
 {
 	char name[16];
 	int64_t kills;
+	int fd, err;
 	bool made;
-	int fd;
 
 	snprintf(name, sizeof(name), "c%u", n);
 	made = !mkdirat(group, name, 0755);
@@ -262,8 +267,12 @@ static int try_leaf(int group, const struct lean_template *t, unsigned int limit
 		tool_error(t->name, "cgroup %s: processes of a container that was left cannot be killed", name);
 		goto fail;
 	}
-	if (!made && number_of(fd, "cgroup.events", "frozen") == 1)
-		leaf_freeze(fd, false);
+	/* What starts in a frozen one never runs. */
+	err = !made && number_of(fd, "cgroup.events", "frozen") == 1 ? leaf_freeze(fd, false) : 0;
+	if (err) {
+		tool_error(t->name, "cgroup %s: cannot be thawed: %s", name, strerror(-err));
+		goto fail;
+	}
 	kills = limits & LEAN_MEMORY ? number_of(fd, "memory.events", "oom_kill") : 0;
 	*leaf = (struct lean_leaf){ .fd = fd, .number = n, .oom_kills = kills > 0 ? (uint64_t)kills : 0 };
 	return 1;

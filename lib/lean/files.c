@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "children.h"
+
 int write_text(const char *path, const char *text, mode_t mode)
 {
 	char part[PATH_MAX];
@@ -21,8 +23,8 @@ int write_text(const char *path, const char *text, mode_t mode)
 	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, length) != (ssize_t)length || fsync(fd))
-		err = errno ? -errno : -ENOSPC;
+	if (write_exactly(fd, text, length) || fsync(fd))
+		err = -errno;
 	if (close(fd) && !err)
 		err = -errno;
 	if (!err && rename(part, path))
@@ -119,6 +121,21 @@ int remove_tree(const char *path)
 	return err;
 }
 
+/* Through memory: the number of bytes, at least 1, or -1 with errno. */
+static ssize_t copy_some(int in, int out, off_t left)
+{
+	char buffer[65536];
+	ssize_t n = read(in, buffer, left < (off_t)sizeof(buffer) ? (size_t)left : sizeof(buffer));
+
+	if (n < 0)
+		return -1;
+	if (!n) {
+		errno = EIO;	/* it ends before its size: it has been truncated meanwhile */
+		return -1;
+	}
+	return write_exactly(out, buffer, (size_t)n) ? -1 : n;
+}
+
 int copy_file(const char *from, const char *to)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC), out, err = 0;
@@ -139,17 +156,11 @@ int copy_file(const char *from, const char *to)
 	}
 	for (off_t left = st.st_size; left > 0 && !err;) {
 		ssize_t n = copy_file_range(in, NULL, out, NULL, (size_t)left, 0);
-		char buffer[65536];
 
-		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) {
-			n = read(in, buffer, sizeof(buffer));
-			if (n > 0 && write(out, buffer, (size_t)n) != n)
-				err = errno ? -errno : -ENOSPC;
-		}
+		if (!n || (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)))
+			n = copy_some(in, out, left);
 		if (n < 0)
 			err = -errno;
-		if (n <= 0)
-			break;
 		left -= n;
 	}
 	/* The umask took some away; nothing is owned by anybody else here. */

@@ -33,6 +33,10 @@ int filter_read(const char *name, struct sock_fprog *program)
 	int fd = open(lean_run_path(path, name, "seccomp"), O_RDONLY | O_CLOEXEC);
 
 	program->filter = NULL;
+	if (fd < 0 && errno != ENOENT) {
+		tool_error(path, "%s", strerror(errno));
+		return -1;
+	}
 	if (fd >= 0 && !fstat(fd, &st) && st.st_size > 0 && !(st.st_size % (off_t)sizeof(struct sock_filter)) &&
 	    st.st_size / (off_t)sizeof(struct sock_filter) <= BPF_MAXINSNS) {
 		program->filter = malloc((size_t)st.st_size);

@@ -140,7 +140,7 @@ int leaf_take(int group, const struct lean_template *t, unsigned int limits, str
 void leaf_give_back(struct lean_leaf *leaf);
 /* Was a process of this leaf killed for want of memory since it was taken? */
 bool leaf_ran_out(const struct lean_leaf *leaf);
-/* Freeze or thaw and wait until it is so. 0 or -errno. */
+/* Freeze or thaw and wait until it is so. 0 or -errno; what cannot be frozen goes on. */
 int leaf_freeze(int leaf_fd, bool freeze);
 /* 0 or -errno */
 int group_write(int dir_fd, const char *file, const char *text);

@@ -59,6 +59,18 @@ for options in "${modes[@]}"; do
 	expect snapshot found 1
 	expect child found 1
 	alive "$shadow" && alive "$child" && alive "$real" || fail "a dry run ended something"
+	# What cannot be looked at for want of descriptors is not taken for nothing.
+	for limit in 4 5 6 7 8 9 10 11 12; do
+		status=0
+		bash -c 'ulimit -n "$1" && exec "$2" --dry-run' - "$limit" "$clean" >out 2>clean.err </dev/null || status=$?
+		if [ "$status" = 0 ]; then
+			expect snapshot found 1
+			expect child found 1
+		else
+			[ "$status" = 1 ] && grep -q 'Too many open files$' clean.err || fail "$limit: status $status: $(cat clean.err)"
+		fi
+	done
+	[ "$status" = 0 ] || fail "$limit descriptors are too few"
 	grep -q "${ref##*/}" out clean.err && fail "the key to a snapshot is printed"
 	cleaned 0
 	expect snapshot removed 1

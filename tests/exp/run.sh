@@ -51,6 +51,14 @@ cmp -s out dir/r/records.tsv || fail "standard output is not the stream that is 
 "$bin_dir/mitosis-stats" out >/dev/null || fail "mitosis-stats does not read it"
 said dir/r/state.json "\"kernel\": \"$(uname -r)\""
 
+# A column that begins later, as one of a field that is not always there.
+printf '%s\n' '{"meta":{"tool":"x"}}' '{"how":"a","t_ns":1}' '{"how":"b","u_ns":3,"t_ns":2}' '{"how":"c"}' >json
+echo '[[pass]]
+cmd = "cat json"' >later.toml
+run 0 --hosts a later.toml
+[ "$(column out how | tr '\n' ' ') $(column out t_ns | tr '\n' ' ') $(column out u_ns | tr '\n' ' ')" = "a b c  1 2 NA  NA 3 NA " ] ||
+	fail "$(cat out)"
+
 doing="readiness"
 cat >ready.toml <<'END'
 [[pass]]
@@ -144,6 +152,28 @@ sed 's/clean-up >>order/unclean >\&2; exit 6/' setup.toml >unclean.toml
 run 1 --set n=0 unclean.toml
 said err 'clean-up: cleanup1 on a: exit status 6'
 said err '  a| unclean'
+
+doing="what cannot be ended"
+# A process that is seen and does not end; and time passes quickly meanwhile.
+mkdir stuck
+cat >stuck/grep <<END
+#!/bin/sh
+case \$* in
+*-lzxF\ MITOSIS_EXP_RUN=*) echo /proc/999999999/environ ;;
+*) exec $(command -v grep) "\$@" ;;
+esac
+END
+cat >stuck/date <<END
+#!/bin/sh
+echo \$((\$($(command -v date) +%s) * 1000))
+END
+chmod +x stuck/*
+echo '[[pass]]
+cmd = "true"' >stuck.toml
+PATH=$PWD/stuck:$PATH run 1 --hosts a stuck.toml
+said err 'cannot be ended: process 999999999$'
+
+doing="needs"
 expect 77 env PATH=/usr/bin:/bin "$tool" run -L local -o dir2 --set n=0 --quick <(sed 's/^\[template\]/[experiment]\nneeds = ["no-such-program"]\n[template]/' setup.toml)
 said err 'no-such-program is not there on a'
 

@@ -43,6 +43,21 @@ said err 'nosuch: no such template'
 expect 2 "$run"
 expect 2 "$run" t --no-such-option -- true
 
+doing="too few descriptors"
+for limit in $(seq 4 16); do
+	status=0
+	bash -c 'ulimit -n "$1" && shift && exec "$@"' - "$limit" "$run" t -- sh -c 'echo fine' >out 2>err </dev/null || status=$?
+	if [ "$status" = 0 ]; then
+		prints fine
+	else
+		[ "$status" = 125 ] && [ "$(grep -c '^mitosis-leanrun: ' err)" = 1 ] || fail "$limit: status $status: $(<err)"
+		cat err >>limits
+	fi
+done
+# What a user's containers need before is more than that.
+[ "$(id -u)" != 0 ] || said limits 't: signals: Too many open files'
+[ "$status" = 0 ] || fail "$limit are too few"
+
 doing="environment"
 SECRET=1 KEPT=2 expect 0 "$run" t --env A=b --env KEPT --env NOT_SET --env HOME=/x -- env
 ! grep -q SECRET out || fail "the caller's environment is in the container"
@@ -155,6 +170,22 @@ cat >terminal.py <<-'END'
 	# A shell has job control. It may warn of the stopped job at the first exit.
 	code = dialogue([run, "t", "--", "sh", "-i"], [(b"# ", b"(printf 'st%s\\n' arted; exec sleep 1000)\n"), (b"started", b"\x1a"), (b"Stopped", b"kill -KILL %1; wait\n"), (b"# ", b"printf 'do%s\\n' ne\n"), (b"done\r", b"exit 3\nexit 3\n")])
 	assert code == 3, code
+	# Whatever lacks a descriptor, it says so and ends.
+	said = ""
+	for limit in range(5, 20):
+	    pid, fd = pty.fork()
+	    if pid == 0:
+	        os.execvp("bash", ["bash", "-c", 'ulimit -n "$1" && shift && exec "$@"', "-", str(limit), run, "t", "--", "sh", "-c", "echo fine"])
+	    text = b""
+	    try:
+	        while True:
+	            text += os.read(fd, 4096)
+	    except OSError:
+	        os.close(fd)
+	    code, text = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text.decode()
+	    assert (code, text) == (0, "fine\r\n") or (code == 125 and text.startswith("mitosis-leanrun: ") and text.count("\n") == 1), (limit, code, text)
+	    said += text
+	assert "mitosis-leanrun: t: terminal: Too many open files" in said and "fine" in said, said
 	print("fine")
 END
 expect 0 timeout 120 "$python" terminal.py "$run" "$python"

@@ -26,6 +26,20 @@ if ! has_controllers; then
 	expect 0 "$prep" create t --rootfs "closure:/bin/sh" --memory 64M --pids 20 --cpus 0
 	for limit in memory pids cpus; do said err "t: warning: $limit is not limited: "; done
 	[ "$("$prep" list | tail -n 1 | cut -f 8)" = none ] || fail "list tells of limits"
+	if [ "$(id -u)" = 0 ] && [ -n "$root" ] && [ ! -e /run/systemd/system ] && ! grep -qw memory "$root/cgroup.controllers"; then
+		# As the kernel lists them: with cgroup v1, disabled, or without cgroup v1.
+		# shellcheck disable=SC2016 # the inner shell expands
+		listed() { unshare -m sh -c 'mount --bind "$0" /proc/cgroups && exec "$@"' "$PWD/listed" "$@"; }
+		while IFS=: read -r line why; do
+			printf '#subsys_name\thierarchy\tnum_cgroups\tenabled\n%b\n' "$line" >listed
+			expect 77 listed "$prep" create u --rootfs "closure:/bin/sh" --memory 64M --require-limits
+			said err "u: memory cannot be limited: $why\$"
+		done <<-'END'
+			memory\t4\t50\t1:the controller belongs to cgroup v1 on this host
+			memory\t0\t50\t0:the controller is disabled on the kernel's command line
+			hugetlb\t0\t1\t1:this kernel has no such controller, or it is disabled on the kernel's command line
+		END
+	fi
 	expect 77 "$prep" create u --rootfs "closure:/bin/sh" --memory 64M --require-limits
 	said err 'u: memory cannot be limited: '
 	[ "$(ls "$MITOSIS_LEAN_DIR/lib")" = t ] || fail "the refused template has left something"

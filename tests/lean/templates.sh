@@ -39,6 +39,9 @@ expect 2 "$prep" create x --rootfs closure:/bin/sh --cpus a
 expect 2 "$prep" create x --rootfs closure:/bin/sh --network all
 expect 1 "$prep" create x --rootfs closure:/no/such/program
 said err '/no/such/program: No such file'
+# Shorter than its size says, as a file that is truncated meanwhile.
+expect 1 "$prep" create x --rootfs closure:/sys/devices/system/cpu/online
+said err '/sys/devices/system/cpu/online: Input/output error'
 expect 1 "$prep" create x --rootfs tar:/no/such.tar
 expect 1 "$prep" create x --rootfs dir:/no/such
 expect 1 "$prep" create x --rootfs oci:/no/such

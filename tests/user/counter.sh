@@ -54,3 +54,56 @@ fi
 [[ $(<ref) =~ $reference ]] || fail "no reference in the file"
 [ "$(stat -c %a ref)" = 600 ] || fail "mode of the file"
 no_line parent.out '^mitosis.*://' || fail "the reference was printed as well"
+
+# A reference that is lost is said once, and takes its snapshot along, whatever the lifetime.
+label=lost-$$
+none_left() {
+	"$bin_dir/mitosis-ls" >ls.out 2>ls.err
+	has_line ls.out '^reference' && no_line ls.out "$label"
+}
+lose=("$parent_tool" --interval 10ms --after 2 --label "$label" --lifetime 60s)
+doing="a file that cannot be made"
+expect 1 "${lose[@]}" --reference no-such-directory/ref
+[ "$(cat err)" = "mitosis-parent: no-such-directory/ref: No such file or directory; the snapshot is released" ] || fail "$(cat err)"
+none_left || fail "the snapshot is still there"
+doing="a full disk"
+expect 1 "${lose[@]}" --reference /dev/full
+[ "$(cat err)" = "mitosis-parent: /dev/full: No space left on device; the snapshot is released" ] || fail "$(cat err)"
+status=0
+"${lose[@]}" >/dev/full 2>err || status=$?
+[ "$status" = 1 ] && [ "$(cat err)" = "mitosis-parent: write error: No space left on device" ] || fail "status $status: $(cat err)"
+none_left || fail "the snapshot is still there"
+doing="a reader that has gone"
+mkfifo gone
+exec {both}<>gone {writer}>gone {both}>&-
+status=0
+(trap '' PIPE && exec "${lose[@]}" --listen 0.0.0.0 >&"$writer" 2>err) || status=$?
+exec {writer}>&-
+[ "$status" = 141 ] && [ ! -s err ] || fail "status $status: $(cat err)"
+none_left || fail "the snapshot is still there"
+
+doing="a program that goes on"
+cat >program.sh <<'END'
+trap 'echo more' USR2
+echo waiting
+while sleep 0.01; do :; done
+END
+for listen in 127.0.0.1 0.0.0.0 ::; do
+	[ "$listen" != :: ] || [ -e /proc/net/if_inet6 ] || continue
+	start=("$parent_tool" --on USR1 --label "$label" --lifetime 60s --listen "$listen")
+	for file in no-such-directory/ref /dev/full; do
+		background parent.out parent.err "${start[@]}" --reference "$file" -- bash program.sh
+		parent=$!
+		pids+=("$parent")
+		await 10000 has_line parent.out '^waiting$'
+		kill -USR1 "$parent"
+		await 10000 has_line parent.err "^mitosis-parent: $file: N.*; the snapshot is released$"
+		[ "$(wc -l <parent.err)" = 1 ] || fail "not one message"
+		none_left || fail "$file: the snapshot is still there"
+		kill -USR2 "$parent"
+		await 10000 has_line parent.out '^more$'
+		kill -KILL "$parent"
+		finish "$parent" 5000
+	done
+done
+: >parent.err

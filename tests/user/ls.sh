@@ -58,6 +58,27 @@ for wrong in --release "--release-all $label" --no-such-option; do
 	[ "$status" = 2 ] || fail "$wrong: status $status"
 done
 
+doing="one that does not answer"
+shadow=$(shadow_of "$second_parent")
+kill -STOP "$shadow"
+# shellcheck disable=SC2317 # at the end of the test
+go_on() { kill -CONT "$shadow" 2>/dev/null; }
+cleanups+=(go_on)
+status=0
+"$ls" "$label" >out 2>err || status=$?
+[ "$status" = 1 ] || fail "status $status"
+[ "$(cat err)" = "mitosis-ls: snapshot served by process $shadow: cannot be asked: Connection timed out" ] || fail "$(cat err)"
+grep -q "^$first" out || fail "the other one is missing: $(cat out)"
+"$ls" -q "$third" >out 2>err || fail "status $? for another one's reference: $(cat err)"
+go_on
+# Not by libtool's script, which needs more.
+program=$bin_dir/.libs/mitosis-ls
+[ -x "$program" ] || program=$ls
+status=0
+LD_LIBRARY_PATH=$build_dir/.libs bash -c 'ulimit -n 4 && exec "$1"' - "$program" >out 2>err || status=$?
+[ "$status" = 1 ] && grep -q "process $shadow: cannot be asked: Too many open files" err || fail "status $status: $(cat err)"
+"$ls" "$label" >out 2>err && [ ! -s err ] || fail "it answers again: $(cat err)"
+
 doing=release
 "$ls" --release "$first" "$third_parent" >out 2>err || fail "release: $(cat err)"
 [ ! -s out ] || fail "release prints $(cat out)"

@@ -18,6 +18,22 @@ tool prepare --engine user,local --wss 1M,2M --count 2 || fail "status $?: $(cat
 count 8
 [ "$(column pages | grep -c '^[1-9]')" = 4 ] || fail "pages of the snapshots: $(cat out)"
 
+doing="huge pages"
+if tool prepare --engine local --wss 4M --count 1 --huge; then
+	[ "$(column huge)" = 1 ] || fail "$(cat out)"
+	# The host has some, this process may have none.
+	tool prepare --engine local --wss 1M --count 1 --huge && fail "smaller than a huge page, and no error"
+	said err '^mitosis-prepare: --huge: 1M: smaller than a huge page$'
+	if [ -x "$python" ]; then
+		PR_SET_THP_DISABLE=41
+		"$python" -c 'import ctypes, os, sys; ctypes.CDLL(None).prctl(int(sys.argv[1]), 1, 0, 0, 0) and sys.exit(9); os.execv(sys.argv[2], sys.argv[2:])' \
+			"$PR_SET_THP_DISABLE" "$bin_dir/mitosis-prepare" --engine local --wss 4M --count 1 --huge >out 2>err && fail "no huge pages, and no error"
+		said err '^mitosis-prepare: --huge: 4M: the kernel gives no huge pages'
+	fi
+else
+	said err '^mitosis-prepare: --huge: 4M: the kernel gives no huge pages'
+fi
+
 doing=resume
 tool resume --wss 1M --count 3 --parallel 1,2 --mode demand,eager || fail "status $?: $(cat err)"
 count 12

@@ -60,6 +60,18 @@ for bad in mitosis:// mitosis://127.0.0.1 mitosis://127.0.0.1:1/x http://a/b "mi
 	expect_message "mitosis-child: not a reference: expected mitosis://HOST:PORT/UUID"
 done
 doing=
+# What the library has no text for is said, too: here, that there are no descriptors left.
+for limit in 4 5 6 7; do
+	doing="$limit descriptors"
+	status=0
+	bash -c 'ulimit -n "$1" && shift && exec "$@"' - "$limit" "$child_tool" --quiet "$ref" >child.out 2>child.err </dev/null ||
+		status=$?
+	expect_status 125
+	[ "$(grep -c '^mitosis-child: ' child.err)" = 1 ] || fail "not one message: $(cat child.err)"
+	cat child.err >>limits
+done
+doing=
+grep -q '^mitosis-child: resume: Too many open files$' limits || fail "$(cat limits)"
 # The other protocol version, to the shadow itself.
 "$python" - "$port" "${ref##*/}" >hello.out 2>hello.err <<'END' || fail "hello"
 import socket, struct, sys, uuid

@@ -95,8 +95,11 @@ def load(line, number):
 
 
 def add_object(stream, row):
-    if not stream.columns:
-        stream.columns = list(row)
+    for name in row:
+        if name not in stream.columns:
+            stream.columns.append(name)
+            for earlier in stream.rows:
+                earlier.append(ABSENT)
     stream.rows.append([ABSENT if row.get(name) is None else str(row.get(name))
                         for name in stream.columns])
 

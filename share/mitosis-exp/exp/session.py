@@ -99,7 +99,7 @@ class Session:
         self.token = uuid.uuid4().hex
         self.progress = Progress(args.verbose)
         self.told = set()           # what was shown once already
-        self.unclean = False        # a clean-up failed
+        self.unclean = False        # a clean-up failed, or something is left on a host
         self.chosen = {}
         for text in args.set:
             name, value = words.assignment(text)
@@ -451,13 +451,17 @@ class Session:
 
         def one(host):
             launcher = self.local if host == "localhost" else self.launcher
-            found = launchers.ask(launcher.argv(host, launcher.sweep()), PROBE_LIMIT)
+            try:
+                found = launchers.ask(launcher.argv(host, launcher.sweep()), PROBE_LIMIT)
+            except Problem as problem:      # the other hosts are looked at all the same
+                return FAILED, str(problem)
             return found.returncode, launchers.last_line(found.stdout + found.stderr)
 
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             for host, (status, text) in zip(hosts, pool.map(one, hosts)):
                 if status:
                     say(f"{host}: {text}")
+                    self.unclean = True
 
     def meta(self):
         return {"tool": cli.TOOL, "version": self.context.version, "host": socket.gethostname(),

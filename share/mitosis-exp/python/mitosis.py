@@ -271,14 +271,23 @@ def _to_info(info):
 
 
 def list():                     # pylint: disable=redefined-builtin
-    """The snapshots that this host serves for this user (root: for any user): a list of Info."""
+    """The snapshots that this host serves for this user (root: for any user): a list of Info.
+
+    One that does not answer is left out, with a warning.
+    """
     found = []
 
     def add(info, _data):
         found.append(_to_info(info.contents))
         return 0
 
-    _check(_lib.mitosis_list(_LISTER(add), None))
+    code = _lib.mitosis_list(_LISTER(add), None)
+    if code < 0 and _reasons:   # of those that did not answer
+        for reason in _reasons:
+            _log.warning("%s", reason)
+        _reasons.clear()
+        code = 0
+    _check(code)
     return found
 
 
