@@ -173,6 +173,7 @@ struct list_call {
 
 static int list_one(const char *name, void *data)
 {
+	const char *pid = strchr(name + strlen(REGISTRY_PREFIX), '/');	/* or NULL: anybody can have such a name */
 	struct list_call *call = data;
 	struct mitosis_info info;
 	struct ucred who = { 0 };
@@ -189,7 +190,8 @@ static int list_one(const char *name, void *data)
 		return 0;
 	/* The others have been logged, with what was wrong in the answer. */
 	if (err != -EPROTO && err != -EACCES)
-		log_error("snapshot served by process %s: cannot be asked: %s", strrchr(name, '/') + 1, strerror(-err));
+		log_error("snapshot served by process %.*s: cannot be asked: %s", pid ? (int)strcspn(pid + 1, "/") : 1,
+			  pid ? pid + 1 : "?", strerror(-err));
 	if (!call->err)
 		call->err = err;
 	return 0;
