@@ -58,9 +58,10 @@ static bool area_is_secret(const struct vm_area_struct *vma)
 	return vma->vm_file && file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
 }
 
+/* Not what the kernel or a driver maps of its own, and goes on writing to: [vvar] is VM_MIXEDMAP on newer kernels. */
 static bool area_can_be_lent(struct vm_area_struct *vma)
 {
-	return !(vma->vm_flags & (VM_IO | VM_PFNMAP)) && !is_vm_hugetlb_page(vma) &&
+	return !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP)) && !is_vm_hugetlb_page(vma) &&
 	       !vma_is_dax(vma) && !area_is_secret(vma);
 }
 

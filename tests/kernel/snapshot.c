@@ -286,6 +286,7 @@ static void refuse_strange_memory(int fd, struct mitosis_ioc_snapshot *io)
 		range = (struct mitosis_ioc_range){ start, (end - start) / PAGE };
 		try.ranges = (uintptr_t)&range;
 		try.range_count = 1;
+		errno = 0;
 		if (!ioctl(fd, MITOSIS_IOC_SNAPSHOT, &try) || errno != EOPNOTSUPP)
 			fail("[vvar]");
 	}

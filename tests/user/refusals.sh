@@ -60,7 +60,7 @@ for bad in mitosis:// mitosis://127.0.0.1 mitosis://127.0.0.1:1/x http://a/b "mi
 	expect_message "mitosis-child: not a reference: expected mitosis://HOST:PORT/UUID"
 done
 doing=
-# What the library has no text for is said, too: here, that there are no descriptors left.
+# No descriptors are left. What the library has no text for is said, too.
 for limit in 4 5 6 7; do
 	doing="$limit descriptors"
 	status=0
@@ -68,10 +68,18 @@ for limit in 4 5 6 7; do
 		status=$?
 	expect_status 125
 	[ "$(grep -c '^mitosis-child: ' child.err)" = 1 ] || fail "not one message: $(cat child.err)"
-	cat child.err >>limits
 done
+doing="a parent without descriptors"
+"$parent_tool" --after 200 --interval 20ms >limited.out 2>limited.err &
+limited=$!
+pids+=("$limited")
+await 10000 has_line limited.out '^tick 1$'
+kill -STOP "$limited" && prlimit --pid "$limited" --nofile=3:3 && kill -CONT "$limited" || fail "prlimit"
+status=0
+wait "$limited" || status=$?
+[ "$status" = 1 ] || fail "status $status"
+[ "$(<limited.err)" = "mitosis-parent: prepare: Too many open files" ] || fail "$(<limited.err)"
 doing=
-grep -q '^mitosis-child: resume: Too many open files$' limits || fail "$(cat limits)"
 # The other protocol version, to the shadow itself.
 "$python" - "$port" "${ref##*/}" >hello.out 2>hello.err <<'END' || fail "hello"
 import socket, struct, sys, uuid
