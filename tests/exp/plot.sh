@@ -111,6 +111,26 @@ said figure.term 'working set'
 expect 0 "$plot" -o by-name.png --size 400x300 p.tsv
 [ "$(head -c 4 by-name.png | tail -c 3)" = PNG ] || fail "the name does not decide"
 
+doing="commands in the data"		# what gnuplot would run stays text, wherever it stands
+nasty='`touch ran`'
+sed "s/^user/u\\\\\\\\$nasty/; s/^local/\"; system('touch ran')/; s/prepare_ns/${nasty}_ns/" p.tsv >nasty.tsv
+"$bin_dir/mitosis-stats" nasty.tsv | sed 's/system/\x00&/' >nasty-s.tsv || broken "mitosis-stats"
+for input in nasty.tsv nasty-s.tsv; do
+	for format in svg png term; do
+		for x in wss engine; do
+			expect 0 "$plot" -f $format -x $x -y "${nasty}_ns" --title "$nasty"$'\n\xff' $input
+			[ ! -e ran ] || fail "a command in $input was run: -f $format -x $x"
+			[ $input$format$x != nasty.tsvsvgwss ] || mv out nasty.svg
+		done
+	done
+done
+"$python" - <<'END' || fail "the names are not as they were given"
+import xml.etree.ElementTree as tree
+texts = {"".join(each.itertext()) for each in tree.parse("nasty.svg").iter() if each.tag.endswith("text")}
+for wanted in "`touch ran`", "u\\`touch ran`", "\"; system('touch ran')":
+    assert any(wanted in text for text in texts), (wanted, texts)
+END
+
 doing="what cannot be"
 # refuse STATUS PATTERN WORD...
 refuse() {
