@@ -230,5 +230,10 @@ mv out old.tsv
 [ "$(column old.tsv host | tr '\n' ' ')" = "val01 - - val02 - - " ] || fail "$(cat old.tsv)"
 [ "$(column old.tsv ops_per_s | tail -n 1)" = 197.5 ] && [ "$(column old.tsv containers_per_s | sed -n 4p)" = 820 ] || fail "$(cat old.tsv)"
 "$bin_dir/mitosis-stats" --by name old.tsv >stats.tsv || fail "mitosis-stats does not take it"
+cp old.txt $'two\nlines'
+expect 0 "$tool" import $'two\nlines'
+eval "set -- $(sed -n '1s/.* args=//p' out)"
+[ "$*" = $'import two\nlines' ] || fail "$(cat out)"
+"$bin_dir/mitosis-stats" --by name out >stats.tsv || fail "mitosis-stats does not take a name of two lines"
 expect 1 "$tool" import sweep.toml
 exit 0

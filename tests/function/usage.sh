@@ -36,6 +36,14 @@ printf 'a\nb\n' >in
 input=in expect 0 "$tool" helloworld --answer
 cmp -s out <(printf '\n\n') || fail "two lines are not answered by two: $(od -c out)"
 
+doing="line breaks in arguments"	# are no lines of the stream, and a shell has the same word of it
+event=$'{"it\'s":\n"\\\\"}'
+expect 0 "$tool" helloworld --phase cold --count 1 --warmup 0 --event "$event"
+[ "$(wc -l <out)" = 3 ] || fail "$(cat out)"
+eval "set -- $(sed -n '1s/.* args=//p' out)"
+[ "${*: -1}" = "$event" ] || fail "the last argument is ${*: -1}"
+"$bin_dir/mitosis-stats" out >stats.tsv || fail "mitosis-stats does not take it"
+
 doing=list
 expect 0 "$tool" --list
 for name in helloworld json compression pyaes chameleon image pagerank recognition matmul linpack micro finra; do

@@ -4,7 +4,6 @@
 import argparse
 import json
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -184,7 +183,7 @@ def do_import(args, context):
     union.add(stream, {})
     out(union.text({"tool": TOOL, "version": context.version, "host": socket.gethostname(),
                     "kernel": os.uname().release, "engine": "-",
-                    "args": shlex.join(["import", *args.files])}))
+                    "args": records.quoted(["import", *args.files])}))
     return 0
 
 

@@ -2,7 +2,9 @@
 """Record streams: reading what the tools print, TSV or JSON Lines, and writing one of many."""
 
 import json
+import os
 import re
+import shlex
 
 FORMAT = "# mitosis-exp 1"
 ABSENT = "NA"
@@ -42,6 +44,23 @@ def unescape(text):
 def escape(text):
     return (str(text).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
             .replace("\r", "\\r"))
+
+
+def quoted(words):
+    """Arguments for the comment line, quoted for a shell and on one line, as the tools in C do it."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word):
+    if word.isprintable():
+        return shlex.quote(word)
+
+    def escaped(char):
+        if char in "\\'":
+            return f"\\{char}"
+        return char if char.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(char))
+
+    return "$'" + "".join(map(escaped, word)) + "'"
 
 
 def cells(line):

@@ -462,7 +462,7 @@ class Session:
     def meta(self):
         return {"tool": cli.TOOL, "version": self.context.version, "host": socket.gethostname(),
                 "kernel": os.uname().release, "engine": "-",
-                "args": shlex.join(["run", *self.args.experiments])}
+                "args": records.quoted(["run", *self.args.experiments])}
 
 
 def shown_table(path, columns):
