@@ -4,6 +4,8 @@
 # shellcheck source-path=SCRIPTDIR source=function.sh
 . "$(dirname "$0")/function.sh"
 
+as_other() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+
 # refuse STATUS PATTERN WORD...
 refuse() {
 	local wanted=$1 pattern=$2
@@ -30,6 +32,14 @@ refuse 2 '--listen: only with --serve' helloworld --listen 127.0.0.1
 refuse 2 'odd: not a reference' helloworld --from odd
 refuse 2 'neither phase child' helloworld --phase cold --from mitosis://127.0.0.1:1/x
 [ -c /dev/mitosis ] || refuse 77 'engine kernel' helloworld --engine kernel
+if [ "$(id -u)" = 0 ] && as_other test -x "$tool" && ! as_other "$helper_tool" uffd >/dev/null; then
+	for what in replay:--phase=child,replay '--mode demand:--mode=demand'; do
+		doing=${what#*:}
+		expect 77 as_other "$tool" helloworld "${what#*:}"
+		said err "${what%%:*}: memory cannot be fetched on demand: .*mitosis-check"
+		[ ! -s out ] || fail "refused, and yet output: $(cat out)"
+	done
+fi
 
 doing=answer
 printf 'a\nb\n' >in

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import cli
+import records
 import session
 import writer
 from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip, reason
@@ -78,7 +79,8 @@ def build_parser(version):
                            f"  node1$ {TOOL} json --serve --listen 10.0.0.1\n"
                            f"  node2$ {TOOL} json --phase cold,child --from mitosis://10.0.0.1:...\n"
                            "\nExit status:\n  0; 1 failed; 2 wrong usage; 77 a library that the "
-                           f"function needs, or the engine, is not here\n\nSee {TOOL}(1).")
+                           "function needs, the engine,\n  or memory on demand for phase replay, is not "
+                           f"here\n\nSee {TOOL}(1).")
     add = parser.add_argument
     add("--phase", metavar="PHASE[,PHASE...]",
         help=f"{', '.join(PHASES)} ({','.join(USUAL)})")
@@ -513,9 +515,30 @@ class Measurement:
         self.over(worker)
         self.args.event = {**self.args.event, "input": made}
 
+    def check_demand(self, phases):
+        """Where children cannot fetch on demand, what would only be done so is not begun."""
+        if "replay" in phases:
+            what = "phase replay"
+        elif self.args.mode == "demand" and "child" in phases:
+            what = "--mode demand"
+        else:
+            return
+        argv = [self.tool("mitosis-check"), "--json"]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            found = [row for stream in records.read(done.stdout.splitlines())
+                     for row in stream.dicts() if row["item"] == "userfaultfd"]
+        except OSError as error:
+            raise Problem(f"{argv[0]}: {reason(error)}") from None
+        if found and found[0]["state"] == "no":
+            raise Problem(f"engine {self.engine}: {what}: memory cannot be fetched on demand: "
+                          "userfaultfd is not available (mitosis-check says what to do)", MISSING)
+
     def measure(self, phases):
         """All phases with one engine: those that are compared take turns."""
         self.done = 0
+        if self.engine == "user":
+            self.check_demand(phases)
         runs = self.args.count + self.args.warmup
         local = {"warm", "prepare", "fork", "transfer"} & set(phases)
         served = self.args.reference
