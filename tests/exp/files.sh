@@ -180,6 +180,9 @@ refuse 'n\[3-2\]' run -n --hosts 'n[3-2]' sweep.toml
 refuse 'not a host' run -n --hosts parent=-oProxyCommand sweep.toml
 refuse 'which hosts' run -n --launcher ssh sweep.toml
 refuse 'not with --launcher ssh' run -n --launcher ssh --lab 2 sweep.toml
+expect 0 "$tool" run -n --lab 2 --lab-option --kernel=6.12 --lab-option=--no-rdma sweep.toml
+refuse '^mitosis-exp: --lab-option: only with --lab' run -n --lab-option --kernel=6.12 sweep.toml
+refuse 'argument --lab-option: expected one argument' run -n --lab 2 sweep.toml --lab-option
 expect 1 "$tool" run -n -L local --hosts parent=a,odd=b sweep.toml
 said err 'odd: sweep has no such role'
 expect 0 "$tool" run prepare --quick -n fork --set count=1 -- resume

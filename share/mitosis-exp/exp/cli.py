@@ -202,6 +202,18 @@ def do_report(args, context):
 VERBS = {"run": do_run, "list": do_list, "import": do_import, "report": do_report}
 
 
+def joined(argv):
+    """--lab-option --kernel=6.12 as one word: argparse takes what begins with a dash for no value."""
+    words_left = iter(argv)
+    made = []
+    for word in words_left:
+        if word == "--":
+            return [*made, word, *words_left]
+        value = next(words_left, None) if word == "--lab-option" else None
+        made.append(word if value is None else f"{word}={value}")
+    return made
+
+
 class Context:
     """What the tool knows of itself."""
 
@@ -218,7 +230,7 @@ class Context:
 def main(argv, version, here, share):
     try:
         parser = build_parser(version)
-        args = parser.parse_args(argv)
+        args = parser.parse_args(joined(argv))
         if args.verb is None:
             parser.error("no VERB given")
         return VERBS[args.verb](args, Context(version, here, share))
