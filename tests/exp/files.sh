@@ -157,7 +157,11 @@ wrong 'unknown placeholder \${nobody}' "$(printf '[[pass]]\ncmd = "${nobody}"')"
 wrong 'refer to each other' "$(printf '[placeholder]\na = "${b}"\nb = "${a}"\n[[pass]]\ncmd = "${a}"')"
 wrong 'name one of port, file and line' "$(printf '[[pass]]\ncmd = "x"\nready = { }')"
 wrong 'line: .*: ' "$(printf '[[pass]]\ncmd = "x"\nready = { line = "(" }')"
-wrong 'soon: not a duration' "$(printf '[[pass]]\ncmd = "x"\ntimeout = "soon"')" 2
+for word in soon 1min; do
+	wrong "timeout: $word: not a duration" "$(printf '[[pass]]\ncmd = "x"\ntimeout = "%s"' $word)" 2
+done
+printf '[[pass]]\nhost = "a"\ncmd = "x"\ntimeout = "5ns"\nready = { port = 1, timeout = "1.5m" }\n' >times.toml
+expect 0 "$tool" run -n -L local times.toml
 wrong 'loop: 0' "$(printf '[[pass]]\ncmd = "x"\nloop = 0')"
 wrong 'either role or host' "$(printf '[[pass]]\ncmd = "x"\nrole = "a"\nhost = "b"')"
 wrong 'sync: targets: n1:..: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = "n1:.."\n[[pass]]\ncmd = "x"')"

@@ -34,7 +34,10 @@ refuse 'loss=2: expected' run --link loss=2 -- true
 refuse 'there is no node2' run --smp node2=2 -- true
 refuse 'there is no node3' run -n 2 --kill node3 -- true
 refuse 'bogus: not a node' exec bogus -- true
-refuse 'not a duration' run --timeout never -- true
+refuse '^mitosis-lab: --timeout: never: not a duration' run --timeout never -- true
+refuse '^mitosis-lab: --boot-timeout: 1min: not a duration' run --boot-timeout 1min -- true
+refuse '^mitosis-lab: --kill: x: not a duration' run --kill node1@x -- true
+refuse 'run: no command' run --timeout 5ns --boot-timeout 1.5us
 refuse 'not a name' up --name a/b
 expect 125 lab exec --name test.nowhere node1 -- true
 said err 'test.nowhere: no such lab is up'

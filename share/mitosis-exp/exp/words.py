@@ -6,8 +6,8 @@ import re
 
 from problem import USAGE, Problem
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|min|h)?")
-_FACTOR = {"us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?")     # as the tools in C
+_FACTOR = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "h": 3600}
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

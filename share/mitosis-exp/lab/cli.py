@@ -20,11 +20,15 @@ NODE = re.compile(r"node([1-9]\d?)")
 
 # words
 
-def duration(text):
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|min|h)?", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text}: not a duration (such as 10s, 250ms, 2m)")
-    return float(match[1]) * {"ms": 0.001, "m": 60, "min": 60, "h": 3600}.get(match[2], 1)
+def duration(what):
+    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "h": 3600}
+
+    def convert(text):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?", text)
+        if not match:
+            raise Problem(f"{what}: {text}: not a duration (such as 10s, 250ms, 2m)", USAGE)
+        return float(match[1]) * units[match[2]]
+    return convert
 
 
 def count(what):
@@ -89,12 +93,12 @@ def build_parser(version):
         made.add_argument("--net", choices=("bridge", "hub"), help="how nodes are connected")
         made.add_argument("--no-rdma", action="store_true", help="leave out soft-RoCE")
         made.add_argument("--out", metavar="DIR", help="keep what was said, dmesg included")
-        made.add_argument("--boot-timeout", type=duration, default=180, metavar="TIME",
-                          help="limit for the start (180s)")
+        made.add_argument("--boot-timeout", type=duration("--boot-timeout"), default=180,
+                          metavar="TIME", help="limit for the start (180s)")
         made.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
 
     def command_options(made):
-        made.add_argument("--timeout", type=duration, metavar="TIME",
+        made.add_argument("--timeout", type=duration("--timeout"), metavar="TIME",
                           help="a command that runs longer has failed")
         made.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]",
                           help="a variable for the commands")
