@@ -82,7 +82,7 @@ def build_parser(version):
         return made
 
     def lab_options(made):
-        made.add_argument("-n", "--nodes", metavar="N", help="so many nodes")
+        made.add_argument("-n", "--nodes", metavar="N", help="so many nodes (1, or as many as have commands)")
         made.add_argument("--kernel", action="append", metavar="VALUE",
                           help="version of an installed kernel, or directory of an unpacked one")
         made.add_argument("--smp", action="append", metavar="VALUE", help="processors (1)")
