@@ -199,6 +199,15 @@ said err 'no-such-one: no such experiment'
 expect 1 "$tool" run no-such.toml
 said err 'no-such.toml: No such file'
 
+doing="a closed stream"
+for word in list --help --version; do
+	expect 1 closed 1 "$tool" $word
+	said err '^mitosis-exp: write error: Bad file descriptor$'
+done
+expect 1 closed 0 "$tool" import
+said err '^mitosis-exp: standard input: Bad file descriptor$'
+expect 2 closed 2 "$tool" --odd
+
 doing="those of the package"
 expect 0 "$tool" list
 cut -d ' ' -f 1 out >names

@@ -159,6 +159,11 @@ refuse 2 'what format' -o figure.odd p.tsv
 status=0
 "$plot" p.tsv >/dev/full 2>err || status=$?
 [ "$status" = 1 ] || fail "a full disk gives status $status"
+expect 1 closed 1 "$plot" p.tsv
+said err '^mitosis-plot: write error: Bad file descriptor$'
+expect 1 closed 0 "$plot"
+said err '^mitosis-plot: standard input: Bad file descriptor$'
+expect 2 closed 2 "$plot" --odd		# nobody is told
 mkdir path
 ln -s "$(command -v python3)" path/
 expect 77 env PATH="$PWD/path" "$python" "$plot" p.tsv

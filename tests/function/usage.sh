@@ -54,6 +54,12 @@ eval "set -- $(sed -n '1s/.* args=//p' out)"
 [ "${*: -1}" = "$event" ] || fail "the last argument is ${*: -1}"
 "$bin_dir/mitosis-stats" out >stats.tsv || fail "mitosis-stats does not take it"
 
+doing="a closed stream"
+expect 1 closed 1 "$tool" helloworld --phase cold
+said err '^mitosis-function: write error: Bad file descriptor$'
+expect 1 closed 0 "$tool" helloworld --phase child --from -
+said err '^mitosis-function: standard input: Bad file descriptor$'
+
 doing=list
 expect 0 "$tool" --list
 for name in helloworld json compression pyaes chameleon image pagerank recognition matmul linpack micro finra; do

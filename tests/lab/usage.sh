@@ -12,6 +12,11 @@ said out '^mitosis-lab (mitosis-exp '
 for verb in run up exec shell status down link kill console kernels; do
 	expect 0 lab $verb --help
 done
+closed_lab() { lab "$@" >&-; }
+for each in --help:1 --version:1 kernels:125 status:125; do
+	expect ${each#*:} closed_lab ${each%:*}
+	said err '^mitosis-lab: .*: Bad file descriptor$'
+done
 
 # refuse PATTERN WORD...: wrong usage, and the message names the word
 refuse() {

@@ -12,6 +12,7 @@ import files
 import importer
 import launchers
 import records
+import streams
 import words
 from problem import USAGE, Interrupted, Problem, reason
 
@@ -175,7 +176,8 @@ def do_import(args, context):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     lines += file.readlines()
         except OSError as error:
-            raise Problem(f"{path}: {reason(error)}") from None
+            name = "standard input" if path == "-" else path
+            raise Problem(f"{name}: {reason(error)}") from None
     stream = importer.read(lines)
     if not stream.rows:
         raise Problem("no result line of the published programs in the input")
@@ -228,6 +230,7 @@ class Context:
 
 
 def main(argv, version, here, share):
+    streams.keep()
     try:
         parser = build_parser(version)
         args = parser.parse_args(joined(argv))

@@ -23,6 +23,7 @@ import time
 import cli
 import records
 import session
+import streams
 import writer
 from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip, reason
 
@@ -614,7 +615,10 @@ def number(option, text, low, high):
 
 def read_reference(text):
     if text == "-":
-        text = next((line.strip() for line in sys.stdin if line.startswith("mitosis")), "")
+        try:
+            text = next((line.strip() for line in sys.stdin if line.startswith("mitosis")), "")
+        except OSError as error:
+            raise Problem(f"standard input: {reason(error)}") from None
         if not text:
             raise Problem("standard input: ended without a reference")
     else:
@@ -717,6 +721,7 @@ def work(args, context, argv, signals):
 
 def main(argv, version, here, share):
     args = None
+    streams.keep()
     try:
         args = build_parser(version).parse_args(argv)
         return work(args, cli.Context(version, here, share), argv, session.Signals())

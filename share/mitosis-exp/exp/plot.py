@@ -10,6 +10,7 @@ import sys
 import cli
 import figure
 import records
+import streams
 import sums
 from problem import USAGE, Problem, reason
 
@@ -75,7 +76,8 @@ def read_files(paths):
                 with open(path, encoding="utf-8") as file:
                     part = file.read()
         except OSError as error:
-            raise Problem(f"{path}: {reason(error)}") from None
+            name = "standard input" if path == "-" else path
+            raise Problem(f"{name}: {reason(error)}") from None
         except UnicodeDecodeError:
             raise Problem(f"{path}: not a record stream") from None
         text += part if part.endswith("\n") or not part else part + "\n"
@@ -427,6 +429,7 @@ def work(args, context):
 
 
 def main(argv, version, here, share):
+    streams.keep()
     try:
         return work(build_parser(version).parse_args(argv), cli.Context(version, here, share))
     except Problem as problem:

@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import socket
+import sys
 
 import labs
 import runner
@@ -333,17 +334,21 @@ VERBS = {"run": do_run, "up": do_up, "exec": do_exec, "shell": do_shell, "status
          "kernels": do_kernels}
 
 
-def keep_standard_descriptors():
-    """Were one of them closed, the next file to be opened would take its place."""
-    for fd in 0, 1, 2:
+def keep_standard_streams():
+    """Were a descriptor left closed, the next file to be opened would take its place, and Python has
+    no stream for it. What is opened instead fails as a closed one does, but standard error: there is
+    nobody to tell."""
+    for fd, name, way in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY),
+                          (2, "stderr", os.O_WRONLY)):
         try:
             os.fstat(fd)
         except OSError:
-            os.open("/dev/null", os.O_RDWR)
+            os.open(os.devnull, way)
+            setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))
 
 
 def main(words, version):
-    keep_standard_descriptors()
+    keep_standard_streams()
     try:
         at = words.index("--") if "--" in words else len(words)
         parser = build_parser(version)
