@@ -152,6 +152,19 @@ wrong 'wrong.toml: .*line 1' '[[pass'
 wrong 'neither \[template\] nor' 'a = 1'
 wrong 'no cmd' '[[pass]]'
 wrong 'order: .x. is not a number' "$(printf '[[pass]]\ncmd = "x"\norder = "x"')"
+wrong 'cmd: 1 is not a string' "$(printf '[[pass]]\ncmd = 1')"
+wrong "cmd: \['a'\] is not a string" "$(printf '[[pass]]\ncmd = ["a"]')"
+wrong 'host: \[1\] is not a string or a list of strings' "$(printf '[[pass]]\ncmd = "x"\nhost = [1]')"
+for key in global placeholder; do
+	wrong "wrong.toml: $key: 3 is not a table" "$(printf '%s = 3\n[[pass]]\ncmd = "x"' $key)"
+done
+for key in sync setup; do
+	wrong "wrong.toml: $key: 3 is not a list of tables" "$(printf '%s = 3\n[[pass]]\ncmd = "x"' $key)"
+done
+wrong 'wrong.toml: pass: 3 is not' 'pass = 3'
+wrong "null: 'n1' is not a list of strings" "$(printf 'null = "n1"\n[[pass]]\ncmd = "x"')"
+wrong "user: 1 is not a string" "$(printf '[global]\nuser = 1\n[[template.pass]]\ncmd = "x"')"
+wrong 'needs: \[1\] is not a list of strings' "$(printf '[experiment]\nneeds = [1]\n[[pass]]\ncmd = "x"')"
 wrong 'odd: unknown key' "$(printf '[[pass]]\ncmd = "x"\nodd = 1')"
 wrong 'unknown placeholder \${nobody}' "$(printf '[[pass]]\ncmd = "${nobody}"')"
 wrong 'refer to each other' "$(printf '[placeholder]\na = "${b}"\nb = "${a}"\n[[pass]]\ncmd = "${a}"')"
