@@ -169,6 +169,9 @@ wrong 'odd: unknown key' "$(printf '[[pass]]\ncmd = "x"\nodd = 1')"
 wrong 'unknown placeholder \${nobody}' "$(printf '[[pass]]\ncmd = "${nobody}"')"
 wrong 'refer to each other' "$(printf '[placeholder]\na = "${b}"\nb = "${a}"\n[[pass]]\ncmd = "${a}"')"
 wrong 'name one of port, file and line' "$(printf '[[pass]]\ncmd = "x"\nready = { }')"
+for port in 0 99999 -1 '"x"' '"${p}"'; do
+	wrong 'ready.port: .*: not a number from 1 to 65535' "$(printf '[[pass]]\ncmd = "x"\nready = { port = %s }\n[placeholder]\np = "x"' "$port")"
+done
 wrong 'line: .*: ' "$(printf '[[pass]]\ncmd = "x"\nready = { line = "(" }')"
 for word in soon 1min; do
 	wrong "timeout: $word: not a duration" "$(printf '[[pass]]\ncmd = "x"\ntimeout = "%s"' $word)" 2
@@ -194,6 +197,11 @@ refuse 'which experiment' run
 refuse 'expected NAME=VALUE' run -n --set x sweep.toml
 refuse 'odd: no such placeholder' run -n --set odd=1 sweep.toml
 refuse 'n\[3-2\]' run -n --hosts 'n[3-2]' sweep.toml
+refuse '^mitosis-exp: --hosts: n\[1-100000000\]: more than 65536 hosts' run -n --hosts 'n[1-100000000]' sweep.toml
+refuse '^mitosis-exp: --limit: 0: not a number' run -n --limit 0 sweep.toml
+refuse '^mitosis-exp: --lab: x: not a number' run -n --lab x sweep.toml
+refuse '^mitosis-exp: --exclude: n4: no host of this run (there are: localhost, n1, n2, n3)' run -n -L ssh --hosts 'n[1-3]' -b n2,n4 sweep.toml
+refuse '^mitosis-exp: --exclude: n4: no host' run -n -L ssh -b n4 first.toml
 refuse 'not a host' run -n --hosts parent=-oProxyCommand sweep.toml
 refuse 'which hosts' run -n --launcher ssh sweep.toml
 refuse 'not with --launcher ssh' run -n --launcher ssh --lab 2 sweep.toml

@@ -67,10 +67,12 @@ def out(text):
         raise Problem(f"write error: {reason(error)}") from error
 
 
-def count(text):
-    if not text.isdigit() or not int(text):
-        raise Problem(f"{text}: not a number from 1", USAGE)
-    return int(text)
+def count(option):
+    def convert(text):
+        if not text.isdecimal() or not int(text):
+            raise Problem(f"{option}: {text}: not a number from 1", USAGE)
+        return int(text)
+    return convert
 
 
 def build_parser(version):
@@ -90,7 +92,7 @@ def build_parser(version):
     run = verb("run", "run experiments", "[OPTIONS] EXPERIMENT|FILE... | --resume DIR")
     run.add_argument("-L", "--launcher", choices=list(launchers.ALL), default=None,
                      help="how hosts are reached (local)")
-    run.add_argument("--lab", type=count, metavar="N",
+    run.add_argument("--lab", type=count("--lab"), metavar="N",
                      help="in a lab of N nodes, started for this run (implies --launcher lab)")
     run.add_argument("--lab-option", action="append", default=[], metavar="OPTION",
                      help="an option for that lab, such as --kernel=6.12")
@@ -101,7 +103,8 @@ def build_parser(version):
     run.add_argument("-q", "--quick", action="store_true", help="fewer and smaller points")
     run.add_argument("-b", "--exclude", action="append", default=[], metavar="HOSTS",
                      help="leave out these hosts")
-    run.add_argument("--limit", type=count, metavar="N", help="only the first N passes of a file")
+    run.add_argument("--limit", type=count("--limit"), metavar="N",
+                     help="only the first N passes of a file")
     run.add_argument("--project", metavar="DIR", help="what the paths of passes are relative to")
     run.add_argument("-o", "--output", metavar="DIR",
                      help="the run's directory (results/DATE)")

@@ -148,12 +148,24 @@ class Command:
         self.cmd = fill(experiment.configure(made_of.cmd, made_of.where))
         if made_of.loop > 1:
             self.cmd += f" -loop={loop}"
-        self.port = fill(str(made_of.ready.port)) if made_of.ready and made_of.ready.port else None
-        self.file = fill(made_of.ready.file) if made_of.ready and made_of.ready.file else None
+        self.port = self.file = None
+        if made_of.ready and made_of.ready.port is not None:
+            self.port = fill(str(made_of.ready.port))
+            if not is_port(self.port) and not words.placeholders(self.port):
+                raise Problem(f"{made_of.where}: ready.port: {self.port or 'empty'}: not a number "
+                              "from 1 to 65535")
+        if made_of.ready and made_of.ready.file is not None:
+            self.file = fill(made_of.ready.file)
+            if not self.file:
+                raise Problem(f"{made_of.where}: ready.file: empty")
 
     @property
     def label(self):
         return self.made_of.name + (f".{self.loop}" if self.made_of.loop > 1 else "")
+
+
+def is_port(text):
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
 
 
 class Stage:
@@ -337,12 +349,17 @@ class Experiment:
                                                  for host, _ in each.targets))))
 
     @property
-    def named_hosts(self):
-        """Those that the file itself names, and not the user."""
+    def own_hosts(self):
+        """Those that the file itself names."""
         of_passes = {host for each in self.setup + self.passes + self.cleanup
                      if not each.role and not each.local for host in each.fixed or self.all_hosts}
-        of_syncs = {host for each in self.syncs for host, _ in each.targets}
-        return [host for host in self.hosts if host in of_passes | of_syncs]
+        return of_passes | {host for each in self.syncs for host, _ in each.targets}
+
+    @property
+    def named_hosts(self):
+        """Those that the file itself names, and not the user."""
+        own = self.own_hosts
+        return [host for host in self.hosts if host in own]
 
     def builtins(self):
         """Where others find a host; where a server listens."""
