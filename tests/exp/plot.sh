@@ -49,6 +49,16 @@ cmp -s out of-samples || fail "statistics give another figure: $(diff out of-sam
 expect 0 "$plot" --script s.json
 cmp -s out of-samples || fail "JSON Lines give another figure: $(diff out of-samples | head -n 5)"
 
+doing="without the comment"
+sed 1d p.tsv >bare.tsv
+expect 0 "$plot" --script bare.tsv
+cmp -s out of-samples || fail "without the comment another figure: $(diff out of-samples | head -n 5)"
+sed 1d s.json >bare.json
+expect 0 "$plot" --script bare.json
+cmp -s out of-samples || fail "JSON Lines without a comment give another figure"
+expect 0 "$plot" --script bare.tsv p.tsv
+said out 'medians of 16 samples'
+
 doing=published
 expect 0 "$plot" --script --published prepare p.tsv
 said out '"published"'
@@ -153,8 +163,19 @@ refuse 1 'tell them apart' --by '' s.tsv
 refuse 2 'give it to mitosis-stats' --where engine=user s.tsv
 refuse 1 'both samples and statistics' p.tsv s.tsv
 refuse 1 'no-such: No such file' no-such
-refuse 1 'no records' /dev/null
+refuse 1 '^mitosis-plot: /dev/null: no records' /dev/null
 refuse 2 'expected WIDTHxHEIGHT' --size 3 p.tsv
+refuse 2 '--size: 1x1: not from 20x10 to 10000x10000' --size 1x1 p.tsv
+refuse 2 "^mitosis-plot: --where: 'bad' is not" --where bad p.tsv
+refuse 1 "^mitosis-plot: --where: no column 'odd'" --where odd=1 p.tsv
+sed '1s/exp 1/exp 2/' p.tsv >newer.tsv
+refuse 1 '^mitosis-plot: newer.tsv: format version 2 is newer' p.tsv newer.tsv
+printf 'wss\tprepare_ns\n1\n' >short.tsv
+refuse 1 '^mitosis-plot: short.tsv: line 2: 1 columns instead of 2' p.tsv short.tsv
+"$bin_dir/mitosis-stats" --compare p.tsv p.tsv >compared.tsv 2>/dev/null || broken "mitosis-stats"
+refuse 1 'compared.tsv: a comparison of two files, which is not drawn' compared.tsv
+printf 'a\tb\n1\t2\n' >nothing.tsv
+refuse 1 'no measured column: no name ends in a unit$' nothing.tsv
 refuse 2 'what format' -o figure.odd p.tsv
 status=0
 "$plot" p.tsv >/dev/full 2>err || status=$?

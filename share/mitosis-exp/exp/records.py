@@ -74,11 +74,12 @@ class Malformed(Exception):
     """A stream that is not one; the text says in which line."""
 
 
-def read(lines):
-    """The streams in LINES. What comes before the first one belongs to none."""
+def read(lines, start=1):
+    """The streams in LINES. What comes before the first one belongs to none. START is the first line's
+    number in messages."""
     found = []
     stream = None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, start):
         line = line.rstrip("\r\n")
         if line.startswith(FORMAT):
             stream = Stream(parse_meta(line), None)
