@@ -66,6 +66,16 @@ for name in helloworld json compression pyaes chameleon image pagerank recogniti
 	said out "^$name  *[A-Z]"
 done
 
+expect 0 "$tool" --list --json
+"$python" - <<'END' || fail "$(cat out)"
+import json
+rows = [json.loads(line) for line in open("out", encoding="utf-8")]
+assert len(rows) >= 12 and all(row["title"] and row["file"].endswith(f"/{row['name']}.py") for row in rows), rows
+needs = {row["name"]: row["needs"] for row in rows}
+assert needs["matmul"] == {"numpy": "python3-numpy"} and needs["json"] == {}, needs
+assert all(set(row["missing"]) <= set(row["needs"]) for row in rows), rows
+END
+
 # write NAME: a function, from standard input
 write() { cat >"$1.py"; }
 write syntax <<'END'

@@ -179,8 +179,13 @@ def find(word, share):
     return Function(word, os.path.join(share, "functions", f"{word}.py"))
 
 
-def list_functions(share):
+def list_functions(share, as_json):
     found = [find(name, share) for name in names(share)]
+    if as_json:
+        for each in found:
+            cli.out(json.dumps({"name": each.name, "title": each.about, "needs": each.needs,
+                                "missing": each.missing(), "file": each.path}) + "\n")
+        return 0
     width = max(len(each.name) for each in found)
     for each in found:
         missing = each.missing()
@@ -683,7 +688,7 @@ def become_answerer(args, context, function):
 
 def work(args, context, argv, signals):
     if args.list:
-        return list_functions(context.share)
+        return list_functions(context.share, args.json)
     if args.name is None:
         raise Problem(f"no NAME or FILE.py given\nTry '{TOOL} --help' for more information.", USAGE)
     function = find(args.name, context.share)
