@@ -183,6 +183,7 @@ wrong 'either role or host' "$(printf '[[pass]]\ncmd = "x"\nrole = "a"\nhost = "
 wrong 'sync: targets: n1:..: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = "n1:.."\n[[pass]]\ncmd = "x"')"
 wrong 'sync: targets: :x: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = ":x"\n[[pass]]\ncmd = "x"')"
 wrong 'all: odd: not one of' "$(printf '[experiment]\nall = "odd"\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
+wrong 'compare: to what' "$(printf '[experiment]\ncompare = ["--by", "wss"]\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 wrong 'experiment: odd' "$(printf '[experiment]\nodd = 1\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 
 # refuse PATTERN WORD...: wrong usage

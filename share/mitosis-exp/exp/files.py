@@ -201,6 +201,9 @@ class Experiment:
         self.stats = own.get("stats", [])
         self.plot = own.get("plot", [])
         self.compare = own.get("compare", [])
+        if self.compare and "--baseline" not in self.compare[:-1]:
+            raise Problem(f"{path}: experiment: compare: to what? Expected \"--baseline\", "
+                          "\"FACTOR=LEVEL\"")
         self.min_hosts = own.get("hosts", 1)
         self.table = own.get("table", [])
         self.in_all = own.get("all", "")
