@@ -143,8 +143,9 @@ def statistics(text, what, options, tools):
         except OSError as error:
             raise Problem(f"{argv[0]}: {reason(error)}") from None
         if done.returncode:
-            text = done.stderr.partition("\n")[0].removeprefix("mitosis-stats: ")
-            raise Problem(text.removesuffix("; say which with --columns"),
+            told = [line.removeprefix("mitosis-stats: ") for line in done.stderr.splitlines()]
+            error = next((line for line in told if not line.startswith("warning: ")), "failed")
+            raise Problem(error.removesuffix("; say which with --columns"),
                           USAGE if done.returncode == USAGE else FAILED)
         found = streams_of(done.stdout, what)
     elif options:
