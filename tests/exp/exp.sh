@@ -20,6 +20,9 @@ run() {
 	expect "$wanted" "$tool" run -L local -o dir "$@"
 }
 
+# closed 0|1|2 COMMAND...: without that standard stream
+closed() { bash -c "exec \"\$@\" $1>&-" closed "${@:2}"; }
+
 silent() { ! grep -q -e "$2" "$1" || fail "$1 says '$2'"; }
 
 # column FILE NAME: the values of a column of a record stream

@@ -152,17 +152,38 @@ wrong 'wrong.toml: .*line 1' '[[pass'
 wrong 'neither \[template\] nor' 'a = 1'
 wrong 'no cmd' '[[pass]]'
 wrong 'order: .x. is not a number' "$(printf '[[pass]]\ncmd = "x"\norder = "x"')"
+wrong 'cmd: 1 is not a string' "$(printf '[[pass]]\ncmd = 1')"
+wrong "cmd: \['a'\] is not a string" "$(printf '[[pass]]\ncmd = ["a"]')"
+wrong 'host: \[1\] is not a string or a list of strings' "$(printf '[[pass]]\ncmd = "x"\nhost = [1]')"
+for key in global placeholder; do
+	wrong "wrong.toml: $key: 3 is not a table" "$(printf '%s = 3\n[[pass]]\ncmd = "x"' $key)"
+done
+for key in sync setup; do
+	wrong "wrong.toml: $key: 3 is not a list of tables" "$(printf '%s = 3\n[[pass]]\ncmd = "x"' $key)"
+done
+wrong 'wrong.toml: pass: 3 is not' 'pass = 3'
+wrong "null: 'n1' is not a list of strings" "$(printf 'null = "n1"\n[[pass]]\ncmd = "x"')"
+wrong "user: 1 is not a string" "$(printf '[global]\nuser = 1\n[[template.pass]]\ncmd = "x"')"
+wrong 'needs: \[1\] is not a list of strings' "$(printf '[experiment]\nneeds = [1]\n[[pass]]\ncmd = "x"')"
 wrong 'odd: unknown key' "$(printf '[[pass]]\ncmd = "x"\nodd = 1')"
 wrong 'unknown placeholder \${nobody}' "$(printf '[[pass]]\ncmd = "${nobody}"')"
 wrong 'refer to each other' "$(printf '[placeholder]\na = "${b}"\nb = "${a}"\n[[pass]]\ncmd = "${a}"')"
 wrong 'name one of port, file and line' "$(printf '[[pass]]\ncmd = "x"\nready = { }')"
+for port in 0 99999 -1 '"x"' '"${p}"'; do
+	wrong 'ready.port: .*: not a number from 1 to 65535' "$(printf '[[pass]]\ncmd = "x"\nready = { port = %s }\n[placeholder]\np = "x"' "$port")"
+done
 wrong 'line: .*: ' "$(printf '[[pass]]\ncmd = "x"\nready = { line = "(" }')"
-wrong 'soon: not a duration' "$(printf '[[pass]]\ncmd = "x"\ntimeout = "soon"')" 2
+for word in soon 1min; do
+	wrong "timeout: $word: not a duration" "$(printf '[[pass]]\ncmd = "x"\ntimeout = "%s"' $word)" 2
+done
+printf '[[pass]]\nhost = "a"\ncmd = "x"\ntimeout = "5ns"\nready = { port = 1, timeout = "1.5m" }\n' >times.toml
+expect 0 "$tool" run -n -L local times.toml
 wrong 'loop: 0' "$(printf '[[pass]]\ncmd = "x"\nloop = 0')"
 wrong 'either role or host' "$(printf '[[pass]]\ncmd = "x"\nrole = "a"\nhost = "b"')"
 wrong 'sync: targets: n1:..: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = "n1:.."\n[[pass]]\ncmd = "x"')"
 wrong 'sync: targets: :x: not HOST' "$(printf '[[sync]]\nsource = "x"\ntargets = ":x"\n[[pass]]\ncmd = "x"')"
 wrong 'all: odd: not one of' "$(printf '[experiment]\nall = "odd"\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
+wrong 'compare: to what' "$(printf '[experiment]\ncompare = ["--by", "wss"]\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 wrong 'experiment: odd' "$(printf '[experiment]\nodd = 1\n[[template.pass]]\nrole = "a"\ncmd = "x"')"
 
 # refuse PATTERN WORD...: wrong usage
@@ -177,9 +198,17 @@ refuse 'which experiment' run
 refuse 'expected NAME=VALUE' run -n --set x sweep.toml
 refuse 'odd: no such placeholder' run -n --set odd=1 sweep.toml
 refuse 'n\[3-2\]' run -n --hosts 'n[3-2]' sweep.toml
+refuse '^mitosis-exp: --hosts: n\[1-100000000\]: more than 65536 hosts' run -n --hosts 'n[1-100000000]' sweep.toml
+refuse '^mitosis-exp: --limit: 0: not a number' run -n --limit 0 sweep.toml
+refuse '^mitosis-exp: --lab: x: not a number' run -n --lab x sweep.toml
+refuse '^mitosis-exp: --exclude: n4: no host of this run (there are: localhost, n1, n2, n3)' run -n -L ssh --hosts 'n[1-3]' -b n2,n4 sweep.toml
+refuse '^mitosis-exp: --exclude: n4: no host' run -n -L ssh -b n4 first.toml
 refuse 'not a host' run -n --hosts parent=-oProxyCommand sweep.toml
 refuse 'which hosts' run -n --launcher ssh sweep.toml
 refuse 'not with --launcher ssh' run -n --launcher ssh --lab 2 sweep.toml
+expect 0 "$tool" run -n --lab 2 --lab-option --kernel=6.12 --lab-option=--no-rdma sweep.toml
+refuse '^mitosis-exp: --lab-option: only with --lab' run -n --lab-option --kernel=6.12 sweep.toml
+refuse 'argument --lab-option: expected one argument' run -n --lab 2 sweep.toml --lab-option
 expect 1 "$tool" run -n -L local --hosts parent=a,odd=b sweep.toml
 said err 'odd: sweep has no such role'
 expect 0 "$tool" run prepare --quick -n fork --set count=1 -- resume
@@ -191,6 +220,15 @@ expect 1 "$tool" run no-such-one
 said err 'no-such-one: no such experiment'
 expect 1 "$tool" run no-such.toml
 said err 'no-such.toml: No such file'
+
+doing="a closed stream"
+for word in list --help --version; do
+	expect 1 closed 1 "$tool" $word
+	said err '^mitosis-exp: write error: Bad file descriptor$'
+done
+expect 1 closed 0 "$tool" import
+said err '^mitosis-exp: standard input: Bad file descriptor$'
+expect 2 closed 2 "$tool" --odd
 
 doing="those of the package"
 expect 0 "$tool" list
@@ -230,5 +268,10 @@ mv out old.tsv
 [ "$(column old.tsv host | tr '\n' ' ')" = "val01 - - val02 - - " ] || fail "$(cat old.tsv)"
 [ "$(column old.tsv ops_per_s | tail -n 1)" = 197.5 ] && [ "$(column old.tsv containers_per_s | sed -n 4p)" = 820 ] || fail "$(cat old.tsv)"
 "$bin_dir/mitosis-stats" --by name old.tsv >stats.tsv || fail "mitosis-stats does not take it"
+cp old.txt $'two\nlines'
+expect 0 "$tool" import $'two\nlines'
+eval "set -- $(sed -n '1s/.* args=//p' out)"
+[ "$*" = $'import two\nlines' ] || fail "$(cat out)"
+"$bin_dir/mitosis-stats" --by name out >stats.tsv || fail "mitosis-stats does not take a name of two lines"
 expect 1 "$tool" import sweep.toml
 exit 0

@@ -49,6 +49,16 @@ cmp -s out of-samples || fail "statistics give another figure: $(diff out of-sam
 expect 0 "$plot" --script s.json
 cmp -s out of-samples || fail "JSON Lines give another figure: $(diff out of-samples | head -n 5)"
 
+doing="without the comment"
+sed 1d p.tsv >bare.tsv
+expect 0 "$plot" --script bare.tsv
+cmp -s out of-samples || fail "without the comment another figure: $(diff out of-samples | head -n 5)"
+sed 1d s.json >bare.json
+expect 0 "$plot" --script bare.json
+cmp -s out of-samples || fail "JSON Lines without a comment give another figure"
+expect 0 "$plot" --script bare.tsv p.tsv
+said out 'medians of 16 samples'
+
 doing=published
 expect 0 "$plot" --script --published prepare p.tsv
 said out '"published"'
@@ -111,6 +121,26 @@ said figure.term 'working set'
 expect 0 "$plot" -o by-name.png --size 400x300 p.tsv
 [ "$(head -c 4 by-name.png | tail -c 3)" = PNG ] || fail "the name does not decide"
 
+doing="commands in the data"		# what gnuplot would run stays text, wherever it stands
+nasty='`touch ran`'
+sed "s/^user/u\\\\\\\\$nasty/; s/^local/\"; system('touch ran')/; s/prepare_ns/${nasty}_ns/" p.tsv >nasty.tsv
+"$bin_dir/mitosis-stats" nasty.tsv | sed 's/system/\x00&/' >nasty-s.tsv || broken "mitosis-stats"
+for input in nasty.tsv nasty-s.tsv; do
+	for format in svg png term; do
+		for x in wss engine; do
+			expect 0 "$plot" -f $format -x $x -y "${nasty}_ns" --title "$nasty"$'\n\xff' $input
+			[ ! -e ran ] || fail "a command in $input was run: -f $format -x $x"
+			[ $input$format$x != nasty.tsvsvgwss ] || mv out nasty.svg
+		done
+	done
+done
+"$python" - <<'END' || fail "the names are not as they were given"
+import xml.etree.ElementTree as tree
+texts = {"".join(each.itertext()) for each in tree.parse("nasty.svg").iter() if each.tag.endswith("text")}
+for wanted in "`touch ran`", "u\\`touch ran`", "\"; system('touch ran')":
+    assert any(wanted in text for text in texts), (wanted, texts)
+END
+
 doing="what cannot be"
 # refuse STATUS PATTERN WORD...
 refuse() {
@@ -133,12 +163,28 @@ refuse 1 'tell them apart' --by '' s.tsv
 refuse 2 'give it to mitosis-stats' --where engine=user s.tsv
 refuse 1 'both samples and statistics' p.tsv s.tsv
 refuse 1 'no-such: No such file' no-such
-refuse 1 'no records' /dev/null
+refuse 1 '^mitosis-plot: /dev/null: no records' /dev/null
 refuse 2 'expected WIDTHxHEIGHT' --size 3 p.tsv
+refuse 2 '--size: 1x1: not from 20x10 to 10000x10000' --size 1x1 p.tsv
+refuse 2 "^mitosis-plot: --where: 'bad' is not" --where bad p.tsv
+refuse 1 "^mitosis-plot: --where: no column 'odd'" --where odd=1 p.tsv
+sed '1s/exp 1/exp 2/' p.tsv >newer.tsv
+refuse 1 '^mitosis-plot: newer.tsv: format version 2 is newer' p.tsv newer.tsv
+printf 'wss\tprepare_ns\n1\n' >short.tsv
+refuse 1 '^mitosis-plot: short.tsv: line 2: 1 columns instead of 2' p.tsv short.tsv
+"$bin_dir/mitosis-stats" --compare p.tsv p.tsv >compared.tsv 2>/dev/null || broken "mitosis-stats"
+refuse 1 'compared.tsv: a comparison of two files, which is not drawn' compared.tsv
+printf 'a\tb\n1\t2\n' >nothing.tsv
+refuse 1 'no measured column: no name ends in a unit$' nothing.tsv
 refuse 2 'what format' -o figure.odd p.tsv
 status=0
 "$plot" p.tsv >/dev/full 2>err || status=$?
 [ "$status" = 1 ] || fail "a full disk gives status $status"
+expect 1 closed 1 "$plot" p.tsv
+said err '^mitosis-plot: write error: Bad file descriptor$'
+expect 1 closed 0 "$plot"
+said err '^mitosis-plot: standard input: Bad file descriptor$'
+expect 2 closed 2 "$plot" --odd		# nobody is told
 mkdir path
 ln -s "$(command -v python3)" path/
 expect 77 env PATH="$PWD/path" "$python" "$plot" p.tsv

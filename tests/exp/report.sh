@@ -147,6 +147,11 @@ assert [(row["machines"], row["at"], row[rate], row["published"]) for row in row
 assert "4, threads" in html.unescape(section("machines")).replace("machines\u00a0", "")
 END
 
+printf '[experiment]\npublished = "odd"\n[[template.pass]]\nrole = "a"\ncmd = "echo Prepare time = 1 ms"\n' >odd.toml
+run 0 odd.toml
+expect 1 "$tool" report dir
+said err '^mitosis-exp: published: odd: no such series'
+
 mkdir empty && cd empty || exit 99
 expect 1 "$tool" report
 said err 'no run in it'

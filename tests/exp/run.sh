@@ -270,6 +270,10 @@ await 20000 somebody_has 987658
 kill -KILL "$runner"
 await 20000 nobody_has 987658
 
+doing="a limit of weeks"
+printf '[[pass]]\nhost = "a"\ncmd = "true"\ntimeout = "9999h"\n' >weeks.toml
+run 0 weeks.toml
+
 doing="copies"
 mkdir -p from/deep && echo text >from/deep/file
 cat >copy.toml <<'END'

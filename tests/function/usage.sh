@@ -4,6 +4,8 @@
 # shellcheck source-path=SCRIPTDIR source=function.sh
 . "$(dirname "$0")/function.sh"
 
+as_other() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+
 # refuse STATUS PATTERN WORD...
 refuse() {
 	local wanted=$1 pattern=$2
@@ -30,17 +32,49 @@ refuse 2 '--listen: only with --serve' helloworld --listen 127.0.0.1
 refuse 2 'odd: not a reference' helloworld --from odd
 refuse 2 'neither phase child' helloworld --phase cold --from mitosis://127.0.0.1:1/x
 [ -c /dev/mitosis ] || refuse 77 'engine kernel' helloworld --engine kernel
+if [ "$(id -u)" = 0 ] && as_other test -x "$tool" && ! as_other "$helper_tool" uffd >/dev/null; then
+	for what in replay:--phase=child,replay '--mode demand:--mode=demand'; do
+		doing=${what#*:}
+		expect 77 as_other "$tool" helloworld "${what#*:}"
+		said err "${what%%:*}: memory cannot be fetched on demand: .*mitosis-check"
+		[ ! -s out ] || fail "refused, and yet output: $(cat out)"
+	done
+fi
 
 doing=answer
 printf 'a\nb\n' >in
 input=in expect 0 "$tool" helloworld --answer
 cmp -s out <(printf '\n\n') || fail "two lines are not answered by two: $(od -c out)"
 
+doing="line breaks in arguments"	# are no lines of the stream, and a shell has the same word of it
+event=$'{"it\'s":\n"\\\\"}'
+expect 0 "$tool" helloworld --phase cold --count 1 --warmup 0 --event "$event"
+[ "$(wc -l <out)" = 3 ] || fail "$(cat out)"
+eval "set -- $(sed -n '1s/.* args=//p' out)"
+[ "${*: -1}" = "$event" ] || fail "the last argument is ${*: -1}"
+"$bin_dir/mitosis-stats" out >stats.tsv || fail "mitosis-stats does not take it"
+
+doing="a closed stream"
+expect 1 closed 1 "$tool" helloworld --phase cold
+said err '^mitosis-function: write error: Bad file descriptor$'
+expect 1 closed 0 "$tool" helloworld --phase child --from -
+said err '^mitosis-function: standard input: Bad file descriptor$'
+
 doing=list
 expect 0 "$tool" --list
 for name in helloworld json compression pyaes chameleon image pagerank recognition matmul linpack micro finra; do
 	said out "^$name  *[A-Z]"
 done
+
+expect 0 "$tool" --list --json
+"$python" - <<'END' || fail "$(cat out)"
+import json
+rows = [json.loads(line) for line in open("out", encoding="utf-8")]
+assert len(rows) >= 12 and all(row["title"] and row["file"].endswith(f"/{row['name']}.py") for row in rows), rows
+needs = {row["name"]: row["needs"] for row in rows}
+assert needs["matmul"] == {"numpy": "python3-numpy"} and needs["json"] == {}, needs
+assert all(set(row["missing"]) <= set(row["needs"]) for row in rows), rows
+END
 
 # write NAME: a function, from standard input
 write() { cat >"$1.py"; }

@@ -12,6 +12,11 @@ said out '^mitosis-lab (mitosis-exp '
 for verb in run up exec shell status down link kill console kernels; do
 	expect 0 lab $verb --help
 done
+closed_lab() { lab "$@" >&-; }
+for each in --help:1 --version:1 kernels:125 status:125; do
+	expect ${each#*:} closed_lab ${each%:*}
+	said err '^mitosis-lab: .*: Bad file descriptor$'
+done
 
 # refuse PATTERN WORD...: wrong usage, and the message names the word
 refuse() {
@@ -34,7 +39,10 @@ refuse 'loss=2: expected' run --link loss=2 -- true
 refuse 'there is no node2' run --smp node2=2 -- true
 refuse 'there is no node3' run -n 2 --kill node3 -- true
 refuse 'bogus: not a node' exec bogus -- true
-refuse 'not a duration' run --timeout never -- true
+refuse '^mitosis-lab: --timeout: never: not a duration' run --timeout never -- true
+refuse '^mitosis-lab: --boot-timeout: 1min: not a duration' run --boot-timeout 1min -- true
+refuse '^mitosis-lab: --kill: x: not a duration' run --kill node1@x -- true
+refuse 'run: no command' run --timeout 5ns --boot-timeout 1.5us
 refuse 'not a name' up --name a/b
 expect 125 lab exec --name test.nowhere node1 -- true
 said err 'test.nowhere: no such lab is up'

@@ -4,7 +4,6 @@
 import argparse
 import json
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -13,6 +12,7 @@ import files
 import importer
 import launchers
 import records
+import streams
 import words
 from problem import USAGE, Interrupted, Problem, reason
 
@@ -67,10 +67,12 @@ def out(text):
         raise Problem(f"write error: {reason(error)}") from error
 
 
-def count(text):
-    if not text.isdigit() or not int(text):
-        raise Problem(f"{text}: not a number from 1", USAGE)
-    return int(text)
+def count(option):
+    def convert(text):
+        if not text.isdecimal() or not int(text):
+            raise Problem(f"{option}: {text}: not a number from 1", USAGE)
+        return int(text)
+    return convert
 
 
 def build_parser(version):
@@ -90,7 +92,7 @@ def build_parser(version):
     run = verb("run", "run experiments", "[OPTIONS] EXPERIMENT|FILE... | --resume DIR")
     run.add_argument("-L", "--launcher", choices=list(launchers.ALL), default=None,
                      help="how hosts are reached (local)")
-    run.add_argument("--lab", type=count, metavar="N",
+    run.add_argument("--lab", type=count("--lab"), metavar="N",
                      help="in a lab of N nodes, started for this run (implies --launcher lab)")
     run.add_argument("--lab-option", action="append", default=[], metavar="OPTION",
                      help="an option for that lab, such as --kernel=6.12")
@@ -101,7 +103,8 @@ def build_parser(version):
     run.add_argument("-q", "--quick", action="store_true", help="fewer and smaller points")
     run.add_argument("-b", "--exclude", action="append", default=[], metavar="HOSTS",
                      help="leave out these hosts")
-    run.add_argument("--limit", type=count, metavar="N", help="only the first N passes of a file")
+    run.add_argument("--limit", type=count("--limit"), metavar="N",
+                     help="only the first N passes of a file")
     run.add_argument("--project", metavar="DIR", help="what the paths of passes are relative to")
     run.add_argument("-o", "--output", metavar="DIR",
                      help="the run's directory (results/DATE)")
@@ -176,7 +179,8 @@ def do_import(args, context):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     lines += file.readlines()
         except OSError as error:
-            raise Problem(f"{path}: {reason(error)}") from None
+            name = "standard input" if path == "-" else path
+            raise Problem(f"{name}: {reason(error)}") from None
     stream = importer.read(lines)
     if not stream.rows:
         raise Problem("no result line of the published programs in the input")
@@ -184,7 +188,7 @@ def do_import(args, context):
     union.add(stream, {})
     out(union.text({"tool": TOOL, "version": context.version, "host": socket.gethostname(),
                     "kernel": os.uname().release, "engine": "-",
-                    "args": shlex.join(["import", *args.files])}))
+                    "args": records.quoted(["import", *args.files])}))
     return 0
 
 
@@ -203,6 +207,18 @@ def do_report(args, context):
 VERBS = {"run": do_run, "list": do_list, "import": do_import, "report": do_report}
 
 
+def joined(argv):
+    """--lab-option --kernel=6.12 as one word: argparse takes what begins with a dash for no value."""
+    words_left = iter(argv)
+    made = []
+    for word in words_left:
+        if word == "--":
+            return [*made, word, *words_left]
+        value = next(words_left, None) if word == "--lab-option" else None
+        made.append(word if value is None else f"{word}={value}")
+    return made
+
+
 class Context:
     """What the tool knows of itself."""
 
@@ -217,9 +233,10 @@ class Context:
 
 
 def main(argv, version, here, share):
+    streams.keep()
     try:
         parser = build_parser(version)
-        args = parser.parse_args(argv)
+        args = parser.parse_args(joined(argv))
         if args.verb is None:
             parser.error("no VERB given")
         return VERBS[args.verb](args, Context(version, here, share))

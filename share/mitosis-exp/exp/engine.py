@@ -20,6 +20,7 @@ from problem import MISSING, Problem, Skip, reason
 TAIL = 12           # last lines of a command that are shown when it fails
 NOTES = 3           # lines on standard error of a command that succeeds which are shown
 LINE_MAX = 1 << 20
+DAY = 86400         # seconds; select(2) and the like wait for weeks at most
 _SECRET = re.compile(r"(mitosis(?:\+\w+)?://[^/\s]+/)[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}")
 
 
@@ -133,7 +134,7 @@ class Engine:
                   if limit is not None]
         if until is not None:
             limits.append(until)
-        wait = max(0.0, min(limits) - now) if limits else None
+        wait = min(DAY, max(0.0, min(limits) - now)) if limits else None
         for key, _ in self.selector.select(wait):
             task, name = key.data
             if name is None:

@@ -218,9 +218,15 @@ class Scale:
 
 # the script
 
+def printable(text):
+    return "".join(each if each.isprintable() else " " if each.isspace() else "?"
+                   for each in str(text))
+
+
 def quote(text):
-    """A string for gnuplot; braces and the like have no meaning in it (noenhanced)."""
-    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    """A string for gnuplot, on one line; braces and the like have no meaning in it (noenhanced). What
+    stands between bare backquotes gnuplot runs as a command, even here."""
+    return '"' + re.sub(r'[\\"`]', r"\\\g<0>", printable(text)) + '"'
 
 
 def script(figure, kind, width, height):
@@ -458,7 +464,7 @@ def draw(figure, kind, width, height):
     text = found.stdout.decode()
     text = text.replace(f'font-family="{FONT} Bold"', f'font-family="{STACK}" font-weight="bold"')
     text = text.replace(f'font-family="{FONT}"', f'font-family="{STACK}"')
-    title = f"{figure.title}. {figure.subtitle}"
+    title = printable(f"{figure.title}. {figure.subtitle}")
     for mark, name in ("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"):
         title = title.replace(mark, name)
     return re.sub(r"<title>.*?</title>", lambda _: f"<title>{title}</title>", text, count=1,

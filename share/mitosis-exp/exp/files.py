@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import tomllib
+import types
 
 import words
 from problem import Problem, reason
@@ -18,10 +19,10 @@ GAP = 1.0           # between the passes of the second dialect, which names noth
 LIMIT = 600.0       # of a pass that names no time limit
 PASSWORDS = ("pwd", "passphrase")
 
-EXPERIMENT_KEYS = {"title": str, "description": str, "needs": list, "published": str,
-                   "quick": dict, "stats": list, "plot": list, "compare": list, "hosts": int,
-                   "module": bool, "table": list, "all": str}
-PASS_KEYS = {"name": str, "role": str, "host": (str, list), "path": str, "cmd": str, "order": int,
+EXPERIMENT_KEYS = {"title": str, "description": str, "needs": list[str], "published": str,
+                   "quick": dict, "stats": list[str], "plot": list[str], "compare": list[str],
+                   "hosts": int, "module": bool, "table": list[str], "all": str}
+PASS_KEYS = {"name": str, "role": str, "host": (str, list[str]), "path": str, "cmd": str, "order": int,
              "loop": int, "local": bool, "timeout": (str, int, float), "ready": dict,
              "background": bool, "take": (int, str)}
 READY_KEYS = {"port": (int, str), "file": str, "line": str, "set": str, "timeout": (str, int, float)}
@@ -33,7 +34,12 @@ PLACES = ("first", "last")          # of an experiment in `all'
 _MODULE = """\
 [ -c /dev/mitosis ] || [ -z "$(ls /sys/class/infiniband 2>/dev/null)" ] || { modprobe rdma_cm && case ${module} in */*) insmod ${module} ;; \
 *) modprobe ${module} ;; esac; } 2>&1 | tail -n 1 | sed 's/^/no kernel module: /' >&2"""
-TEMPLATE_KEYS = {"pass": list, "placeholder": dict, "setup": list, "cleanup": list}
+TEMPLATE_KEYS = {"pass": list[dict], "placeholder": dict, "setup": list[dict],
+                 "cleanup": list[dict]}
+TOP_KEYS = {"user": str, "null": list[str], "global_configs": str, "hosts": (str, list[str]),
+            "sync": list[dict], "dialect": int}
+KINDS = {str: "a string", int: "a number", float: "a number", bool: "true or false",
+         dict: "a table", list[str]: "a list of strings", list[dict]: "a list of tables"}
 
 
 class Ready:
@@ -100,7 +106,7 @@ class Sync:
 
     def __init__(self, table, experiment):
         where = f"{experiment.path}: sync"
-        check(table, {"source": str, "targets": (str, list)}, where)
+        check(table, {"source": str, "targets": (str, list[str])}, where)
         if not table.get("source") or not table.get("targets"):
             raise Problem(f"{where}: source and targets are both needed")
         self.source = table["source"]
@@ -142,12 +148,24 @@ class Command:
         self.cmd = fill(experiment.configure(made_of.cmd, made_of.where))
         if made_of.loop > 1:
             self.cmd += f" -loop={loop}"
-        self.port = fill(str(made_of.ready.port)) if made_of.ready and made_of.ready.port else None
-        self.file = fill(made_of.ready.file) if made_of.ready and made_of.ready.file else None
+        self.port = self.file = None
+        if made_of.ready and made_of.ready.port is not None:
+            self.port = fill(str(made_of.ready.port))
+            if not is_port(self.port) and not words.placeholders(self.port):
+                raise Problem(f"{made_of.where}: ready.port: {self.port or 'empty'}: not a number "
+                              "from 1 to 65535")
+        if made_of.ready and made_of.ready.file is not None:
+            self.file = fill(made_of.ready.file)
+            if not self.file:
+                raise Problem(f"{made_of.where}: ready.file: empty")
 
     @property
     def label(self):
         return self.made_of.name + (f".{self.loop}" if self.made_of.loop > 1 else "")
+
+
+def is_port(text):
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
 
 
 class Stage:
@@ -183,6 +201,9 @@ class Experiment:
         self.stats = own.get("stats", [])
         self.plot = own.get("plot", [])
         self.compare = own.get("compare", [])
+        if self.compare and "--baseline" not in self.compare[:-1]:
+            raise Problem(f"{path}: experiment: compare: to what? Expected \"--baseline\", "
+                          "\"FACTOR=LEVEL\"")
         self.min_hosts = own.get("hosts", 1)
         self.table = own.get("table", [])
         self.in_all = own.get("all", "")
@@ -212,6 +233,7 @@ class Experiment:
             if key not in ("global", "template", "experiment"):
                 raise Problem(f"{self.path}: {key}: neither global, template nor experiment")
         check(template, TEMPLATE_KEYS, f"{self.path}: template")
+        check_kinds(document, {"global": dict}, self.path)
         self.read_top(document.get("global", {}), template)
 
     def read_run_file(self, document):
@@ -220,9 +242,11 @@ class Experiment:
         for key in document:
             if key not in RUN_KEYS:
                 self.warnings.append(f"{key}: unknown, ignored")
+        check_kinds(document, {"global": dict, **TEMPLATE_KEYS}, self.path)
         self.read_top({**document.get("global", {}), **document}, document)
 
     def read_top(self, top, passes):
+        check_kinds(top, TOP_KEYS, self.path)
         for key in PASSWORDS:
             if key in top:
                 self.warnings.append(f"{key}: ignored: no passwords in files; "
@@ -249,7 +273,7 @@ class Experiment:
     def guess_dialect(self, top, tables):
         """What only the second one has: files to copy, muted hosts, {} for the common arguments."""
         braces = any(re.search(r"(?<!\{)\{\}(?!\})", table.get("cmd", "")) for table in tables
-                     if isinstance(table, dict))
+                     if isinstance(table.get("cmd"), str))
         return 2 if "sync" in top or "null" in top or (braces and self.configs) else 1
 
     def configure(self, cmd, where):
@@ -328,12 +352,17 @@ class Experiment:
                                                  for host, _ in each.targets))))
 
     @property
-    def named_hosts(self):
-        """Those that the file itself names, and not the user."""
+    def own_hosts(self):
+        """Those that the file itself names."""
         of_passes = {host for each in self.setup + self.passes + self.cleanup
                      if not each.role and not each.local for host in each.fixed or self.all_hosts}
-        of_syncs = {host for each in self.syncs for host, _ in each.targets}
-        return [host for host in self.hosts if host in of_passes | of_syncs]
+        return of_passes | {host for each in self.syncs for host, _ in each.targets}
+
+    @property
+    def named_hosts(self):
+        """Those that the file itself names, and not the user."""
+        own = self.own_hosts
+        return [host for host in self.hosts if host in own]
 
     def builtins(self):
         """Where others find a host; where a server listens."""
@@ -459,15 +488,26 @@ def check(table, known, where):
     """Only keys that are known, each of its type."""
     if not isinstance(table, dict):
         raise Problem(f"{where}: not a table")
-    for key, value in table.items():
+    for key in table:
         if key not in known:
             raise Problem(f"{where}: {key}: unknown key (known: {', '.join(known)})")
-        kinds = known[key] if isinstance(known[key], tuple) else (known[key],)
-        if not isinstance(value, kinds) or isinstance(value, bool) and bool not in kinds:
-            names = " or ".join({str: "a string", int: "a number", float: "a number", bool:
-                                 "true or false", list: "a list", dict: "a table"}[kind]
-                                for kind in kinds if kind is not float)
+    check_kinds(table, known, where)
+
+
+def check_kinds(table, known, where):
+    """Those keys that are known: each of its type."""
+    for key, value in table.items():
+        kinds = known.get(key, object)
+        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+        if not any(is_kind(value, kind) for kind in kinds):
+            names = " or ".join(KINDS[kind] for kind in kinds if kind is not float)
             raise Problem(f"{where}: {key}: {value!r} is not {names}")
+
+
+def is_kind(value, kind):
+    if isinstance(kind, types.GenericAlias):
+        return isinstance(value, list) and all(is_kind(each, kind.__args__[0]) for each in value)
+    return isinstance(value, kind) and (kind in (bool, object) or not isinstance(value, bool))
 
 
 def quote(text):

@@ -21,7 +21,9 @@ import tempfile
 import time
 
 import cli
+import records
 import session
+import streams
 import writer
 from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip, reason
 
@@ -78,7 +80,8 @@ def build_parser(version):
                            f"  node1$ {TOOL} json --serve --listen 10.0.0.1\n"
                            f"  node2$ {TOOL} json --phase cold,child --from mitosis://10.0.0.1:...\n"
                            "\nExit status:\n  0; 1 failed; 2 wrong usage; 77 a library that the "
-                           f"function needs, or the engine, is not here\n\nSee {TOOL}(1).")
+                           "function needs, the engine,\n  or memory on demand for phase replay, is not "
+                           f"here\n\nSee {TOOL}(1).")
     add = parser.add_argument
     add("--phase", metavar="PHASE[,PHASE...]",
         help=f"{', '.join(PHASES)} ({','.join(USUAL)})")
@@ -176,8 +179,13 @@ def find(word, share):
     return Function(word, os.path.join(share, "functions", f"{word}.py"))
 
 
-def list_functions(share):
+def list_functions(share, as_json):
     found = [find(name, share) for name in names(share)]
+    if as_json:
+        for each in found:
+            cli.out(json.dumps({"name": each.name, "title": each.about, "needs": each.needs,
+                                "missing": each.missing(), "file": each.path}) + "\n")
+        return 0
     width = max(len(each.name) for each in found)
     for each in found:
         missing = each.missing()
@@ -513,9 +521,30 @@ class Measurement:
         self.over(worker)
         self.args.event = {**self.args.event, "input": made}
 
+    def check_demand(self, phases):
+        """Where children cannot fetch on demand, what would only be done so is not begun."""
+        if "replay" in phases:
+            what = "phase replay"
+        elif self.args.mode == "demand" and "child" in phases:
+            what = "--mode demand"
+        else:
+            return
+        argv = [self.tool("mitosis-check"), "--json"]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            found = [row for stream in records.read(done.stdout.splitlines())
+                     for row in stream.dicts() if row["item"] == "userfaultfd"]
+        except OSError as error:
+            raise Problem(f"{argv[0]}: {reason(error)}") from None
+        if found and found[0]["state"] == "no":
+            raise Problem(f"engine {self.engine}: {what}: memory cannot be fetched on demand: "
+                          "userfaultfd is not available (mitosis-check says what to do)", MISSING)
+
     def measure(self, phases):
         """All phases with one engine: those that are compared take turns."""
         self.done = 0
+        if self.engine == "user":
+            self.check_demand(phases)
         runs = self.args.count + self.args.warmup
         local = {"warm", "prepare", "fork", "transfer"} & set(phases)
         served = self.args.reference
@@ -591,7 +620,10 @@ def number(option, text, low, high):
 
 def read_reference(text):
     if text == "-":
-        text = next((line.strip() for line in sys.stdin if line.startswith("mitosis")), "")
+        try:
+            text = next((line.strip() for line in sys.stdin if line.startswith("mitosis")), "")
+        except OSError as error:
+            raise Problem(f"standard input: {reason(error)}") from None
         if not text:
             raise Problem("standard input: ended without a reference")
     else:
@@ -656,7 +688,7 @@ def become_answerer(args, context, function):
 
 def work(args, context, argv, signals):
     if args.list:
-        return list_functions(context.share)
+        return list_functions(context.share, args.json)
     if args.name is None:
         raise Problem(f"no NAME or FILE.py given\nTry '{TOOL} --help' for more information.", USAGE)
     function = find(args.name, context.share)
@@ -694,6 +726,7 @@ def work(args, context, argv, signals):
 
 def main(argv, version, here, share):
     args = None
+    streams.keep()
     try:
         args = build_parser(version).parse_args(argv)
         return work(args, cli.Context(version, here, share), argv, session.Signals())

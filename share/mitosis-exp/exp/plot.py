@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,16 +11,19 @@ import sys
 import cli
 import figure
 import records
+import streams
 import sums
-from problem import USAGE, Problem, reason
+from problem import FAILED, USAGE, Problem, reason
 
 TOOL = "mitosis-plot"
+SIZE_MIN, SIZE_MAX = (20, 10), 10000
 SIZES = {"svg": (760, 440), "png": (760, 440)}
 # What is drawn if nobody says: the first of these that the records have.
 MEASURED = ("prepare_ns", "resume_ns", "exec_ns", "start_ns", "conns_per_s", "ops_per_s",
             "total_ns")
 ACROSS = ("wss", "size", "touch", "threads", "parallel", "outstanding", "machines", "depth", "rate",
           "window")
+FILES_SHOWN = 4     # in a message
 CHARTED = {"svg": "svg", "png": "png", "txt": "term"}
 
 
@@ -66,8 +70,12 @@ def build_parser(version):
 # reading
 
 def read_files(paths):
+    """The records of all files, and what to call them in messages."""
     text = ""
+    names = []
     for path in paths or ["-"]:
+        name = "standard input" if path == "-" else path
+        names.append(name)
         try:
             if path == "-":
                 part = sys.stdin.read()
@@ -75,11 +83,30 @@ def read_files(paths):
                 with open(path, encoding="utf-8") as file:
                     part = file.read()
         except OSError as error:
-            raise Problem(f"{path}: {reason(error)}") from None
+            raise Problem(f"{name}: {reason(error)}") from None
         except UnicodeDecodeError:
-            raise Problem(f"{path}: not a record stream") from None
-        text += part if part.endswith("\n") or not part else part + "\n"
-    return text
+            raise Problem(f"{name}: not a record stream") from None
+        text += with_meta(part if part.endswith("\n") or not part else part + "\n", name)
+    return text, ", ".join(names[:FILES_SHOWN]) + (", ..." if len(names) > FILES_SHOWN else "")
+
+
+def with_meta(part, name):
+    """What a file holds, beginning with a stream's first line: mitosis-stats does without it, too."""
+    found = re.findall(r'^(?:# mitosis-exp |\{"meta": *\{"mitosis-exp": *)(\d+)', part, re.MULTILINE)
+    ours = int(records.FORMAT.rpartition(" ")[2])
+    for version in map(int, found):
+        if version > ours:
+            raise Problem(f"{name}: format version {version} is newer than this program")
+    own = ""
+    if not found:
+        first = next((line for line in part.splitlines() if line and not line.startswith("#")), "")
+        own = f'{{"meta": {{"mitosis-exp": {ours}}}}}\n' if first.startswith("{") \
+            else f"{records.FORMAT}\n"
+    try:
+        records.read((own + part).splitlines(), 0 if own else 1)
+    except records.Malformed as error:
+        raise Problem(f"{name}: {error}") from None
+    return own + part
 
 
 def streams_of(text, what):
@@ -96,10 +123,17 @@ def is_statistics(stream):
     return "column" in stream.columns and "n" in stream.columns
 
 
+def is_comparison(stream):
+    """Of mitosis-stats --compare."""
+    return "column" in stream.columns and "old_n" in stream.columns
+
+
 def statistics(text, what, options, tools):
     """Rows of mitosis-stats: those in TEXT, or those that it makes of the samples in TEXT."""
     found = streams_of(text, what)
     kinds = {is_statistics(stream) for stream in found}
+    if any(map(is_comparison, found)):
+        raise Problem(f"{what}: a comparison of two files, which is not drawn: only samples and medians")
     if kinds == {True, False}:
         raise Problem(f"{what}: both samples and statistics")
     if kinds == {False}:
@@ -109,7 +143,10 @@ def statistics(text, what, options, tools):
         except OSError as error:
             raise Problem(f"{argv[0]}: {reason(error)}") from None
         if done.returncode:
-            raise Problem(done.stderr.strip().removeprefix("mitosis-stats: "))
+            told = [line.removeprefix("mitosis-stats: ") for line in done.stderr.splitlines()]
+            error = next((line for line in told if not line.startswith("warning: ")), "failed")
+            raise Problem(error.removesuffix("; say which with --columns"),
+                          USAGE if done.returncode == USAGE else FAILED)
         found = streams_of(done.stdout, what)
     elif options:
         raise Problem("--where: these are statistics already; give it to mitosis-stats", USAGE)
@@ -374,11 +411,14 @@ def parse_size(text, kind):
             size = shutil.get_terminal_size((80, 24))
             return size.columns - 1, max(12, min(size.lines - 2, 30))
         return SIZES[kind]
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and 20 <= int(width) <= 10000
-            and 10 <= int(height) <= 10000):
+    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
+    if not match:
         raise Problem(f"--size: {text}: expected WIDTHxHEIGHT, such as 760x440", USAGE)
-    return int(width), int(height)
+    size = int(match[1]), int(match[2])
+    if any(not low <= each <= SIZE_MAX for low, each in zip(SIZE_MIN, size)):
+        least, most = "x".join(map(str, SIZE_MIN)), f"{SIZE_MAX}x{SIZE_MAX}"
+        raise Problem(f"--size: {text}: not from {least} to {most}", USAGE)
+    return size
 
 
 def choose_format(args):
@@ -415,8 +455,7 @@ def work(args, context):
         return 0
     kind = choose_format(args)
     width, height = parse_size(args.size, kind)
-    made = build(args, context, read_files(args.files),
-                 args.files[0] if len(args.files) == 1 else "input")
+    made = build(args, context, *read_files(args.files))
     if args.size is None and kind != "term":
         height = figure.height_for(made, width, height)
     if args.script:
@@ -427,6 +466,7 @@ def work(args, context):
 
 
 def main(argv, version, here, share):
+    streams.keep()
     try:
         return work(build_parser(version).parse_args(argv), cli.Context(version, here, share))
     except Problem as problem:

@@ -2,7 +2,9 @@
 """Record streams: reading what the tools print, TSV or JSON Lines, and writing one of many."""
 
 import json
+import os
 import re
+import shlex
 
 FORMAT = "# mitosis-exp 1"
 ABSENT = "NA"
@@ -44,6 +46,23 @@ def escape(text):
             .replace("\r", "\\r"))
 
 
+def quoted(words):
+    """Arguments for the comment line, quoted for a shell and on one line, as the tools in C do it."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word):
+    if word.isprintable():
+        return shlex.quote(word)
+
+    def escaped(char):
+        if char in "\\'":
+            return f"\\{char}"
+        return char if char.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(char))
+
+    return "$'" + "".join(map(escaped, word)) + "'"
+
+
 def cells(line):
     values = [unescape(cell) for cell in line.split("\t")]
     if values[0].startswith("\\#"):
@@ -55,11 +74,12 @@ class Malformed(Exception):
     """A stream that is not one; the text says in which line."""
 
 
-def read(lines):
-    """The streams in LINES. What comes before the first one belongs to none."""
+def read(lines, start=1):
+    """The streams in LINES. What comes before the first one belongs to none. START is the first line's
+    number in messages."""
     found = []
     stream = None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, start):
         line = line.rstrip("\r\n")
         if line.startswith(FORMAT):
             stream = Stream(parse_meta(line), None)

@@ -307,6 +307,9 @@ class Reference:
     """The published values that belong to the rows of a table."""
 
     def __init__(self, name, context, summed=None):
+        if name not in plot.published_names(context):
+            raise Problem(f"published: {name}: no such series (mitosis-plot --published list shows "
+                          "them)")
         with open(os.path.join(context.published, f"{name}.tsv"), encoding="utf-8") as file:
             streams = records.read(file)
         theirs = streams[0].meta["engine"]

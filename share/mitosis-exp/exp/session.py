@@ -150,6 +150,12 @@ class Session:
         several = len(self.experiments) > 1
         everywhere = list(dict.fromkeys(host for hosts in table.values() for host in hosts)) \
             or available
+        there = {"localhost", *everywhere, *(host for each in self.experiments
+                                             for host in each.own_hosts)}
+        for host in excluded:
+            if host not in there:
+                raise Problem(f"--exclude: {host}: no host of this run (there are: "
+                              f"{some_of(sorted(there))})", USAGE)
         for each in self.experiments:
             roles = {role: hosts for role, hosts in table.items()
                      if not several or role is None or role in each.roles}
@@ -165,9 +171,7 @@ class Session:
             others = [host for host in each.hosts if not launchers.is_here(host)]
             if others:
                 where = each.path if set(others) & set(each.named_hosts) else "--hosts"
-                shown = ", ".join(others[:SHOWN]) + (f" and {len(others) - SHOWN} more"
-                                                     if len(others) > SHOWN else "")
-                raise Problem(f"{where}: {shown}: how are they reached? Say --launcher ssh, pdsh, "
+                raise Problem(f"{where}: {some_of(others)}: how are they reached? Say --launcher ssh, pdsh, "
                               "slurm or lab, or --launcher local to run all of it on this host",
                               USAGE)
 
@@ -466,7 +470,12 @@ class Session:
     def meta(self):
         return {"tool": cli.TOOL, "version": self.context.version, "host": socket.gethostname(),
                 "kernel": os.uname().release, "engine": "-",
-                "args": shlex.join(["run", *self.args.experiments])}
+                "args": records.quoted(["run", *self.args.experiments])}
+
+
+def some_of(hosts):
+    more = f" and {len(hosts) - SHOWN} more" if len(hosts) > SHOWN else ""
+    return ", ".join(hosts[:SHOWN]) + more
 
 
 def shown_table(path, columns):

@@ -6,11 +6,12 @@ import re
 
 from problem import USAGE, Problem
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|min|h)?")
-_FACTOR = {"us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?")     # as the tools in C
+_FACTOR = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "h": 3600}
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+HOSTS_MAX = 65536   # of a range
 DEPTH = 16          # placeholders within placeholders
 
 
@@ -43,9 +44,11 @@ def _expand(text, what):
         return [text]
     found = []
     for part in match[2].split(","):
-        ends = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        ends = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", part)
         if not ends or int(ends[2] or ends[1]) < int(ends[1]):
             raise Problem(f"{what}: {text}: {part} is not a number or a range", USAGE)
+        if int(ends[2] or ends[1]) - int(ends[1]) >= HOSTS_MAX:
+            raise Problem(f"{what}: {text}: more than {HOSTS_MAX} hosts", USAGE)
         for number in range(int(ends[1]), int(ends[2] or ends[1]) + 1):
             found.append(f"{match[1]}{number:0{len(ends[1])}}{match[3]}")
     return found

@@ -6,7 +6,6 @@ The same formats as those of the tools in C (lib/common/record.h), from one tabl
 
 import json
 import os
-import shlex
 import sys
 
 import cli
@@ -33,7 +32,7 @@ def describe(columns):
 def meta(tool, version, engine_name, argv):
     return {"tool": tool, "version": version, "host": os.uname().nodename,
             "kernel": os.uname().release, "engine": engine_name,
-            "args": shlex.join(engine.mask(each) for each in argv)}
+            "args": records.quoted(engine.mask(each) for each in argv)}
 
 
 class Writer:

@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import socket
+import sys
 
 import labs
 import runner
@@ -20,11 +21,15 @@ NODE = re.compile(r"node([1-9]\d?)")
 
 # words
 
-def duration(text):
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|min|h)?", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text}: not a duration (such as 10s, 250ms, 2m)")
-    return float(match[1]) * {"ms": 0.001, "m": 60, "min": 60, "h": 3600}.get(match[2], 1)
+def duration(what):
+    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "h": 3600}
+
+    def convert(text):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?", text)
+        if not match:
+            raise Problem(f"{what}: {text}: not a duration (such as 10s, 250ms, 2m)", USAGE)
+        return float(match[1]) * units[match[2]]
+    return convert
 
 
 def count(what):
@@ -78,7 +83,7 @@ def build_parser(version):
         return made
 
     def lab_options(made):
-        made.add_argument("-n", "--nodes", metavar="N", help="so many nodes")
+        made.add_argument("-n", "--nodes", metavar="N", help="so many nodes (1, or as many as have commands)")
         made.add_argument("--kernel", action="append", metavar="VALUE",
                           help="version of an installed kernel, or directory of an unpacked one")
         made.add_argument("--smp", action="append", metavar="VALUE", help="processors (1)")
@@ -89,12 +94,12 @@ def build_parser(version):
         made.add_argument("--net", choices=("bridge", "hub"), help="how nodes are connected")
         made.add_argument("--no-rdma", action="store_true", help="leave out soft-RoCE")
         made.add_argument("--out", metavar="DIR", help="keep what was said, dmesg included")
-        made.add_argument("--boot-timeout", type=duration, default=180, metavar="TIME",
-                          help="limit for the start (180s)")
+        made.add_argument("--boot-timeout", type=duration("--boot-timeout"), default=180,
+                          metavar="TIME", help="limit for the start (180s)")
         made.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
 
     def command_options(made):
-        made.add_argument("--timeout", type=duration, metavar="TIME",
+        made.add_argument("--timeout", type=duration("--timeout"), metavar="TIME",
                           help="a command that runs longer has failed")
         made.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]",
                           help="a variable for the commands")
@@ -329,17 +334,21 @@ VERBS = {"run": do_run, "up": do_up, "exec": do_exec, "shell": do_shell, "status
          "kernels": do_kernels}
 
 
-def keep_standard_descriptors():
-    """Were one of them closed, the next file to be opened would take its place."""
-    for fd in 0, 1, 2:
+def keep_standard_streams():
+    """Were a descriptor left closed, the next file to be opened would take its place, and Python has
+    no stream for it. What is opened instead fails as a closed one does, but standard error: there is
+    nobody to tell."""
+    for fd, name, way in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY),
+                          (2, "stderr", os.O_WRONLY)):
         try:
             os.fstat(fd)
         except OSError:
-            os.open("/dev/null", os.O_RDWR)
+            os.open(os.devnull, way)
+            setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))
 
 
 def main(words, version):
-    keep_standard_descriptors()
+    keep_standard_streams()
     try:
         at = words.index("--") if "--" in words else len(words)
         parser = build_parser(version)

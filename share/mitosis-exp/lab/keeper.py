@@ -24,6 +24,7 @@ import wire
 from problem import FAILED, Problem, reason
 
 TAIL = 25                       # lines of the console of a node that does not boot
+DAY = 86400                     # seconds; poll(2) waits for weeks at most
 TRACE_SECONDS = 4               # for a node that hangs to print its traces
 
 
@@ -110,7 +111,8 @@ class Keeper:
                 self.timers.remove(timer)
                 timer[1]()
             wait = min((when for when, _ in self.timers), default=None)
-            for key, events in self.selector.select(wait and max(0, wait - time.monotonic())):
+            seconds = wait and min(DAY, max(0, wait - time.monotonic()))
+            for key, events in self.selector.select(seconds):
                 function, subject = key.data
                 # an earlier event of this round may have ended what this one is about
                 if self.selector.get_map().get(key.fd) is key:

@@ -24,6 +24,7 @@ GRACE = 5                       # seconds that a command has to end after a sign
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
              signal.SIGUSR2)
 FATAL = FORWARDED[:4]
+DAY = 86400                     # seconds; poll(2) waits for weeks at most
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TERM", "TZ", "USER", "LOGNAME", "SHELL",
           "PYTHONPATH", "LD_LIBRARY_PATH")
 PASSED_PREFIXES = ("LC_", "MITOSIS_")
@@ -251,7 +252,7 @@ class Runner:
         if room:
             poll.register(0, select.POLLIN)
         limit = 0 if self.connection.pending() else \
-            None if seconds is None else max(0, seconds) * 1000 + 1
+            None if seconds is None else min(DAY, max(0, seconds)) * 1000 + 1
         ready = {fd for fd, _ in poll.poll(limit)}
         if self.wakeup in ready:
             os.read(self.wakeup, 4096)

@@ -41,7 +41,7 @@ def per_node(values, node, convert, default=None):
 def killing(text):
     """NODE[@DURATION] of --kill."""
     name, _, when = text.partition("@")
-    return node_name(name), duration(when) if when else 0.0
+    return node_name(name), duration("--kill")(when) if when else 0.0
 
 
 def jobs_of_run(args, argv):

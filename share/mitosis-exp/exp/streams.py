@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Standard streams that are closed when a tool starts."""
+
+import os
+import sys
+
+
+def keep():
+    """Were a descriptor left closed, the next file to be opened would take its place, and Python has
+    no stream for it. What is opened instead fails as a closed one does, but standard error: there is
+    nobody to tell."""
+    for fd, name, way in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY),
+                          (2, "stderr", os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, way)
+            setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))
