@@ -90,8 +90,10 @@ static int run_counter(const struct counter *c)
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	now = (uint64_t)next.tv_sec * 1000000000U + (uint64_t)next.tv_nsec;
 	for (uint64_t n = 1; !c->count || n <= c->count; n++) {
-		printf("tick %llu\n", (unsigned long long)n);
-		fflush(stdout);
+		if (printf("tick %llu\n", (unsigned long long)n) < 0 || fflush(stdout)) {
+			tool_note_write_error(errno);
+			return STATUS_FAILED;
+		}
 		if (n == c->after) {
 			char ref[MITOSIS_REF_MAX];
 			int err = mitosis_prepare(c->prepare, ref);
