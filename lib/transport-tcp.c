@@ -110,6 +110,22 @@ static void name_listener(const struct sockaddr_storage *a, char address[256])
 	append_number(at, ntohs(a->ss_family == AF_INET ? in->sin_port : in6->sin6_port));
 }
 
+/* A process without standard streams would take a connection for one of them. */
+static int socket_above_streams(int family, int type)
+{
+	int fd = socket(family, type, 0), above;
+
+	if (fd < 0)
+		return -errno;
+	if (fd > STDERR_FILENO)
+		return fd;
+	above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (above < 0)
+		above = -errno;
+	close(fd);
+	return above;
+}
+
 static int tcp_listen(const char *where, char address[256])
 {
 	struct sockaddr_storage a;
@@ -120,9 +136,9 @@ static int tcp_listen(const char *where, char address[256])
 		log_error("%s: not an address to listen at: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, no name", where);
 		return err;
 	}
-	fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket_above_streams(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&a, length) || listen(fd, 128) ||
 	    getsockname(fd, (struct sockaddr *)&a, &length)) {
@@ -137,12 +153,12 @@ static int tcp_listen(const char *where, char address[256])
 static int connect_one(const struct sockaddr_storage *a, unsigned int timeout_ms)
 {
 	socklen_t length = a->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, err = 0;
+	int fd = socket_above_streams(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1, err = 0;
 	socklen_t err_length = sizeof(err);
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(fd, (const struct sockaddr *)a, length)) {
 		int n;

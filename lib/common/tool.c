@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <signal.h>
@@ -68,9 +69,22 @@ static void close_stdout(void)
 	_exit(STATUS_FAILED);
 }
 
+/*
+ * A standard descriptor that the tool was started without would be the next file's or connection's, which
+ * messages or records then go to. /dev/null opened the other way round takes its place: to read or to
+ * write fails with EBADF as before. A program that this one executes finds it closed again.
+ */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 void tool_init_plain(const char *name)
 {
 	tool_name = name;
+	fill_standard_descriptors();
 	atexit(close_stdout);
 }
 

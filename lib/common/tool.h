@@ -37,7 +37,7 @@ extern const char *tool_name;
 /*
  * Sets the locale (LC_NUMERIC stays "C"), stores the name (not copied), and has stdout checked at
  * exit: a write error is reported and the exit status becomes 1; a closed pipe ends the process
- * silently, as SIGPIPE does.
+ * silently, as SIGPIPE does. Descriptors 0 to 2 are taken from here on, if only by what fails with EBADF.
  */
 void tool_init(const char *name);
 /* The same without a locale, whose dozen files are half of the start of a small tool. */

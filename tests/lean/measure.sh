@@ -88,6 +88,10 @@ said out '"start_ns":'
 status=0
 "$run" t -n 100000 -- /bin/true >/dev/full 2>err || status=$?
 [ "$status" = 1 ] || fail "a full disk gives status $status"
+status=0
+"$run" t -n 2 -- /bin/true >&- 2>err || status=$?
+[ "$status" = 1 ] && said err 'write error: Bad file descriptor' || fail "no standard output gives status $status"
+[ ! -s "$MITOSIS_LEAN_DIR/run/t.lock" ] || fail "the records are in the template's lock"
 # A container reads nothing, and what it writes goes nowhere.
 echo x >in
 input=in expect 0 "$run" t -n 2 -- sh -c 'test -z "$(cat)"; echo output'

@@ -49,6 +49,34 @@ if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
 	await 5000 has_line child.out '^tick 9$'
 	kill "$child"
 fi
+
+doing="without standard streams"
+start_parent "$parent_tool" --interval 10ms --count 100 --lifetime 60s
+find_shadow
+cleanups+=("kill $shadow")
+status=0
+timeout 60 "$child_tool" "$ref" </dev/null >&- 2>child.err || status=$?
+[ "$status" = 1 ] || fail "no standard output: status $status"
+[ "$(<child.err)" = "mitosis-parent: write error: Bad file descriptor" ] || fail "no standard output: $(<child.err)"
+status=0
+timeout 60 "$child_tool" "$ref" >child.out 2>child.err <&- || status=$?
+[ "$status" = 0 ] && expect_silence && [ "$(tail -n 1 child.out)" = "tick 100" ] || fail "no standard input: status $status"
+# A program that resumes in itself, by the library alone.
+if [ -n "$python" ]; then
+	export PYTHONPATH=$tests_dir/../share/mitosis-exp/python PYTHONDONTWRITEBYTECODE=1
+	status=0
+	timeout 60 "$python" -c 'import mitosis, sys; mitosis.resume(sys.argv[1])' "$ref" </dev/null >&- 2>child.err || status=$?
+	[ "$status" = 1 ] && [ "$(<child.err)" = "mitosis-parent: write error: Bad file descriptor" ] ||
+		fail "by the library: status $status: $(<child.err)"
+fi
+
+doing="a full disk"
+status=0
+timeout 60 "$parent_tool" --interval 1h >/dev/full 2>parent.err || status=$?
+[ "$status" = 1 ] && [ "$(<parent.err)" = "mitosis-parent: write error: No space left on device" ] ||
+	fail "status $status: $(<parent.err)"
+doing=
+
 # A reference goes to a file on request, readable by its owner alone.
 "$parent_tool" --interval 10ms --count 4 --reference ref >parent.out 2>parent.err || fail "--reference"
 [[ $(<ref) =~ $reference ]] || fail "no reference in the file"
