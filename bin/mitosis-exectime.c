@@ -644,7 +644,7 @@ int main(int argc, char **argv)
 		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 5)", "N" },
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel; criu: a child by criu restore (default user; of a REF: what it says)", "ENGINE[,ENGINE...]" },
 		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault (default 32)", "PAGES" },
-		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "how the child's memory comes: demand or eager", "MODE" },
+		{ "mode", 'm', POPT_ARG_STRING, &mode, 0, "how the child's memory comes: demand or eager (default demand)", "MODE" },
 		{ "parallel", 'p', POPT_ARG_STRING, &parallel, 0, "phase warm in so many processes at once, without forking: --count times in each", "N[,N...]" },
 		{ "push", '\0', POPT_ARG_NONE, &push, 0, "the background fetches too (default)", NULL },
 		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
@@ -709,10 +709,8 @@ int main(int argc, char **argv)
 	snprintf(window_text, sizeof(window_text), "%llu", (unsigned long long)p.window);
 	child_options[n++] = (char *)"--window";
 	child_options[n++] = window_text;
-	if (mode) {
-		child_options[n++] = (char *)"--mode";
-		child_options[n++] = mode;
-	}
+	child_options[n++] = (char *)"--mode";
+	child_options[n++] = mode ? mode : (char *)"demand";
 	if (no_push)
 		child_options[n++] = (char *)"--no-push";
 	if (private)
