@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,12 +68,13 @@ struct work {
 };
 
 /* What a phase tells; a child's parent may be another build on another host. */
-#define RESULT_MAGIC 0x32656d6974636578ULL
+#define RESULT_MAGIC 0x33656d6974636578ULL
 struct result {
 	uint64_t magic;
 	struct work work;
 	uint64_t phase, exec_ns, faults, fetched_pages;
 	uint64_t first_ns;		/* when it began to run, for the first result of a child */
+	uint64_t ended_ns;		/* when the phase was over */
 	uint64_t times;			/* of pages, 64 bits each, that follow in nanoseconds */
 	uint64_t *each;			/* they, where they were taken */
 	uint64_t wrong;			/* address of a wrong word, or 0 */
@@ -154,6 +154,7 @@ static struct result pass(struct wss *w, const struct work *k, enum phase phase,
 		r.exec_ns = clock_now_ns() - start;
 		r.faults = minor_faults() - faults;
 	}
+	r.ended_ns = start + r.exec_ns;
 	return r;
 }
 
@@ -289,23 +290,31 @@ static void emit(struct plan *p, const char *engine, uint64_t iter, const struct
 	record_end(p->out);
 }
 
+/* 0, 1 if there is none, or -1 after a message. */
+static int read_result(int fd, struct result *r)
+{
+	if (read_exactly(fd, r, sizeof(*r)))
+		return 1;
+	if (r->magic != RESULT_MAGIC || r->phase >= PHASES) {
+		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
+		return -1;
+	}
+	if (!r->wrong)
+		return 0;
+	tool_error(phase_names[r->phase], "wrong byte at 0x%llx: it is not what the parent wrote",
+		   (unsigned long long)r->wrong);
+	return -1;
+}
+
 /* Read the next result; its records, unless p is NULL. 0, 1 if there is none, or -1 after a message. */
 static int take(struct plan *p, const char *engine, uint64_t iter, int fd)
 {
 	struct result r;
+	int err = read_result(fd, &r);
 	bool wanted;
 
-	if (read_exactly(fd, &r, sizeof(r)))
-		return 1;
-	if (r.magic != RESULT_MAGIC || r.phase >= PHASES) {
-		tool_error("mitosis-child", "the parent is no mitosis-exectime --serve of this version");
-		return -1;
-	}
-	if (r.wrong) {
-		tool_error(phase_names[r.phase], "wrong byte at 0x%llx: it is not what the parent wrote",
-			   (unsigned long long)r.wrong);
-		return -1;
-	}
+	if (err)
+		return err;
 	wanted = p && p->phases[r.phase];
 	for (uint64_t i = 0; i < r.times; i++) {
 		uint64_t ns;
@@ -473,33 +482,35 @@ static void live_alone(const void *data, int report, int until)
 	_exit(0);
 }
 
-/* Hear from all of them until each has executed so many times. */
+/*
+ * Each has executed so many times: their results in the order in which the executions ended. What is
+ * heard of one may have waited in its pipe, so that when it is read tells nothing.
+ */
 static int hear_all(struct plan *p, const struct life *life, const struct parent *parents, size_t n)
 {
-	struct pollfd *fds = calloc(n, sizeof(*fds));
-	uint64_t *done = calloc(n, sizeof(*done)), total = n * life->count, heard = 0;
+	struct result *next = calloc(n, sizeof(*next));
+	uint64_t *done = calloc(n, sizeof(*done)), total = n * life->count;
 	struct rate rate = rate_begin(total, n, clock_now_ns());
-	int err = fds && done ? 0 : -1;
+	int err = next && done ? 0 : -1;
 
-	for (size_t i = 0; i < n && !err; i++) {
-		fds[i] = (struct pollfd){ .fd = parents[i].report, .events = POLLIN };
+	for (size_t i = 0; i < n && !err; i++)
 		err = write_exactly(parents[i].until, "g", 1);
+	for (size_t i = 0; i < n && !err; i++)
+		err = read_result(parents[i].report, &next[i]);
+	for (uint64_t heard = 0; heard < total && !err; heard++) {
+		size_t first = 0;
+
+		for (size_t i = 1; i < n; i++)
+			if (done[first] == life->count || (done[i] < life->count && next[i].ended_ns < next[first].ended_ns))
+				first = i;
+		p->per_s = rate_add(&rate, next[first].ended_ns);
+		emit(p, NULL, done[first]++, &next[first], next[first].exec_ns);
+		err = record_error(p->out);
+		if (!err && done[first] < life->count)
+			err = read_result(parents[first].report, &next[first]);
+		progress_update(++p->done);
 	}
-	while (heard < total && !err) {
-		if (poll(fds, n, -1) < 0)
-			continue;
-		for (size_t i = 0; i < n && !err; i++) {
-			if (fds[i].fd < 0 || !fds[i].revents)
-				continue;
-			p->per_s = rate_add(&rate, clock_now_ns());
-			err = take(p, NULL, done[i]++, fds[i].fd);
-			heard++;
-			if (done[i] == life->count)
-				fds[i].fd = -1;
-			progress_update(++p->done);
-		}
-	}
-	free(fds);
+	free(next);
 	free(done);
 	return err;
 }

@@ -109,6 +109,11 @@ tool exectime --parallel 1,3 --wss 1M --count 5 || fail "status $?: $(cat err)"
 count 20
 [ "$(column phase | sort -u)" = warm ] && [ "$(column execs_per_s | grep -c '^[1-9]')" -ge 6 ] || fail "$(cat out)"
 
+# One process cannot execute more often than its shortest execution allows, however late it is heard of.
+tool exectime --parallel 1 --wss 1M --count 100 || fail "status $?: $(cat err)"
+{ column exec_ns | sort -n | head -n 1; column execs_per_s | grep '^[1-9]'; } |
+	awk 'NR == 1 { most = 1e9 / $1; next } $1 > most * 1.001 { exit 1 }' || fail "too many per second: $(cat out)"
+
 doing="exectime, every page"
 tool exectime --each --wss 1M --touch 50 --phase fork,child --count 1 || fail "status $?: $(cat err)"
 count 256
