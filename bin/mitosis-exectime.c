@@ -622,7 +622,7 @@ static int serve(const struct plan *p)
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
-		.synopsis = "[OPTION...] [REF...]",
+		.synopsis = "[OPTION...] [REF...|-]",
 		.summary = "Measure execution against the working set, phase by phase. One record per phase and iteration;\n"
 			   "every byte that is read is compared with what the parent wrote.",
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
@@ -642,7 +642,7 @@ int main(int argc, char **argv)
 	bool *const phase_flags[] = { &p.phases[0], &p.phases[1], &p.phases[2], &p.phases[3], &p.phases[4], &p.phases[5] };
 	char *wss = NULL, *touch = NULL, *pattern = NULL, *access = NULL, *phase = NULL, *count = NULL;
 	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, *parallel = NULL, *images = NULL, window_text[24], *child_options[12] = { NULL };
-	char **refs;
+	char **refs = NULL;
 	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, each = 0, json = 0, opt, status = STATUS_USAGE;
 	size_t n = 0;
 	struct poptOption options[] = {
@@ -668,6 +668,7 @@ int main(int argc, char **argv)
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};
+	const char **given;
 	poptContext con;
 
 	tool_init("mitosis-exectime");
@@ -675,13 +676,16 @@ int main(int argc, char **argv)
 	opt = tool_next(con);
 	if (opt != TOOL_END)
 		goto out;
-	refs = (char **)poptGetArgs(con);
-	if (refs && (serving || wss || touch || pattern || access || each || listen)) {
-		tool_usage_error(refs[0], "a reference goes with children of it only: no --serve, --wss, --touch, --pattern, "
+	given = poptGetArgs(con);
+	if (given && (serving || wss || touch || pattern || access || each || listen)) {
+		tool_usage_error("REF", "a reference goes with children of it only: no --serve, --wss, --touch, --pattern, "
 				 "--access, --each or --listen");
 		goto out;
 	}
-	if (parallel && (refs || serving || listen || engine || phase || window || mode || push || no_push || private || poll || each)) {
+	refs = given ? measure_references(given, argc, argv, &status) : NULL;
+	if (given && !refs)
+		goto out;
+	if (parallel && (given || serving || listen || engine || phase || window || mode || push || no_push || private || poll || each)) {
 		tool_usage_error("--parallel", "measures processes that are not forked: only --wss, --touch, --pattern, --access, --count go with it");
 		goto out;
 	}
@@ -759,6 +763,7 @@ out:
 	free(p.wss);
 	free(p.touch);
 	free(p.parallel);
+	measure_references_free(refs);
 	poptFreeContext(con);
 	return status;
 }

@@ -828,7 +828,7 @@ static int run(struct plan *p, char **refs)
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
-		.synopsis = "[OPTION...] [REF...]",
+		.synopsis = "[OPTION...] [REF...|-]",
 		.summary = "Measure how fast children of a snapshot start. One record per child.",
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
 		.examples = "  mitosis-resume --wss 1M..1G --count 20 | mitosis-stats\n"
@@ -845,7 +845,7 @@ int main(int argc, char **argv)
 	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.criu, &p.exec };
 	bool *const mode_flags[] = { &p.demand, &p.eager };
 	char *wss = NULL, *count = NULL, *parallel = NULL, *mode = NULL, *engine = NULL, *warmup = NULL;
-	char *window = NULL, *touch = NULL, *listen = NULL, *rate = NULL, *images = NULL, *copy_to = NULL, **refs;
+	char *window = NULL, *touch = NULL, *listen = NULL, *rate = NULL, *images = NULL, *copy_to = NULL, **refs = NULL;
 	bool bare;
 	int no_push = 0, replay = 0, hold = 0, serving = 0, private = 0, poll = 0, json = 0, opt, status = STATUS_USAGE;
 	char *child_options[8] = { NULL };
@@ -875,6 +875,7 @@ int main(int argc, char **argv)
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};
+	const char **given;
 	poptContext con;
 
 	tool_init("mitosis-resume");
@@ -882,7 +883,7 @@ int main(int argc, char **argv)
 	opt = tool_next(con);
 	if (opt != TOOL_END)
 		goto out;
-	refs = (char **)poptGetArgs(con);
+	given = poptGetArgs(con);
 	if (tool_arg_sizes("--wss", wss ? wss : "64M", &p.wss, &p.wss_count) ||
 	    tool_arg_uints("--parallel", parallel ? parallel : "1", 1, 256, &p.parallel, &p.parallel_count) ||
 	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
@@ -891,15 +892,18 @@ int main(int argc, char **argv)
 	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
 	    tool_arg_words("--mode", mode ? mode : "demand", mode_names, mode_flags))
 		goto out;
-	if (!engine && !refs)
+	if (!engine && !given)
 		p.user = true;
 	/* These have no snapshot. */
 	bare = p.local || p.criu || p.exec;
-	if (refs && (serving || wss || touch || listen || bare)) {
-		tool_usage_error(refs[0], "a reference goes with children of it only: no --serve, --wss, --touch, --listen, "
+	if (given && (serving || wss || touch || listen || bare)) {
+		tool_usage_error("REF", "a reference goes with children of it only: no --serve, --wss, --touch, --listen, "
 				 "engine local, criu or exec");
 		goto out;
 	}
+	refs = given ? measure_references(given, argc, argv, &status) : NULL;
+	if (given && !refs)
+		goto out;
 	if ((images || copy_to) && !p.criu) {
 		tool_usage_error(images ? "--images" : "--copy-to", "goes with engine criu");
 		goto out;
@@ -990,6 +994,7 @@ out:
 	free(p.wss);
 	free(p.parallel);
 	free(p.steps);
+	measure_references_free(refs);
 	poptFreeContext(con);
 	return status;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -29,6 +30,99 @@ bool measure_has_kernel(bool others)
 const char *measure_engine_of(const char *ref)
 {
 	return strncmp(ref, "mitosis+rdma:", 13) ? "user" : "kernel";
+}
+
+/* Where its UUID begins; NULL: it is no reference. */
+static char *key_of(const char *text)
+{
+	const char *host = strstr(text, "://");
+
+	if (strncmp(text, "mitosis://", 10) && strncmp(text, "mitosis+rdma://", 15))
+		return NULL;
+	host = strlen(text) < MITOSIS_REF_MAX ? strchr(host + 3, '/') : NULL;
+	return host ? (char *)host + 1 : NULL;
+}
+
+static void hide_keys(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		char *key = key_of(argv[i]);
+
+		if (key)
+			memset(key, '*', strlen(key));
+	}
+}
+
+struct list {
+	char **refs;
+	size_t count;
+};
+
+static int add_reference(struct list *l, const char *text)
+{
+	char **more = realloc(l->refs, (l->count + 2) * sizeof(*more)), *copy = strdup(text);
+
+	if (more)
+		l->refs = more;
+	if (!more || !copy) {
+		tool_error(NULL, "%s", strerror(ENOMEM));
+		free(copy);
+		return -1;
+	}
+	l->refs[l->count++] = copy;
+	l->refs[l->count] = NULL;
+	return 0;
+}
+
+/* Other lines may be among them, as those of a parent are. */
+static int add_lines(struct list *l)
+{
+	const size_t before = l->count;
+	char *line = NULL;
+	size_t room = 0;
+	int err = 0;
+
+	while (!err && getline(&line, &room, stdin) >= 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (key_of(line))
+			err = add_reference(l, line);
+	}
+	free(line);
+	if (!err && ferror(stdin))
+		tool_error("standard input", "%s", strerror(errno));
+	else if (!err && l->count == before)
+		tool_error("standard input", "ended without a reference");
+	else
+		return err;
+	return -1;
+}
+
+char **measure_references(const char **given, int argc, char **argv, int *status)
+{
+	struct list l = { 0 };
+	int err = 0;
+
+	for (; *given && !err; given++) {
+		if (!strcmp(*given, "-"))
+			err = add_lines(&l) ? STATUS_FAILED : 0;
+		else if (key_of(*given))
+			err = add_reference(&l, *given) ? STATUS_FAILED : 0;
+		else
+			err = tool_usage_error(*given, "not a reference: expected mitosis://HOST:PORT/UUID, or -");
+	}
+	hide_keys(argc, argv);
+	if (!err)
+		return l.refs;
+	*status = err;
+	measure_references_free(l.refs);
+	return NULL;
+}
+
+void measure_references_free(char **refs)
+{
+	for (size_t i = 0; refs && refs[i]; i++)
+		free(refs[i]);
+	free(refs);
 }
 
 int parent_start(struct parent *p, void (*live)(const void *data, int report, int until), const void *data)

@@ -20,6 +20,13 @@ bool measure_has_kernel(bool others);
 /* "kernel" or "user": how a reference says that its snapshot is reached. */
 const char *measure_engine_of(const char *ref);
 
+/*
+ * The references among the arguments, and for "-" those among the lines of standard input: a list that
+ * ends in NULL, or NULL with an exit status after a message. They are keys, so argv is overwritten.
+ */
+char **measure_references(const char **given, int argc, char **argv, int *status);
+void measure_references_free(char **refs);
+
 struct parent {
 	pid_t pid;
 	int report;		/* what the parent writes */

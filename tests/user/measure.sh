@@ -78,6 +78,19 @@ tool resume --count 2 "${refs[@]}" || fail "status $?: $(cat err)"
 count 4
 [ "$(column wss | tr '\n' ' ')" = "1048576 1048576 2097152 2097152 " ] || fail "$(cat out)"
 grep -q "${refs[0]##*/}" out && fail "the UUID is in the comment line"
+# A reference is a key: not for those who read the arguments of others, or a log.
+background out err "$bin_dir/mitosis-resume" --count 1000000 "${refs[0]}"
+running=$!
+pids+=("$running")
+await 10000 has_line out '^user'
+grep -q "${refs[0]##*/}" "/proc/$running/cmdline" && fail "the UUID is in the arguments: $(tr '\0' ' ' <"/proc/$running/cmdline")"
+kill "$running"
+finish "$running" 5000
+"$bin_dir/mitosis-resume" --count 1 - <refs >out 2>err || fail "references on standard input: status $?: $(cat err)"
+count 2
+status=0
+tool resume --wss 1M "${refs[0]}" || status=$?
+[ "$status" = 2 ] && ! grep -q "${refs[0]##*/}" err || fail "status $status: $(cat err)"
 end_serve
 tool resume --count 1 "${refs[0]}" && fail "a snapshot that is gone is no error"
 
@@ -122,6 +135,8 @@ doing="exectime, served"
 serve exectime 2 --engine user --wss 1M --touch 10,50
 tool exectime --count 2 "${refs[@]}" || fail "status $?: $(cat err)"
 count 8
+"$bin_dir/mitosis-exectime" --count 1 - <refs >out.stdin 2>err || fail "references on standard input: status $?: $(cat err)"
+[ "$(grep -c '^user' out.stdin)" = 4 ] || fail "references on standard input: $(cat out.stdin)"
 [ "$(column touch | sort | uniq -c | tr -s ' \n' ' ')" = " 4 10 4 50 " ] || fail "$(cat out)"
 end_serve
 
@@ -131,6 +146,11 @@ tool resume --count 1 "$ref" && fail "it is no error"
 grep -q 'no mitosis-resume --serve' err || fail "$(cat err)"
 kill "$parent"
 finish "$parent" 5000
+
+doing="no reference"
+status=0
+tool resume - </dev/null || status=$?
+[ "$status" = 1 ] && [ "$(cat err)" = "mitosis-resume: standard input: ended without a reference" ] || fail "status $status: $(cat err)"
 
 doing="engine kernel, where it cannot run"
 if ! [ -e /dev/mitosis ]; then
@@ -167,11 +187,12 @@ for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume 
 	"resume --hold --engine local" "exectime --parallel 2 --engine user" \
 	"resume --engine criu mitosis://127.0.0.1:1/x" "resume --engine criu --serve" "resume --engine criu --parallel 1,2" \
 	"resume --engine criu --replay --touch 5" "resume --engine criu --hold" "resume --engine criu --rate 5" \
+	"resume --count 1 xyz" "exectime --count 1 xyz" \
 	"resume --images /tmp" "resume --copy-to /tmp" "prepare --images /tmp" "exectime --images /tmp" \
 	"exectime --engine criu --serve" "exectime --engine criu mitosis://127.0.0.1:1/x"; do
 	status=0
 	# shellcheck disable=SC2086
-	tool $wrong || status=$?
+	tool $wrong </dev/null || status=$?
 	[ "$status" = 2 ] || fail "$wrong: status $status, not 2"
 done
 exit 0
