@@ -159,6 +159,9 @@ static int parse_settings(const struct options *o, struct lean_template *t)
 	if (o->cgroup) {
 		if (*o->cgroup != '/')
 			return tool_usage_error("--cgroup", "%s: the directory must begin with /", o->cgroup);
+		if (!group_is_one(o->cgroup))
+			return tool_usage_error("--cgroup", "%s: %s", o->cgroup,
+						errno == ENOTTY ? "not a directory of cgroup v2" : strerror(errno));
 		t->cgroup = strdup(o->cgroup);
 	}
 	t->writable = o->writable;

@@ -42,6 +42,9 @@ int delegate(const struct lean_template *t, pid_t keeper, struct lean_view *v);
 
 /* ---- remove.c: ending templates, and finding what is left of them ---- */
 
+/* A directory of cgroup v2; if not errno tells why: ENOTTY if it is another file system's. */
+bool group_is_one(const char *path);
+
 #define WHY_MAX 512
 /*
  * End the running half of a template: keeper, cgroup, RUN/NAME. t: NULL if there is no description.

@@ -9,8 +9,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "status.h"
@@ -20,6 +22,16 @@ static int failed(char why[WHY_MAX], const char *path, int err)
 {
 	snprintf(why, WHY_MAX, "%.400s cannot be removed: %s", path, strerror(-err));
 	return -1;
+}
+
+bool group_is_one(const char *path)
+{
+	struct statfs st;
+
+	if (statfs(path, &st))
+		return false;
+	errno = ENOTTY;
+	return st.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 int template_stop(const char *name, const struct lean_template *t, char why[WHY_MAX])
@@ -32,7 +44,8 @@ int template_stop(const char *name, const struct lean_template *t, char why[WHY_
 		keeper_kill(v.pid, v.started);
 	if (v.cgroup[0]) {
 		err = group_remove(v.cgroup);
-		if (err)
+		/* What is no group holds no process, whoever put it there. */
+		if (err && group_is_one(v.cgroup))
 			return failed(why, v.cgroup, err);
 	} else if (!group_base(t, path)) {
 		/* A crash before it was noted down. */

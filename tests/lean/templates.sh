@@ -37,6 +37,10 @@ expect 2 "$prep" create x --rootfs dir:relative
 expect 2 "$prep" create x --rootfs closure:/bin/sh --memory 1KB
 expect 2 "$prep" create x --rootfs closure:/bin/sh --cpus a
 expect 2 "$prep" create x --rootfs closure:/bin/sh --network all
+expect 2 "$prep" create x --rootfs closure:/bin/sh --cgroup "$PWD"
+said err "^mitosis-leanprep: --cgroup: $PWD: not a directory of cgroup v2\$"
+expect 2 "$prep" create x --rootfs closure:/bin/sh --cgroup /no/such
+said err '/no/such: No such file'
 expect 1 "$prep" create x --rootfs closure:/no/such/program
 said err '/no/such/program: No such file'
 # Shorter than its size says, as a file that is truncated meanwhile.
