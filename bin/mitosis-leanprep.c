@@ -222,18 +222,44 @@ static int set_up(const struct lean_template *t)
 	return status == STATUS_SKIP ? STATUS_SKIP : STATUS_FAILED;
 }
 
-static int first_difference(const char *name, const char *old, const char *new)
+/* The line of a key in settings, without its end; NULL: there is none. */
+static const char *setting(const char *settings, const char *line)
 {
-	while (*old && *old == *new) {
-		old++;
-		new++;
+	size_t key = strcspn(line, "=") + 1;
+
+	while (*settings && strncmp(settings, line, key)) {
+		settings += strcspn(settings, "\n");
+		settings += *settings == '\n';
 	}
-	while (old[-1] != '\n' && new[-1] != '\n') {
-		old--;
-		new--;
+	return *settings ? settings : NULL;
+}
+
+/* The first line that the other one lacks, or has with another value; its line there in *other. */
+static const char *first_difference(const char *settings, const char *others, const char **other)
+{
+	while (*settings) {
+		size_t n = strcspn(settings, "\n");
+
+		*other = setting(others, settings);
+		if (!*other || strcspn(*other, "\n") != n || strncmp(*other, settings, n))
+			return settings;
+		settings += n + (settings[n] == '\n');
 	}
-	tool_error(name, "exists with other settings (%.*s, not %.*s): remove it first, or take another name",
-		   (int)strcspn(old, "\n"), old, (int)strcspn(new, "\n"), new);
+	return NULL;
+}
+
+static int refuse_other(const char *name, const char *old, const char *new)
+{
+	const char *there = NULL, *wanted = first_difference(new, old, &there);
+
+	if (!wanted)
+		there = first_difference(old, new, &wanted);
+	if (there && wanted)
+		tool_error(name, "exists with other settings (%.*s, not %.*s): remove it first, or take another name",
+			   (int)strcspn(there, "\n"), there, (int)strcspn(wanted, "\n"), wanted);
+	else
+		tool_error(name, "exists with%s %.*s: remove it first, or take another name", there ? "" : "out",
+			   (int)strcspn(there ? there : wanted, "\n"), there ? there : wanted);
 	return STATUS_FAILED;
 }
 
@@ -249,7 +275,7 @@ static int create_again(const struct lean_template *new, const struct options *o
 		char *wanted = template_settings(new), *there = template_settings(t);
 
 		if (strcmp(wanted, there))
-			status = first_difference(new->name, there, wanted);
+			status = refuse_other(new->name, there, wanted);
 		free(wanted);
 		free(there);
 	}

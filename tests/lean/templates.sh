@@ -30,6 +30,9 @@ expect 0 "$prep" create t
 expect 1 "$prep" create t --rootfs closure:/bin/sh,sleep --hostname host2
 said err 't: exists with other settings (hostname=host1, not hostname=host2)'
 expect 1 "$prep" create t --rootfs closure:/bin/sh
+said err 't: exists with other settings (rootfs=closure:/bin/sh,sleep, not rootfs=closure:/bin/sh)'
+expect 1 "$prep" create t --rootfs closure:/bin/sh,sleep --hostname host1 --memory 1G
+said err 't: exists without memory=1073741824: remove it first'
 expect 2 "$prep" create nothing
 expect 2 "$prep" create ../x --rootfs host
 expect 2 "$prep" create x --rootfs nonsense:
