@@ -27,7 +27,7 @@ enum { L_NAME, L_ROOTFS, L_STATE, L_CONTAINERS, L_MEMORY, L_CPUS, L_PIDS, L_LIMI
 static const struct record_column list_columns[] = {
 	[L_NAME]       = { "name", RECORD_STRING, "the template" },
 	[L_ROOTFS]     = { "rootfs", RECORD_STRING, "what its root file system was made of" },
-	[L_STATE]      = { "state", RECORD_STRING, "ready, stopped (create sets it up again) or incomplete (clean removes it)" },
+	[L_STATE]      = { "state", RECORD_STRING, "ready, stopped (create sets it up again) or incomplete (rm and clean remove it)" },
 	[L_CONTAINERS] = { "containers", RECORD_UINT, "that run now" },
 	[L_MEMORY]     = { "memory_bytes", RECORD_SIZE, "limit of each container" },
 	[L_CPUS]       = { "cpus", RECORD_STRING, "processors that containers may use" },
@@ -110,10 +110,27 @@ static int parse_user(const char *text, struct lean_template *t)
 	return 0;
 }
 
-/* The shape of "0-3,7": what the kernel makes of it is seen when it is set. */
+/* "0-3,7": whether this host has them is seen when it is set. */
 static bool is_cpu_list(const char *text)
 {
-	return *text && text[strspn(text, "0123456789,-")] == '\0';
+	for (;;) {
+		unsigned long first, last;
+		char *end;
+
+		if (*text < '0' || *text > '9')
+			return false;
+		first = last = strtoul(text, &end, 10);
+		if (*end == '-') {
+			if (end[1] < '0' || end[1] > '9')
+				return false;
+			last = strtoul(end + 1, &end, 10);
+		}
+		if (last < first || (*end && *end != ','))
+			return false;
+		if (!*end)
+			return true;
+		text = end + 1;
+	}
 }
 
 static int parse_settings(const struct options *o, struct lean_template *t)
@@ -135,6 +152,8 @@ static int parse_settings(const struct options *o, struct lean_template *t)
 		return STATUS_USAGE;
 	if (o->memory && t->memory < 65536)
 		return tool_usage_error("--memory", "%s: too little for any program", o->memory);
+	if (!t->tmp)
+		return tool_usage_error("--tmp", "%s: a file system without room", o->tmp);
 	if (o->cpus) {
 		if (!is_cpu_list(o->cpus))
 			return tool_usage_error("--cpus", "%s: expected a list such as 0-3,7", o->cpus);
@@ -315,7 +334,9 @@ static int create(const char *name, const struct options *o)
 		status = parse_settings(o, &t);
 	else if (o->memory || o->cpus || o->pids || o->tmp || o->user || o->caps || o->network || o->hostname || o->cgroup ||
 		 o->writable || o->require_limits)
-		status = tool_usage_error("--rootfs", "missing: what is the root file system made of?");
+		status = tool_usage_error("--rootfs", template_exists(name) ?
+					  "missing: %s exists, other options go with --rootfs (to change them, remove it first)" :
+					  "missing: what is the root file system of %s made of?", name);
 	else if (!template_exists(name))
 		status = tool_usage_error("--rootfs", "missing: there is no template %s yet", name);
 	if (!status) {
@@ -349,9 +370,11 @@ static int create(const char *name, const struct options *o)
 
 static int remove_one(const char *name)
 {
+	char path[PATH_MAX];
 	int lock, err;
 
-	if (!lean_name_is_good(name) || !template_exists(name)) {
+	/* An incomplete one, too: list shows it. */
+	if (!lean_name_is_good(name) || access(lean_state_path(path, name, NULL), F_OK)) {
 		tool_error(name, "no such template (mitosis-leanprep list shows them)");
 		return STATUS_FAILED;
 	}
@@ -751,7 +774,7 @@ int main(int argc, char **argv)
 		{ "user", 'u', POPT_ARG_STRING, &o.user, 0, "create: whom containers run as (default 0; with host 65534)", "UID[:GID]" },
 		{ "caps", '\0', POPT_ARG_STRING, &o.caps, 0, "create: capabilities that are kept (default: none)", "LIST" },
 		{ "network", '\0', POPT_ARG_STRING, &o.network, 0, "create: host, the host's own network (default), or none", "WHICH" },
-		{ "hostname", '\0', POPT_ARG_STRING, &o.hostname, 0, "create: host name in containers (default: the template's)", "NAME" },
+		{ "hostname", '\0', POPT_ARG_STRING, &o.hostname, 0, "create: host name in containers (default: the template's name)", "NAME" },
 		{ "cgroup", '\0', POPT_ARG_STRING, &o.cgroup, 0, "create: a cgroup directory that was delegated (default: found)", "DIRECTORY" },
 		{ "all", 'a', POPT_ARG_NONE, &o.all, 0, "clean: templates too, if they are not in use", NULL },
 		{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "clean: do not say what was removed", NULL },

@@ -39,6 +39,11 @@ expect 2 "$prep" create x --rootfs nonsense:
 expect 2 "$prep" create x --rootfs dir:relative
 expect 2 "$prep" create x --rootfs closure:/bin/sh --memory 1KB
 expect 2 "$prep" create x --rootfs closure:/bin/sh --cpus a
+for cpus in 1-0 1, ,1 1- -1 1--2; do expect 2 "$prep" create x --rootfs closure:/bin/sh --cpus "$cpus"; done
+expect 2 "$prep" create x --rootfs closure:/bin/sh --tmp 0
+expect 2 "$prep" create x --memory 1G
+expect 2 "$prep" create t --memory 1G
+said err '--rootfs: missing: t exists'
 expect 2 "$prep" create x --rootfs closure:/bin/sh --network all
 expect 2 "$prep" create x --rootfs closure:/bin/sh --cgroup "$PWD"
 said err "^mitosis-leanprep: --cgroup: $PWD: not a directory of cgroup v2\$"
@@ -69,6 +74,15 @@ said out '"name":"t"'
 expect 0 "$prep" inspect t
 for line in 'rootfs	closure:/bin/sh,sleep' 'hostname	host1' 'state	ready' 'keeper_pid	[0-9]'; do said out "$line"; done
 expect 1 "$prep" inspect nosuch
+
+doing="an incomplete one"
+mkdir "$MITOSIS_LEAN_DIR/lib/part"
+expect 0 "$prep" list
+[ "$(awk -F '\t' '$1 == "part" { print $3 }' out)" = incomplete ] || fail "$(<out)"
+expect 0 "$prep" rm part
+expect 1 "$prep" rm part
+said err 'part: no such template'
+[ "$(ls "$MITOSIS_LEAN_DIR/lib")" = t ] || fail "rm has left something: $(ls "$MITOSIS_LEAN_DIR/lib")"
 
 doing="in use"
 "$run" t -- sh -c "echo ready; sleep 1000.$$" >use.out 2>use.err &
