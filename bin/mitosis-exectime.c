@@ -89,7 +89,7 @@ struct plan {
 	bool seq, random, read, write, user, kernel, criu, phases[PHASES];
 	const char *listen, *images;
 	uint64_t count, window;
-	bool push, each;
+	bool push, each, no_demand;	/* the last: engine user cannot have children here */
 	char *const *child_options;
 	struct record_stream *out;
 	uint64_t done;
@@ -559,6 +559,21 @@ static int run_alone(struct plan *p)
 	return err;
 }
 
+/* Are there to be children of engine user that fetch on demand, and what of other engines? */
+static bool needs_demand(const struct plan *p, char *const *refs, const char *mode, bool *others)
+{
+	bool user = p->user;
+
+	*others = p->kernel || p->criu;
+	for (; refs && *refs && !p->user && !p->kernel; refs++) {
+		if (!strcmp(measure_engine_of(*refs), "user"))
+			user = true;
+		else
+			*others = true;
+	}
+	return user && (refs || p->phases[PHASE_CHILD] || p->phases[PHASE_CHILD2]) && (!mode || !strcmp(mode, "demand"));
+}
+
 /* Children of parents on other hosts: by the engines asked for, in turns, or as the reference says. */
 static int run_references(struct plan *p, char **refs)
 {
@@ -570,7 +585,7 @@ static int run_references(struct plan *p, char **refs)
 	progress_start("exectime", p->count * n * (engines ? (uint64_t)engines : 1));
 	for (; *refs && !err; refs++) {
 		for (uint64_t k = 0; k < p->count && !err; k++) {
-			if (!engines)
+			if (!engines && !(p->no_demand && !strcmp(measure_engine_of(*refs), "user")))
 				err = run_child(p, measure_engine_of(*refs), NULL, k, *refs);
 			if (p->user && !err)
 				err = run_child(p, "user", "user", k, *refs);
@@ -632,7 +647,7 @@ int main(int argc, char **argv)
 			    "  mitosis-exectime --parallel 1,2,4 --count 100 | mitosis-stats --by parallel --columns execs_per_s\n"
 			    "  node1$ mitosis-exectime --serve --listen 10.0.0.1 --touch 10,100 >refs\n"
 			    "  node2$ mitosis-exectime --engine user,kernel $(cat refs) | mitosis-stats --columns exec_ns\n",
-		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; 77 the only engine asked for cannot run here\n",
+		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; 77 what was asked for cannot run here\n",
 	};
 	static const char *const pattern_names[] = { "seq", "random", NULL }, *const access_names[] = { "read", "write", NULL };
 	static const char *const engine_names[] = { "user", "kernel", "criu", NULL };
@@ -644,6 +659,7 @@ int main(int argc, char **argv)
 	char *window = NULL, *mode = NULL, *engine = NULL, *listen = NULL, *parallel = NULL, *images = NULL, window_text[24], *child_options[12] = { NULL };
 	char **refs = NULL;
 	int push = 0, no_push = 0, private = 0, poll = 0, serving = 0, each = 0, json = 0, opt, status = STATUS_USAGE;
+	bool others;
 	size_t n = 0;
 	struct poptOption options[] = {
 		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges (default 64M)", "SIZE[,SIZE...]" },
@@ -745,6 +761,13 @@ int main(int argc, char **argv)
 		p.criu = false;
 		status = STATUS_SKIP;
 		if (!p.user && !p.kernel)
+			goto out;
+	}
+	if (!serving && !parallel && needs_demand(&p, refs, mode, &others) && !measure_has_demand(others)) {
+		p.no_demand = true;
+		p.user = false;
+		status = STATUS_SKIP;
+		if (!others)
 			goto out;
 	}
 	status = STATUS_FAILED;

@@ -69,6 +69,7 @@ struct plan {
 	size_t wss_count, parallel_count;
 	uint64_t count, warmup, touch;
 	bool user, kernel, local, criu, exec, demand, eager, replay, hold;
+	bool user_demand;		/* on demand with engine user too */
 	struct step *steps;
 	size_t step_count;
 	const char *listen, *images, *copy_to;
@@ -577,10 +578,11 @@ static int run_children(struct plan *p, const struct group *g, const char *mode,
 /* Everything that is asked for of one snapshot. */
 static int run_group(struct plan *p, struct group *g)
 {
-	int status = p->replay ? record_working_set(p, g) : 0;
+	bool demand = p->demand && (p->user_demand || strcmp(g->engine, "user"));
+	int status = p->replay && demand ? record_working_set(p, g) : 0;
 
 	for (size_t k = 0; k < p->parallel_count && !status; k++) {
-		if (p->demand)
+		if (demand)
 			status = run_children(p, g, "demand", p->parallel[k]);
 		if (p->eager && !status)
 			status = run_children(p, g, "eager", p->parallel[k]);
@@ -588,6 +590,21 @@ static int run_group(struct plan *p, struct group *g)
 	if (g->record_fd > 0)
 		close(g->record_fd);
 	return status;
+}
+
+/* Is anything to be done by engine user on demand, and anything else? */
+static bool needs_demand(const struct plan *p, char *const *refs, bool *others)
+{
+	bool user = p->user;
+
+	*others = p->eager || p->kernel || p->local || p->criu || p->exec;
+	for (; refs && *refs && !p->user && !p->kernel; refs++) {
+		if (!strcmp(measure_engine_of(*refs), "user"))
+			user = true;
+		else
+			*others = true;
+	}
+	return user && p->demand;
 }
 
 static int run_snapshot(struct plan *p, const char *engine, uint64_t wss)
@@ -598,6 +615,8 @@ static int run_snapshot(struct plan *p, const char *engine, uint64_t wss)
 	struct parent parent;
 	int status;
 
+	if (!p->eager && !p->user_demand && !strcmp(engine, "user"))
+		return 0;
 	if (make_parent(&parent, &life, ref))
 		return -1;
 	status = run_group(p, &g);
@@ -837,7 +856,7 @@ int main(int argc, char **argv)
 			    "  mitosis-resume --touch 5 --replay | mitosis-stats --baseline replay=0 --columns touched_ns\n"
 			    "  node1$ mitosis-resume --serve --listen 10.0.0.1 --wss 64M >ref\n"
 			    "  node2$ mitosis-resume --engine user,kernel $(cat ref) | mitosis-stats\n",
-		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
+		.exit_status = "  0; 1 failed; 2 wrong usage; 77 what was asked for cannot run here\n",
 	};
 	static const char *const engine_names[] = { "user", "kernel", "local", "criu", "exec", NULL };
 	static const char *const mode_names[] = { "demand", "eager", NULL };
@@ -846,7 +865,7 @@ int main(int argc, char **argv)
 	bool *const mode_flags[] = { &p.demand, &p.eager };
 	char *wss = NULL, *count = NULL, *parallel = NULL, *mode = NULL, *engine = NULL, *warmup = NULL;
 	char *window = NULL, *touch = NULL, *listen = NULL, *rate = NULL, *images = NULL, *copy_to = NULL, **refs = NULL;
-	bool bare;
+	bool bare, others;
 	int no_push = 0, replay = 0, hold = 0, serving = 0, private = 0, poll = 0, json = 0, opt, status = STATUS_USAGE;
 	char *child_options[8] = { NULL };
 	size_t n = 0;
@@ -977,6 +996,13 @@ int main(int argc, char **argv)
 		p.criu = false;
 		status = STATUS_SKIP;
 		if (!p.user && !p.kernel && !p.local && !p.exec)
+			goto out;
+	}
+	p.user_demand = true;
+	if (!serving && needs_demand(&p, refs, &others) && !measure_has_demand(others)) {
+		p.user_demand = false;
+		status = STATUS_SKIP;
+		if (!others)
 			goto out;
 	}
 	status = STATUS_FAILED;

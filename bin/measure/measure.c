@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "internal.h"
 #include "library.h"
 #include "tool.h"
 
@@ -24,6 +25,21 @@ bool measure_has_kernel(bool others)
 	library_failed("engine kernel", err);
 	if (others)
 		tool_warn("engine kernel", "left out");
+	return false;
+}
+
+bool measure_has_demand(bool others)
+{
+	int uffd = uffd_open();
+
+	if (uffd >= 0) {
+		close(uffd);
+		return true;
+	}
+	tool_error("userfaultfd", "%s: memory cannot be fetched on demand (mitosis-check says what to do)",
+		   strerror(-uffd));
+	if (others)
+		tool_warn("engine user", "on demand: left out");
 	return false;
 }
 

@@ -16,6 +16,8 @@
 
 /* Can snapshots be taken with engine kernel here? Says why not; only warns if others are measured. */
 bool measure_has_kernel(bool others);
+/* The same of children of engine user that fetch memory on demand. */
+bool measure_has_demand(bool others);
 
 /* "kernel" or "user": how a reference says that its snapshot is reached. */
 const char *measure_engine_of(const char *ref);

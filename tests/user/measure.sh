@@ -164,6 +164,23 @@ if ! [ -e /dev/mitosis ]; then
 	done
 fi
 
+doing="on demand, where it is not allowed"
+# In a directory of his.
+as_nobody() { (cd / && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"); }
+if [ "$(id -u)" = 0 ] && as_nobody true && as_nobody test -x "$bin_dir" && ! as_nobody "$helper_tool" uffd >/dev/null; then
+	for name in resume exectime; do
+		status=0
+		as_nobody "$bin_dir/mitosis-$name" --wss 1M --count 1 >out 2>err || status=$?
+		[ "$status" = 77 ] && [ ! -s out ] || fail "$name: status $status, not 77: $(cat out err)"
+		[ "$(cat err)" = "mitosis-$name: userfaultfd: Operation not permitted: memory cannot be fetched on demand (mitosis-check says what to do)" ] ||
+			fail "$name: $(cat err)"
+	done
+	as_nobody "$bin_dir/mitosis-resume" --wss 1M --count 2 --mode demand,eager >out 2>err || fail "two modes: status $?: $(cat err)"
+	[ "$(column mode | sort -u)" = eager ] && grep -q 'left out' err || fail "two modes: $(cat out err)"
+	as_nobody "$bin_dir/mitosis-exectime" --wss 1M --count 1 --mode eager >out 2>err || fail "eager: status $?: $(cat err)"
+	count 6
+fi
+
 doing="engine criu, where it cannot run"
 mkdir criu
 printf '#!/bin/sh\necho "(0.1) Error (criu/x.c:1): this kernel: too odd"\nexit 1\n' >criu/criu
