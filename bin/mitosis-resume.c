@@ -851,7 +851,7 @@ int main(int argc, char **argv)
 		.summary = "Measure how fast children of a snapshot start. One record per child.",
 		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
 		.examples = "  mitosis-resume --wss 1M..1G --count 20 | mitosis-stats\n"
-			    "  mitosis-resume --engine exec,user --parallel 1,4 --count 50 | mitosis-stats --baseline engine=exec --columns life_ns\n"
+			    "  mitosis-resume --engine exec,user --count 50 | mitosis-stats --by engine --baseline engine=exec --columns life_ns\n"
 			    "  mitosis-resume --rate 5:10s,100:2s,5:10s | mitosis-stats --by step,rate\n"
 			    "  mitosis-resume --touch 5 --replay | mitosis-stats --baseline replay=0 --columns touched_ns\n"
 			    "  node1$ mitosis-resume --serve --listen 10.0.0.1 --wss 64M >ref\n"
