@@ -176,7 +176,8 @@ static void begin_record(struct output *o, const struct store *st, const struct 
 /* A value in the unit of the measured column. */
 static void put_value(struct output *o, size_t col, const char *column, double v)
 {
-	record_double(o->rs, o->answer + col, v);
+	/* A difference of zero may be negative. */
+	record_double(o->rs, o->answer + col, v == 0 ? 0 : v);
 	record_show_as(o->rs, o->answer + col, unit_of(column));
 }
 
@@ -596,7 +597,7 @@ static bool can_be_significant(size_t n, size_t m)
 {
 	double a = (double)n, b = (double)m;
 
-	return n && m && log(2) - (lgamma(a + b + 1) - lgamma(a + 1) - lgamma(b + 1)) <
+	return log(2) - (lgamma(a + b + 1) - lgamma(a + 1) - lgamma(b + 1)) <
 	       log(SIGNIFICANT);
 }
 
@@ -666,7 +667,8 @@ int report_compare(const struct report *r, const char *old_name, const char *new
 			if (!old || !new)
 				continue;
 			matched++;
-			too_few = too_few || !can_be_significant(old->n, new->n);
+			/* A column in which nothing was measured is no lack of samples. */
+			too_few = too_few || (old->n && new->n && !can_be_significant(old->n, new->n));
 			begin_record(&o, st, st->groups[i], c);
 			compare(&o, st->measured.name[c], old, new);
 			record_end(o.rs);

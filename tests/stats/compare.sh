@@ -60,6 +60,16 @@ run 0 --compare x.tsv y.tsv
 near "$(value p)" 0.1 1e-12
 says 'too few samples'
 
+# Enough of one column, and nothing of another: nothing to say. Zero has no sign.
+{ printf 'x_ns\ty_ns\n'; printf '%s\tNA\n' 1 2 3 4 5 6 7; } >x.tsv
+{ printf 'x_ns\ty_ns\n'; printf '%s\tNA\n' 11 12 13 14 15 16 17; } >y.tsv
+run 0 --compare x.tsv y.tsv
+[ ! -s err ] || fail "a message: $(cat err)"
+column x_ns 0 0 1 0 0 0 >x.tsv
+column x_ns 0 0 0 0 0 0 >y.tsv
+run 0 --compare x.tsv y.tsv
+[ "$(value shift)" = 0 ] && ! grep -qP '\t-0\t' out || fail "shift is $(value shift): $(cat out)"
+
 # Matching by the other factors; what has no counterpart is counted.
 printf 'a\tx_ns\tb_bytes\nk\t1\t1\nk\t2\t1\nl\t3\t1\n' >x.tsv
 printf 'b_bytes\ta\tx_ns\n1\tk\t5\n1\tm\t3\n' >y.tsv
