@@ -621,10 +621,8 @@ static int serve(const struct plan *p)
 		}
 		n++;
 		err = hear(NULL, &life, &parents[n - 1], 0, ref);
-		if (!err) {
-			printf("%s\n", ref);
-			fflush(stdout);
-		}
+		if (!err)
+			err = measure_print_reference(ref);
 	}
 	if (!err)
 		err = parents_serve(parents, n);

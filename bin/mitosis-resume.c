@@ -673,7 +673,7 @@ static int serve(const struct plan *p)
 	struct parent *parents = calloc(most, sizeof(*parents));
 	int status = parents ? 0 : -1;
 
-	for (size_t w = 0; w < p->wss_count; w++) {
+	for (size_t w = 0; w < p->wss_count && !status; w++) {
 		for (int i = 0; i < 2 && !status; i++) {
 			const struct life life = {
 				.engine = i ? "kernel" : "user", .listen = p->listen, .wss = p->wss[w], .touch = p->touch,
@@ -686,8 +686,7 @@ static int serve(const struct plan *p)
 			if (status)
 				break;
 			n++;
-			printf("%s\n", ref);
-			fflush(stdout);
+			status = measure_print_reference(ref);
 		}
 	}
 	if (!status)

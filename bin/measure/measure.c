@@ -141,6 +141,14 @@ void measure_references_free(char **refs)
 	free(refs);
 }
 
+int measure_print_reference(const char *ref)
+{
+	if (printf("%s\n", ref) > 0 && !fflush(stdout))
+		return 0;
+	tool_note_write_error(errno);
+	return -1;
+}
+
 int parent_start(struct parent *p, void (*live)(const void *data, int report, int until), const void *data)
 {
 	pid_t tool = getpid();

@@ -28,6 +28,8 @@ const char *measure_engine_of(const char *ref);
  */
 char **measure_references(const char **given, int argc, char **argv, int *status);
 void measure_references_free(char **refs);
+/* --serve: 0, or -1: nobody would ever learn it (the reason is told at exit). */
+int measure_print_reference(const char *ref);
 
 struct parent {
 	pid_t pid;

@@ -94,6 +94,14 @@ tool resume --wss 1M "${refs[0]}" || status=$?
 end_serve
 tool resume --count 1 "${refs[0]}" && fail "a snapshot that is gone is no error"
 
+doing="served to a full disk"
+for name in resume exectime; do
+	status=0
+	timeout 60 "$bin_dir/mitosis-$name" --serve --wss 1M,2M >/dev/full 2>err || status=$?
+	[ "$status" = 1 ] && [ "$(cat err)" = "mitosis-$name: write error: No space left on device" ] ||
+		fail "$name: status $status: $(cat err)"
+done
+
 doing="children per second"
 tool resume --wss 1M --count 20 --parallel 2 --warmup 0 || fail "status $?: $(cat err)"
 count 20
