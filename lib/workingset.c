@@ -223,21 +223,26 @@ int workingset_read_for(struct workingset *w, const char *path, const struct des
 	return err;
 }
 
-/* A new file beside path, which it shall replace. */
+/* A new file beside path, which it shall replace; or an error, whose reason is logged. */
 static int open_beside(const char *path, char **name)
 {
 	struct stat st;
 	int fd;
 
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	if (asprintf(name, "%s.XXXXXX", path) < 0)
-		return -ENOMEM;
-	fd = mkostemp(*name, O_CLOEXEC);
-	if (fd < 0) {
-		fd = -errno;
-		free(*name);
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		log_error("%s: not a regular file", path);
+		return S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
 	}
+	if (asprintf(name, "%s.XXXXXX", path) < 0) {
+		log_error("%s: %s", path, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	fd = mkostemp(*name, O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	log_error("%s: %s", path, strerror(-fd));
+	free(*name);
 	return fd;
 }
 
@@ -246,10 +251,8 @@ int workingset_can_write(const char *path)
 	char *name;
 	int fd = open_beside(path, &name);
 
-	if (fd < 0) {
-		log_error("%s: %s", path, strerror(-fd));
+	if (fd < 0)
 		return fd;
-	}
 	unlink(name);
 	close(fd);
 	free(name);
@@ -285,11 +288,13 @@ int workingset_write(const struct workingset *w, const char *path)
 	char *name;
 	int fd, err;
 
-	fd = h.length > WORKINGSET_MAX ? -EFBIG : open_beside(path, &name);
-	if (fd < 0) {
-		log_error("%s: %s", path, strerror(-fd));
-		return fd;
+	if (h.length > WORKINGSET_MAX) {
+		log_error("%s: %s", path, strerror(EFBIG));
+		return -EFBIG;
 	}
+	fd = open_beside(path, &name);
+	if (fd < 0)
+		return fd;
 	err = write_all(fd, &h, sizeof(h));
 	if (!err)
 		err = write_all(fd, w->extents, bytes);
