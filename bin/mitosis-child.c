@@ -5,6 +5,7 @@
  * Linked statically: what counts here is the time from exec to the child's first instruction.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,10 @@ int main(int argc, char **argv)
 		share[strcspn(share, "%")] = '\0';
 		if (tool_arg_uint("--push", share, 0, 100, &value))
 			goto usage;
+		if (no_push) {
+			tool_usage_error("--push", "contradicts --no-push");
+			goto usage;
+		}
 		args.push_percent = (uint32_t)value;
 		no_push |= !value;
 	}
@@ -133,8 +138,15 @@ int main(int argc, char **argv)
 		args.timeout_ms = (uint32_t)(value / 1000000);
 	}
 	if (notify) {
+		int flags;
+
 		if (tool_arg_uint("--notify", notify, 3, 1023, &value))
 			goto usage;
+		flags = fcntl((int)value, F_GETFL);
+		if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+			tool_usage_error("--notify", "%s: %s", notify, flags < 0 ? strerror(errno) : "not open for writing");
+			goto usage;
+		}
 		args.notify_fd = (uint32_t)value;
 	}
 	if (record && (replay || (mode && !strcmp(mode, "eager")))) {

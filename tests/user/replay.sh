@@ -105,8 +105,24 @@ child touch --record /nonexistent/set "$ref"
 expect_status 125
 expect_message "/nonexistent/set: No such file"
 [ "$(wc -l <child.err)" = 1 ] || fail "more than one message"
+child touch --record /dev/null "$ref"
+expect_status 125
+expect_message "/dev/null: not a regular file"
+[ "$(wc -l <child.err)" = 1 ] || fail "more than one message"
 child touch --record a --replay set "$ref"
 expect_status 2
+child touch --push 50 --no-push "$ref"
+expect_status 2
+doing="a descriptor to notify"
+child touch --notify 99 "$ref"
+expect_status 2
+expect_message "--notify: 99: Bad file descriptor"
+exec {reading}</dev/null
+child touch --notify "$reading" "$ref"
+exec {reading}<&-
+expect_status 2
+expect_message "not open for writing"
+doing=
 forget_parent
 doing="another program"
 start_parent "$state_tool" data
