@@ -721,6 +721,12 @@ int main(int argc, char **argv)
 	    tool_arg_words("--access", access ? access : "read", access_names, access_flags) ||
 	    tool_arg_words("--phase", phase ? phase : "cold,warm,fork,cow,child,child2", phase_names, phase_flags))
 		goto out;
+	if (measure_is_nothing(p.wss, p.wss_count))
+		goto out;
+	if (each && !refs && p.touch_count == 1 && !p.touch[0]) {
+		tool_usage_error("--each", "with --touch 0 there is no access to time");
+		goto out;
+	}
 	if (p.criu && (refs || serving)) {
 		tool_usage_error("--engine", "criu: on one host only, with a parent of this tool's own");
 		goto out;
@@ -776,8 +782,11 @@ int main(int argc, char **argv)
 	}
 	if (!record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
 			 parallel ? NULL : engine ? engine : refs ? measure_engine_of(refs[0]) : "user", argc, argv) &&
-	    !(parallel ? run_alone(&p) : refs ? run_references(&p, refs) : run(&p)))
+	    !(parallel ? run_alone(&p) : refs ? run_references(&p, refs) : run(&p))) {
+		/* With --each, a share of less than a page gives no record. */
+		record_header(p.out);
 		status = STATUS_OK;
+	}
 	if (record_close(p.out))
 		status = STATUS_FAILED;
 out:

@@ -310,6 +310,8 @@ int main(int argc, char **argv)
 	    (warmup && tool_arg_uint("--warmup", warmup, 0, 1000000, &p.warmup)) ||
 	    tool_arg_words("--engine", engine ? engine : "user", engine_names, engine_flags))
 		goto out;
+	if (measure_is_nothing(p.wss, p.wss_count))
+		goto out;
 	p.huge = huge;
 	p.cow = !no_cow;
 	p.images = images;

@@ -43,6 +43,17 @@ bool measure_has_demand(bool others)
 	return false;
 }
 
+bool measure_is_nothing(const uint64_t *wss, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (wss[i])
+			continue;
+		tool_usage_error("--wss", "0: there is nothing to measure without a working set");
+		return true;
+	}
+	return false;
+}
+
 const char *measure_engine_of(const char *ref)
 {
 	return strncmp(ref, "mitosis+rdma:", 13) ? "user" : "kernel";

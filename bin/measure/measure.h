@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "mitosis.h"
@@ -18,6 +19,9 @@
 bool measure_has_kernel(bool others);
 /* The same of children of engine user that fetch memory on demand. */
 bool measure_has_demand(bool others);
+
+/* Is a working set of 0 bytes among them? Says so, as wrong usage of --wss. */
+bool measure_is_nothing(const uint64_t *wss, size_t n);
 
 /* "kernel" or "user": how a reference says that its snapshot is reached. */
 const char *measure_engine_of(const char *ref);

@@ -138,6 +138,8 @@ tool exectime --parallel 1 --wss 1M --count 100 || fail "status $?: $(cat err)"
 doing="exectime, every page"
 tool exectime --each --wss 1M --touch 50 --phase fork,child --count 1 || fail "status $?: $(cat err)"
 count 256
+tool exectime --each --wss 64K --touch 1 --phase fork --count 1 || fail "less than a page: status $?: $(cat err)"
+count 0
 
 doing="exectime, served"
 serve exectime 2 --engine user --wss 1M --touch 10,50
@@ -212,6 +214,7 @@ for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume 
 	"resume --hold --engine local" "exectime --parallel 2 --engine user" \
 	"resume --engine criu mitosis://127.0.0.1:1/x" "resume --engine criu --serve" "resume --engine criu --parallel 1,2" \
 	"resume --engine criu --replay --touch 5" "resume --engine criu --hold" "resume --engine criu --rate 5" \
+	"prepare --wss 0" "exectime --wss 1M,0" "exectime --each --touch 0" \
 	"resume --count 1 xyz" "exectime --count 1 xyz" \
 	"resume --images /tmp" "resume --copy-to /tmp" "prepare --images /tmp" "exectime --images /tmp" \
 	"exectime --engine criu --serve" "exectime --engine criu mitosis://127.0.0.1:1/x"; do
