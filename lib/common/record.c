@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -56,7 +55,6 @@ struct record_stream {
 	unsigned int *widths;
 	struct buffer line;
 	bool header_done;
-	bool flush;
 	int error;
 };
 
@@ -377,7 +375,7 @@ static void write_line(struct record_stream *rs)
 		rs->error = -ENOMEM;
 	else if (fwrite(b->data, 1, b->len, rs->out) != b->len)
 		rs->error = -errno;
-	else if (rs->flush && fflush(rs->out))
+	else if (fflush(rs->out))
 		rs->error = -errno;
 	if (rs->error && rs->out == stdout)
 		tool_note_write_error(-rs->error);
@@ -588,7 +586,6 @@ int record_open(struct record_stream **rsp, FILE *out, enum record_format f,
 		int argc, char *const argv[])
 {
 	struct record_stream *rs;
-	struct stat st;
 	size_t i;
 
 	rs = calloc(1, sizeof(*rs));
@@ -611,7 +608,6 @@ int record_open(struct record_stream **rsp, FILE *out, enum record_format f,
 	rs->argv = argv;
 	if (f == RECORD_AUTO)
 		rs->format = fileno(out) >= 0 && isatty(fileno(out)) ? RECORD_TABLE : RECORD_TSV;
-	rs->flush = fileno(out) < 0 || fstat(fileno(out), &st) || !S_ISREG(st.st_mode);
 	for (i = 0; i < ncols; i++)
 		rs->widths[i] = natural_width(&cols[i]);
 	*rsp = rs;

@@ -69,7 +69,7 @@ void record_uint(struct record_stream *rs, size_t col, uint64_t v);
 void record_int(struct record_stream *rs, size_t col, int64_t v);
 void record_double(struct record_stream *rs, size_t col, double v);	/* NaN, inf: not measured */
 void record_string(struct record_stream *rs, size_t col, const char *v);	/* NULL: likewise */
-void record_end(struct record_stream *rs);	/* writes; flushes unless out is a regular file */
+void record_end(struct record_stream *rs);	/* writes at once: a signal loses none */
 
 /* Writes comment and header now, if they are not written yet. */
 void record_header(struct record_stream *rs);

@@ -48,6 +48,17 @@ if "$helper_tool" uffd >/dev/null; then
 fi
 [ -z "$(ls -A "$TMPDIR")" ] || fail "left behind: $(ls -A "$TMPDIR")"
 
+doing="interrupted, into a file"
+for name in prepare resume exectime; do
+	background cut cut.err env --default-signal=INT "$bin_dir/mitosis-$name" --wss 1M --count 1000000
+	running=$!
+	pids+=("$running")
+	await 10000 has_line cut '^user'
+	kill -INT "$running"
+	finish "$running" 5000
+	[ "$status" = 130 ] && [ "$(tail -c 1 cut | od -An -c | tr -d ' ')" = '\n' ] || fail "$name: status $status: $(tail -n 2 cut cut.err)"
+done
+
 doing=exectime
 tool exectime --wss 1M --touch 10,100 --pattern seq,random --access read,write --count 1 || fail "status $?: $(cat err)"
 count 48
