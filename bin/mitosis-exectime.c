@@ -29,6 +29,7 @@
 #include "clock.h"
 #include "library.h"
 #include "measure/criu.h"
+#include "measure/listen.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
 #include "mitosis.h"
@@ -721,7 +722,7 @@ int main(int argc, char **argv)
 	    tool_arg_words("--access", access ? access : "read", access_names, access_flags) ||
 	    tool_arg_words("--phase", phase ? phase : "cold,warm,fork,cow,child,child2", phase_names, phase_flags))
 		goto out;
-	if (measure_is_nothing(p.wss, p.wss_count))
+	if (measure_is_nothing(p.wss, p.wss_count) || listen_check(listen))
 		goto out;
 	if (each && !refs && p.touch_count == 1 && !p.touch[0]) {
 		tool_usage_error("--each", "with --touch 0 there is no access to time");

@@ -29,6 +29,7 @@
 #include "clock.h"
 #include "library.h"
 #include "measure/criu.h"
+#include "measure/listen.h"
 #include "measure/measure.h"
 #include "measure/rate.h"
 #include "mitosis.h"
@@ -908,7 +909,7 @@ int main(int argc, char **argv)
 	    (warmup && tool_arg_uint("--warmup", warmup, 0, 1000000, &p.warmup)) ||
 	    (touch && tool_arg_uint("--touch", touch, 0, 100, &p.touch)) ||
 	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
-	    tool_arg_words("--mode", mode ? mode : "demand", mode_names, mode_flags))
+	    tool_arg_words("--mode", mode ? mode : "demand", mode_names, mode_flags) || listen_check(listen))
 		goto out;
 	if (!engine && !given)
 		p.user = true;

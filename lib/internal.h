@@ -37,6 +37,10 @@ int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint
 /* lookup.c, or lookup-getent.c in static programs: addresses of a host name; count or -errno. */
 int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
 
+/* address.c: an address and a port; and "ADDRESS", "ADDRESS:PORT", "[IPV6]", "[IPV6]:PORT" or "IPV6". 0 or -EINVAL. */
+int address_numeric(const char *host, uint16_t port, struct sockaddr_storage *to, socklen_t *length);
+int address_listen(const char *where, struct sockaddr_storage *to, socklen_t *length);
+
 /* transport.h: how the bytes travel */
 struct transport {
 	const char *name;

@@ -13,60 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A numeric address and port; no resolver, so that prepare stays async-signal-safe. */
-static int parse_numeric(const char *host, uint16_t port, struct sockaddr_storage *to, socklen_t *length)
-{
-	struct sockaddr_in *in = (void *)to;
-	struct sockaddr_in6 *in6 = (void *)to;
-
-	memset(to, 0, sizeof(*to));
-	if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		*length = sizeof(*in);
-		return 0;
-	}
-	if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		*length = sizeof(*in6);
-		return 0;
-	}
-	return -EINVAL;
-}
-
-/* "ADDRESS", "ADDRESS:PORT", "[IPV6]", "[IPV6]:PORT", "IPV6" */
-static int parse_listen(const char *where, struct sockaddr_storage *to, socklen_t *length)
-{
-	const char *host = where, *end = where + strlen(where), *port = NULL;
-	char name[64];
-	unsigned long number = 0;
-
-	if (*where == '[') {
-		host = where + 1;
-		end = strchr(host, ']');
-		if (!end || (end[1] && end[1] != ':'))
-			return -EINVAL;
-		if (end[1])
-			port = end + 2;
-	} else if (strchr(where, ':') && strchr(where, ':') == strrchr(where, ':')) {
-		end = strchr(where, ':');
-		port = end + 1;
-	}
-	if ((size_t)(end - host) >= sizeof(name))
-		return -EINVAL;
-	memcpy(name, host, (size_t)(end - host));
-	name[end - host] = '\0';
-	if (port) {
-		char *rest;
-
-		number = strtoul(port, &rest, 10);
-		if (*port < '0' || *port > '9' || *rest || number > 65535)
-			return -EINVAL;
-	}
-	return parse_numeric(name, (uint16_t)number, to, length);
-}
-
 static char *append_number(char *to, unsigned int n)
 {
 	char digits[12];
@@ -130,7 +76,7 @@ static int tcp_listen(const char *where, char address[256])
 {
 	struct sockaddr_storage a;
 	socklen_t length;
-	int err = parse_listen(where ? where : "127.0.0.1", &a, &length), fd, one = 1;
+	int err = address_listen(where ? where : "127.0.0.1", &a, &length), fd, one = 1;
 
 	if (err) {
 		log_error("%s: not an address to listen at: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, no name", where);
@@ -195,7 +141,7 @@ static int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
 	socklen_t length;
 	int n = 1, fd = -EHOSTUNREACH;
 
-	if (parse_numeric(ref->host, ref->port, &list[0], &length))
+	if (address_numeric(ref->host, ref->port, &list[0], &length))
 		n = lookup_host(ref->host, ref->port, list, ARRAY_SIZE(list));
 	if (n < 0)
 		return n;

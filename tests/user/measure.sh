@@ -225,7 +225,7 @@ for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume 
 	"resume --hold --engine local" "exectime --parallel 2 --engine user" \
 	"resume --engine criu mitosis://127.0.0.1:1/x" "resume --engine criu --serve" "resume --engine criu --parallel 1,2" \
 	"resume --engine criu --replay --touch 5" "resume --engine criu --hold" "resume --engine criu --rate 5" \
-	"prepare --wss 0" "exectime --wss 1M,0" "exectime --each --touch 0" \
+	"resume --listen foo" "exectime --listen 127.0.0.1:x" "resume --serve --listen [::1" "prepare --wss 0" "exectime --wss 1M,0" "exectime --each --touch 0" \
 	"resume --count 1 xyz" "exectime --count 1 xyz" \
 	"resume --images /tmp" "resume --copy-to /tmp" "prepare --images /tmp" "exectime --images /tmp" \
 	"exectime --engine criu --serve" "exectime --engine criu mitosis://127.0.0.1:1/x"; do
