@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "library.h"
+#include "measure/listen.h"
 #include "mitosis.h"
 #include "preload.h"
 #include "tool.h"
@@ -71,6 +73,27 @@ static int hand_over(const char *file, const char *ref)
 	return -1;
 }
 
+/* NULL: what there is. */
+static bool has_engine(const char *name)
+{
+	int err = name ? mitosis_engine_check(name) : 0;
+
+	if (err)
+		library_failed("--engine", err);
+	return !err;
+}
+
+/* A reference is a key: a file that is there already is for its owner alone from now on, as a new one is. */
+static int make_private(const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 077) || !chmod(file, st.st_mode & 0700))
+		return 0;
+	tool_error(file, "others can read it, and %s", strerror(errno));
+	return -1;
+}
+
 struct counter {
 	uint64_t interval_ns, after, count, wss;
 	const char *reference;
@@ -83,6 +106,11 @@ static int run_counter(const struct counter *c)
 	struct wss w = { 0 };
 	uint64_t now;
 
+	/* Now, and not when it is to be prepared. */
+	if (c->after && !has_engine(c->prepare->engine))
+		return STATUS_SKIP;
+	if (c->reference && make_private(c->reference))
+		return STATUS_FAILED;
 	if (c->wss && wss_make(&w, c->wss, false)) {
 		tool_error("--wss", "%s", strerror(errno));
 		return STATUS_FAILED;
@@ -158,7 +186,9 @@ static int run_program(char **command, const char *on, const char *reference,
 
 		if (signo < 0 || signo == SIGKILL || signo == SIGSTOP)
 			return tool_usage_error("--on", "%s: not a signal that can be caught", on);
-		if (preload_path(path))
+		if (!has_engine(prepare->engine))
+			return STATUS_CANNOT_RUN;
+		if ((reference && make_private(reference)) || preload_path(path))
 			return STATUS_CANNOT_RUN;
 		if (asprintf(&list, "%s%s%s", path, others ? ":" : "", others ? others : "") < 0)
 			return STATUS_CANNOT_RUN;
@@ -196,7 +226,8 @@ int main(int argc, char **argv)
 		.examples = "  mitosis-parent\n"
 			    "  mitosis-parent --wss 64M --listen 0.0.0.0 | ssh node2 mitosis-child -\n"
 			    "  mitosis-parent --on USR1 -- python3 service.py\n",
-		.exit_status = "  0; 1 failed; 2 wrong usage; with a command its own, 125 to 127 if it could not run\n",
+		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the engine asked for cannot run here; with a command its own,\n"
+			       "  125 to 127 if it could not run\n",
 	};
 	struct mitosis_prepare_args prepare = MITOSIS_PREPARE_ARGS_INIT;
 	struct counter counter = { .interval_ns = 1000000000, .after = 3, .prepare = &prepare };
@@ -218,7 +249,7 @@ int main(int argc, char **argv)
 		  "address and port to serve children at (default: loopback)", "ADDRESS[:PORT]" },
 		{ "label", '\0', POPT_ARG_STRING, &label, 0, "name shown by mitosis-ls", "TEXT" },
 		{ "lifetime", '\0', POPT_ARG_STRING, &lifetime, 0,
-		  "keep the snapshot this long, also without the parent (default: as long as the parent lives)",
+		  "keep the snapshot this long, in whole seconds, also without the parent (default: as long as the parent lives)",
 		  "TIME" },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
@@ -248,6 +279,8 @@ int main(int argc, char **argv)
 		tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
 		goto out;
 	}
+	if (listen_check(listen_at))
+		goto out;
 	prepare.engine = engine;
 	prepare.label = label;
 	prepare.listen = listen_at;

@@ -77,6 +77,25 @@ timeout 60 "$parent_tool" --interval 1h >/dev/full 2>parent.err || status=$?
 	fail "status $status: $(<parent.err)"
 doing=
 
+# A file for the reference that is there already is its owner's alone from then on.
+touch refs
+chmod 644 refs
+expect 0 "$parent_tool" --interval 10ms --count 4 --reference refs
+[ "$(wc -l <refs)" = 1 ] && [ "$(stat -c %a refs)" = 600 ] || fail "mode of the file that was there: $(stat -c %a refs)"
+
+doing="wrong usage, before the first tick"
+for wrong in "--listen foo" "--listen 127.0.0.1:99999" "--engine nosuch" "--lifetime 1x"; do
+	# shellcheck disable=SC2086
+	expect 2 "$parent_tool" $wrong
+	[ ! -s out ] || fail "$wrong: it counts: $(cat out)"
+done
+if ! [ -e /dev/mitosis ]; then
+	expect 77 "$parent_tool" --engine kernel
+	[ ! -s out ] && said err '/dev/mitosis' || fail "engine kernel: $(cat out err)"
+	expect 125 "$parent_tool" --engine kernel --on USR1 -- true
+fi
+doing=
+
 # A reference goes to a file on request, readable by its owner alone.
 "$parent_tool" --interval 10ms --count 4 --reference ref >parent.out 2>parent.err || fail "--reference"
 [[ $(<ref) =~ $reference ]] || fail "no reference in the file"
