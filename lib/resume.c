@@ -198,6 +198,13 @@ static int open_directory(struct resume *r)
 	const char *path = descriptor_string(r->d, r->d->cwd);
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	/* Found is not entered: that needs the permission to look something up in it. */
+	if (fd >= 0) {
+		int inside = openat(fd, ".", O_PATH | O_CLOEXEC);
+
+		close(fd);
+		fd = inside;
+	}
 	if (fd >= 0) {
 		r->cwd = move_up(fd, r->plan.fd_next);
 		close(fd);

@@ -15,6 +15,18 @@ run_child 20000 --strict "$ref"
 expect_status 125
 expect_message "the parent's working directory $PWD/gone here"
 
+doing="a directory that may not be entered"
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+if [ "$(id -u)" = 0 ] && "${nobody[@]}" "$child_tool" --version >/dev/null 2>&1; then
+	mkdir -m 0700 closed
+	start_parent env -C closed "$state_tool" data
+	status=0
+	"${nobody[@]}" "$child_tool" --mode eager "$ref" >child.out 2>child.err || status=$?
+	expect_status 0
+	expect_message "the child is not in the parent's working directory $PWD/closed: Permission denied"
+	[ "$(tail -n 1 child.out)" = "ok data" ] || fail "$(cat child.out)"
+fi
+
 doing="a high descriptor"
 [ "$(ulimit -H -n)" = unlimited ] || [ "$(ulimit -H -n)" -gt 3000 ] || skip "at most $(ulimit -H -n) descriptors"
 ulimit -S -n 3000
