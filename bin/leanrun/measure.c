@@ -90,7 +90,8 @@ static int finish(const struct spawner *sp, struct slot *s, struct sample *sampl
 			return STATUS_CANNOT_RUN;
 	sample->ended_ns = clock_now_ns();
 	sample->asked_ns = s->asked_ns;
-	sample->started_ns = s->started_ns;
+	/* The spawner sees it when it runs again itself: on a busy host a child may have told of more by then. */
+	sample->started_ns = sample->resumed_ns && sample->resumed_ns < s->started_ns ? sample->resumed_ns : s->started_ns;
 	sample->status = (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	s->pid = 0;
 	slot_kill(s);
