@@ -251,6 +251,22 @@ static void serve_connection(struct rdma_cm_id *id, struct rdma_event_channel *c
 		usleep(1000);
 	}
 	rdma_disconnect(id);
+	/* The end of the connection may overtake what became of an attempt, or hide it: then it is made again. */
+	for (unsigned int ms = 0; trying && ms < 10000; ms++) {
+		while (trying && ibv_poll_cq(cq, 1, &wc) > 0) {
+			if (wc.wr_id >= 100)
+				continue;
+			if (wc.status == IBV_WC_WR_FLUSH_ERR)
+				tried--;
+			else
+				reached(&wc);
+			trying = false;
+		}
+		usleep(1000);
+	}
+	errno = ETIMEDOUT;
+	check(!trying, "an attempt");
+	fflush(stdout);
 	rdma_destroy_qp(id);
 	check(!ibv_destroy_cq(cq), "ibv_destroy_cq");
 }
