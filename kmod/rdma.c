@@ -108,6 +108,7 @@ struct mitosis_rdma {
 
 static LIST_HEAD(devices);
 static DEFINE_SPINLOCK(devices_lock);
+static struct workqueue_struct *refill_work;
 
 /* ---- References ---- */
 
@@ -436,8 +437,9 @@ static struct mitosis_rdma *rdma_prepare(struct mitosis_rdma *rdma,
 	mutex_unlock(&rdma->lock);
 	if (error)
 		return ERR_PTR(error);
-	if (READ_ONCE(rdma->pooled) < READ_ONCE(mitosis_param_regions) / 2)
-		queue_work(system_unbound_wq, &rdma->refill);
+	if (READ_ONCE(rdma->pooled) < READ_ONCE(mitosis_param_regions) / 2 ||
+	    READ_ONCE(rdma->pooled) > READ_ONCE(mitosis_param_regions))
+		queue_work(refill_work, &rdma->refill);
 	return rdma;
 }
 
@@ -594,12 +596,19 @@ static void pool_empty(struct mitosis_rdma *rdma)
 		region_free(region);
 }
 
-/* What the next snapshots need, made while nobody waits for it. */
+/* What the next snapshots need, made while nobody waits for it; less, if less is asked for now. */
 static void pool_refill(struct work_struct *work)
 {
 	struct mitosis_rdma *rdma = container_of(work, struct mitosis_rdma, refill);
 	struct mitosis_region *region;
 
+	while (READ_ONCE(rdma->pooled) > READ_ONCE(mitosis_param_regions)) {
+		region = pool_take(rdma);
+		if (!region)
+			break;
+		region_free(region);
+		cond_resched();
+	}
 	while (!mitosis_rdma_is_lost(rdma) &&
 	       READ_ONCE(rdma->pooled) < READ_ONCE(mitosis_param_regions)) {
 		region = region_alloc(rdma);
@@ -935,11 +944,21 @@ static struct ib_client rdma_client = {
 
 int mitosis_rdma_init(void)
 {
-	return ib_register_client(&rdma_client);
+	int error;
+
+	/* Of our own: the name of the system's unbound one changes with the kernel. */
+	refill_work = alloc_workqueue("mitosis_refill", WQ_UNBOUND, 0);
+	if (!refill_work)
+		return -ENOMEM;
+	error = ib_register_client(&rdma_client);
+	if (error)
+		destroy_workqueue(refill_work);
+	return error;
 }
 
 void mitosis_rdma_exit(void)
 {
 	ib_unregister_client(&rdma_client);
+	destroy_workqueue(refill_work);
 	WARN_ON(!list_empty(&devices));
 }

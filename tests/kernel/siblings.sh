@@ -72,6 +72,13 @@ run_children() {
 	((shown >= count * 8192)) || fail "$count children show $shown KiB"
 }
 
+# As the device counts them, used or not.
+regions_of() {
+	expect 0 lab exec "$1" 'rdma resource show'
+	sed -n 's/.*: rxe0: .* mr \([0-9]*\).*/\1/p' out
+}
+few_regions() { [ "$(regions_of node1)" -lt 20 ]; }
+
 for version in "${versions[@]}"; do
 	build_module "$version"
 	doing=$version
@@ -90,6 +97,13 @@ for version in "${versions[@]}"; do
 	run_children $children $((children * pages)) --private
 	((held > shown * 4 / 5)) || fail "children that show $shown KiB hold $held KiB"
 	end_remote_state
+	doing="$version, regions kept ready"
+	kept=$(regions_of node1)
+	((kept >= 256)) || fail "$kept regions are kept"
+	expect 0 lab exec node1 'echo 3 >/sys/module/mitosis/parameters/regions'
+	remote_state shared
+	end_remote_state
+	await 30000 few_regions
 	doing="$version, put back"
 	await 30000 settled
 	unload_module
