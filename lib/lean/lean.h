@@ -205,6 +205,8 @@ struct lean_spawn {
 	void *data;
 	bool terminals;			/* mount /dev/pts */
 
+	int spawner;			/* its pidfd; set by lean_spawn() */
+
 	/* filled in by the container */
 	const char *volatile failed;	/* what could not be done, with the reason in: */
 	volatile int error;

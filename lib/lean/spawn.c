@@ -12,7 +12,8 @@
  *	descriptors		after the mounts: the terminal comes from a mount
  *	user			gives up the capabilities of another user than root
  *	capabilities		the rest
- *	death signal		is cleared by a change of user
+ *	death signal		is cleared by a change of user; then a look at whether the spawner lives, which may have
+ *				ended before. Only then being traced: by whom would a container be let go otherwise?
  */
 #include "lean.h"
 
@@ -22,6 +23,7 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -31,6 +33,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -139,6 +142,7 @@ static void give_up_rights(struct lean_spawn *s)
 	const struct lean_template *t = s->inside->t;
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = { 0 };
+	struct pollfd spawner = { .fd = s->spawner, .events = POLLIN };
 	long err = 0;
 
 	/* A user namespace of one user has no other users or groups to change to. */
@@ -161,6 +165,9 @@ static void give_up_rights(struct lean_spawn *s)
 	err = sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	if (err)
 		give_up(s, "death signal", err);
+	err = sys(SYS_poll, &spawner, 1, 0);
+	if (err)
+		give_up(s, "the spawner has ended", err < 0 ? err : -ESRCH);
 }
 
 void lean_exec(struct lean_spawn *s)
@@ -187,8 +194,6 @@ static __attribute__((noreturn)) void container(struct lean_spawn *s)
 	long err;
 
 	s->at[LEAN_CLONED] = clock_now_ns();
-	if (s->hold)
-		sys(SYS_ptrace, PTRACE_TRACEME, 0, NULL, NULL);
 	mount_all(s);
 	s->at[LEAN_MOUNTED] = clock_now_ns();
 	err = sys(SYS_sethostname, t->hostname, strlen(t->hostname), 0, 0, 0, s->inside->secret);
@@ -202,6 +207,9 @@ static __attribute__((noreturn)) void container(struct lean_spawn *s)
 		place_descriptors(s);
 	}
 	give_up_rights(s);
+	err = s->hold ? sys(SYS_ptrace, PTRACE_TRACEME, 0, NULL, NULL) : 0;
+	if (err)
+		give_up(s, "being traced", err);
 	s->at[LEAN_CONFINED] = clock_now_ns();
 	if (s->main)
 		s->main(s);
@@ -221,6 +229,23 @@ static __attribute__((noinline)) long start(struct clone_args *a, struct lean_sp
 	return pid;
 }
 
+/* Of this process, which may be a copy of one that asked before; out of the way of a container's own. */
+static int own_pidfd(void)
+{
+	static int fd = -1;
+	static pid_t whose;
+	int low;
+
+	if (fd >= 0 && whose == getpid())
+		return fd;
+	whose = getpid();
+	low = (int)syscall(SYS_pidfd_open, whose, 0);
+	fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
+	if (low >= 0)
+		close(low);
+	return fd;
+}
+
 pid_t lean_spawn(struct lean_spawn *s)
 {
 	struct clone_args a = {
@@ -238,6 +263,9 @@ pid_t lean_spawn(struct lean_spawn *s)
 		a.flags |= CLONE_INTO_CGROUP;
 		a.cgroup = (uint64_t)s->cgroup;
 	}
+	s->spawner = own_pidfd();
+	if (s->spawner < 0)
+		return -errno;
 	s->failed = NULL;
 	s->error = 0;
 	/* No handler of ours may run in the container. */
