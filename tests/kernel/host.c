@@ -232,7 +232,7 @@ static void serve_connection(struct rdma_cm_id *id, struct rdma_event_channel *c
 			if (trying && wc.wr_id < 100) {
 				reached(&wc);
 				trying = false;
-			} else if (!wc.status && wc.wr_id >= 100 && le16toh(m->type) == MITOSIS_MESSAGE_OPEN) {
+			} else if (!trying && !wc.status && wc.wr_id >= 100 && le16toh(m->type) == MITOSIS_MESSAGE_OPEN) {
 				trying = reach(id);
 				if (!trying)
 					answer(id);

@@ -330,7 +330,8 @@ static unsigned int chunk_first(const struct mitosis_chunk *c)
 	unsigned int n = 0;
 
 	while (!chunk_has(c, n))
-		n++;
+		if (n++ == MITOSIS_CHUNK_PAGES)
+			fail("a chunk without a page");
 	return n;
 }
 
