@@ -7,10 +7,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "descriptor.h"
+#include "format/descriptor.h"
 #include "mitosis.h"
-#include "pie/shadow.h"
-#include "wire.h"
+#include "shadow/shadow.h"
+#include "format/wire.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

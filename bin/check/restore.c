@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "cpu.h"
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 #ifndef ARCH_MAP_VDSO_64
 #define ARCH_MAP_VDSO_64 0x2003
@@ -195,7 +195,7 @@ void probe_vdso(struct item *item)
 		item_set(item, STATE_OK, "identity none: this kernel has no vDSO");
 		return;
 	}
-	/* As lib/host.c: section headers are the last thing in the image, which fills whole pages. */
+	/* As lib/restore/host.c: section headers are the last thing in the image, which fills whole pages. */
 	end = vdso->e_shoff + (uint64_t)vdso->e_shnum * vdso->e_shentsize;
 	end = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 	item_set(item, STATE_OK, "identity %08x: %llu KiB, Linux %s", short_hash(descriptor_hash(vdso, end)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* freestanding.c - what the compiler and the code beside it need instead of a C library. */
-#include "freestanding.h"
+#include "pie/freestanding.h"
 
 void *memcpy(void *to, const void *from, size_t n)
 {

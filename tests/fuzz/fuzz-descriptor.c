@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pages.h"
-#include "pie/restorer.h"
+#include "page/pages.h"
+#include "restore/restorer.h"
 #include "sample.h"
 
 #define INPUT_MAX (1u << 20)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 #define SAMPLE_PATHS "\0/nonexistent/library.so\0/nonexistent/data\0/"
 #define SAMPLE_STRINGS 48u

@@ -12,14 +12,14 @@ for file in configure.ac NEWS.md debian packaging rpm; do
 	cp -r "$source_dir/$file" tree || broken "cp"
 done
 chmod -R u+w tree
-mkdir -p other/bin other/rpm other/kmod other/lib
+mkdir -p other/bin other/rpm other/kmod other/lib/api
 printf '#!/bin/sh\necho "mitosis-old (mitosis-exp 0.0.1)"\n' >other/bin/mitosis-old
 chmod 755 other/bin/mitosis-old
 echo 'Version:        0.0.1' >other/rpm/mitosis-exp.spec
 echo 'PACKAGE_VERSION="0.0.1"' >other/kmod/dkms.conf
-echo 'Version: 0.0.1' >other/lib/libmitosis.pc
+echo 'Version: 0.0.1' >other/lib/api/libmitosis.pc
 ! tree/packaging/check-version other >out 2>&1 || fail "files of another version pass"
-for what in rpm/mitosis-exp.spec kmod/dkms.conf lib/libmitosis.pc 'mitosis-old --version'; do
+for what in rpm/mitosis-exp.spec kmod/dkms.conf lib/api/libmitosis.pc 'mitosis-old --version'; do
 	grep -qF "$what: version 0.0.1" out || fail "$what is not named: $(cat out)"
 done
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pages.h"
+#include "page/pages.h"
 
 #define SPACE	256u			/* pages of the model */
 #define BASE	0x10000000ULL

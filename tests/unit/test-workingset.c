@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "internal.h"
-#include "workingset.h"
+#include "format/workingset.h"
 
 static int failures;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* remote.c - asks the kernel module for snapshots of other hosts. */
 #include "internal.h"
-#include "control.h"
-#include "remote.h"
-#include "workingset.h"
-#include "../kmod/mitosis_ioctl.h"
+#include "format/control.h"
+#include "engine/remote.h"
+#include "format/workingset.h"
+#include "../../kmod/mitosis_ioctl.h"
 
 #include <errno.h>
 #include <fcntl.h>

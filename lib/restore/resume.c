@@ -7,12 +7,12 @@
  * userfaultfd, puts descriptors in their places and jumps into the restorer.
  */
 #include "internal.h"
-#include "control.h"
-#include "pie/restorer.h"
-#include "rseq.h"
-#include "supervise.h"
+#include "format/control.h"
+#include "restore/restorer.h"
+#include "capture/rseq.h"
+#include "restore/supervise.h"
 #include "sys.h"
-#include "workingset.h"
+#include "format/workingset.h"
 
 #include <errno.h>
 #include <fcntl.h>

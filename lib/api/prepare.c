@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
-#include "remote.h"
-#include "rseq.h"
+#include "engine/remote.h"
+#include "capture/rseq.h"
 #include "sys.h"
 
 #ifndef PR_GET_TID_ADDRESS

@@ -8,9 +8,9 @@
  * never changes, they may be sent with MSG_ZEROCOPY without ever waiting for its completion. A peer
  * that does not introduce itself in time, stalls an answer, or breaks the protocol is cut off.
  */
-#include "snapshot.h"
-#include "registry.h"
-#include "wire.h"
+#include "shadow/snapshot.h"
+#include "format/registry.h"
+#include "format/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>

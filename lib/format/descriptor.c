@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* descriptor.c - checks every number of a descriptor that came over the wire before one is used. */
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 #include <errno.h>
 #include <stdbool.h>

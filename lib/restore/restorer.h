@@ -4,7 +4,7 @@
 #define MITOSIS_PIE_RESTORER_H
 
 #include <stdint.h>
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 enum map_flags {
 	MAP_STEP_UFFD	= 1u << 0,	/* pages arrive on demand */

@@ -4,7 +4,7 @@
 #define MITOSIS_PIE_SHADOW_H
 
 #include <stdint.h>
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 struct shadow_args {
 	int32_t listen_fd;

@@ -11,9 +11,9 @@
 
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include "descriptor.h"
-#include "freestanding.h"
-#include "shadow.h"
+#include "format/descriptor.h"
+#include "pie/freestanding.h"
+#include "shadow/shadow.h"
 
 #define VMAS_MAX	65536u		/* vm.max_map_count is 65530 by default */
 #define EXTENTS_MAX	(8u << 20)

@@ -12,7 +12,7 @@
  * writes is its own already.
  */
 #include "internal.h"
-#include "remote.h"
+#include "engine/remote.h"
 
 #include <errno.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #ifndef MITOSIS_WORKINGSET_H
 #define MITOSIS_WORKINGSET_H
 
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 #define WORKINGSET_MAGIC	0x31544553574d4d4dULL	/* "MMMWSET1" */
 #define WORKINGSET_MAJOR	1

@@ -6,7 +6,7 @@
  * went to the whole process group, so the child has had it already. It stops when the child stops,
  * so that a shell's job control works, and ends as the child ended.
  */
-#include "supervise.h"
+#include "restore/supervise.h"
 
 #include <errno.h>
 #include <signal.h>

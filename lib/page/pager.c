@@ -18,12 +18,12 @@
  *    duplicate and dies with its supervisor (PR_SET_PDEATHSIG).
  */
 #include "internal.h"
-#include "control.h"
-#include "pages.h"
-#include "pie/restorer.h"
-#include "remote.h"
-#include "supervise.h"
-#include "workingset.h"
+#include "format/control.h"
+#include "page/pages.h"
+#include "restore/restorer.h"
+#include "engine/remote.h"
+#include "restore/supervise.h"
+#include "format/workingset.h"
 
 #include <errno.h>
 #include <fcntl.h>

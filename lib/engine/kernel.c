@@ -6,7 +6,7 @@
  * Descriptor, life time and release are the shadow's business, as with engine "user".
  */
 #include "internal.h"
-#include "remote.h"
+#include "engine/remote.h"
 
 #include <errno.h>
 

@@ -6,7 +6,7 @@
  * backlog meanwhile. What fork(2) does not copy (timers, pending signals, the robust list) was read
  * by the parent beforehand and stands in shadow_args.
  */
-#include "snapshot.h"
+#include "shadow/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>

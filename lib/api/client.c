@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* client.c - ask snapshots about themselves, by reference or all that this host serves. */
 #include "internal.h"
-#include "registry.h"
+#include "format/registry.h"
 
 #include <errno.h>
 #include <stddef.h>

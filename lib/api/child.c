@@ -10,7 +10,7 @@
  * a copy made behind the library's back dies instead of computing with wrong bytes.
  */
 #include "internal.h"
-#include "control.h"
+#include "format/control.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -8,7 +8,7 @@
  * calls such a file gone). A file that fails is not an error: its pages travel instead.
  */
 #include "internal.h"
-#include "buildid.h"
+#include "format/buildid.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -8,10 +8,10 @@
  * areas, then the contents, then what the kernel keeps of a process. Signals stay blocked until the
  * very end. Any failure is told to the supervisor, which reports it; the process never goes on.
  */
-#include "freestanding.h"
-#include "restorer.h"
-#include "control.h"
-#include "wire.h"
+#include "pie/freestanding.h"
+#include "restore/restorer.h"
+#include "format/control.h"
+#include "format/wire.h"
 
 #include <asm/prctl.h>
 #include <linux/userfaultfd.h>

@@ -4,7 +4,7 @@
  * hot pages that came with the descriptor, or the parent's host.
  */
 #include "internal.h"
-#include "pie/restorer.h"
+#include "restore/restorer.h"
 
 #include <errno.h>
 #include <fcntl.h>

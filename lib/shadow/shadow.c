@@ -6,9 +6,9 @@
  * (locks may be held, thread-local storage and the stack belong to the snapshot), hence it is a
  * self-contained blob with its own arena and stack.
  */
-#include "snapshot.h"
+#include "shadow/snapshot.h"
 #include "context.h"
-#include "wire.h"
+#include "format/wire.h"
 
 #include <poll.h>
 #include <signal.h>

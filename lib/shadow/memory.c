@@ -3,8 +3,8 @@
  * memory.c - the shadow finds out what its address space holds: areas, the files behind them, pages,
  * and which of these travel with the descriptor.
  */
-#include "snapshot.h"
-#include "buildid.h"
+#include "shadow/snapshot.h"
+#include "format/buildid.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* workingset.c - lists of touched pages, and their files: see workingset.h. */
-#include "workingset.h"
+#include "format/workingset.h"
 #include "internal.h"
 
 #include <errno.h>

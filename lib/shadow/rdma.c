@@ -5,7 +5,7 @@
  * All that the snapshot holds in anonymous memory goes there. Pages of file mappings stay: the
  * child's host maps the file itself, or fetches them over the connection like a child without RDMA.
  */
-#include "snapshot.h"
+#include "shadow/snapshot.h"
 #include "../../kmod/mitosis_ioctl.h"
 
 #include <errno.h>

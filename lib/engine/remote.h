@@ -4,7 +4,7 @@
 #define MITOSIS_REMOTE_H
 
 #include <stdbool.h>
-#include "descriptor.h"
+#include "format/descriptor.h"
 
 struct control_message;
 struct mitosis_resume_args;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* pages.c - the pager's bookkeeping, without any system call: see pages.h. */
-#include "pages.h"
+#include "page/pages.h"
 
 #include <errno.h>
 #include <stdlib.h>
