@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lean/lean.h"
+#include "lean.h"
 #include "leanprep/prep.h"
 #include "tool.h"
 

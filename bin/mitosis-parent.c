@@ -21,7 +21,7 @@
 #include "library.h"
 #include "measure/listen.h"
 #include "mitosis.h"
-#include "api/preload.h"
+#include "preload.h"
 #include "tool.h"
 #include "wss.h"
 

@@ -8,6 +8,7 @@
 #include <linux/userfaultfd.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "uffd.h"
 
 #ifndef USERFAULTFD_IOC_NEW
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)	/* Linux 6.1 */
@@ -198,7 +199,7 @@ void probe_uffd_features(struct item *item)
 		return;
 	}
 	close(fd);
-	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
 		bool there = api.features & features[i].bit;
 		char *list = there ? have : lack;
 		size_t room = there ? sizeof(have) : sizeof(lack), used = strlen(list);

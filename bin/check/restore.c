@@ -3,15 +3,12 @@
 #include "item.h"
 
 #include <arpa/inet.h>
-#include <asm/prctl.h>
-#include <elf.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/prctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -19,12 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cpu.h"
-#include "format/descriptor.h"
+#include "identity.h"
 
-#ifndef ARCH_MAP_VDSO_64
-#define ARCH_MAP_VDSO_64 0x2003
-#endif
 #ifndef CAP_CHECKPOINT_RESTORE
 #define CAP_CHECKPOINT_RESTORE 40
 #endif
@@ -87,7 +80,7 @@ static int map_vdso_again(void)
 		return ENOENT;
 	if (munmap((void *)first, last - first))
 		return errno;
-	return syscall(SYS_arch_prctl, ARCH_MAP_VDSO_64, first) < 0 ? errno : 0;
+	return -identity_map_vdso(first);
 }
 
 void probe_vdso_map(struct item *item)
@@ -141,63 +134,26 @@ void probe_loopback(struct item *item)
 		close(client);
 }
 
-/* The library compares only what programs choose code by: those bits, and their number. */
-static unsigned int relevant_features(struct mitosis_cpu *cpu)
-{
-	unsigned int count = 0;
-
-	for (int w = 0; w < CPU_WORDS; w++) {
-		uint32_t kept = 0;
-
-		for (unsigned int bit = 0; bit < 32; bit++) {
-			struct mitosis_cpu one = { 0 }, none = { 0 };
-
-			one.words[w] = cpu->words[w] & 1u << bit;
-			if (cpu_missing(&one, &none)) {
-				kept |= 1u << bit;
-				count++;
-			}
-		}
-		cpu->words[w] = kept;
-	}
-	return count;
-}
-
-static unsigned int short_hash(uint64_t hash)
-{
-	return (unsigned int)(hash >> 32 ^ hash);
-}
-
 void probe_cpu(struct item *item)
 {
-	uint64_t words[CPU_WORDS + 2];
-	struct mitosis_cpu cpu;
-	unsigned int count;
+	uint32_t hash;
+	uint64_t states;
+	unsigned int count = identity_processor(&hash, &states);
 
-	cpu_identify(&cpu);
-	count = relevant_features(&cpu);
-	for (int w = 0; w < CPU_WORDS; w++)
-		words[w] = cpu.words[w];
-	words[CPU_WORDS] = cpu.xcr0;
-	words[CPU_WORDS + 1] = cpu.xsave_layout;
-	item_set(item, STATE_OK, "identity %08x: %u features that programs choose code by, xcr0 0x%llx",
-		 short_hash(descriptor_hash(words, sizeof(words))), count, (unsigned long long)cpu.xcr0);
+	item_set(item, STATE_OK, "identity %08x: %u features that programs choose code by, xcr0 0x%llx", hash, count,
+		 (unsigned long long)states);
 }
 
 void probe_vdso(struct item *item)
 {
-	const Elf64_Ehdr *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
 	struct utsname host;
-	uint64_t end;
+	uint32_t hash;
+	uint64_t bytes = identity_vdso(&hash);
 
 	uname(&host);
-	if (!vdso) {
+	if (!bytes)
 		item_set(item, STATE_OK, "identity none: this kernel has no vDSO");
-		return;
-	}
-	/* As lib/restore/host.c: section headers are the last thing in the image, which fills whole pages. */
-	end = vdso->e_shoff + (uint64_t)vdso->e_shnum * vdso->e_shentsize;
-	end = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-	item_set(item, STATE_OK, "identity %08x: %llu KiB, Linux %s", short_hash(descriptor_hash(vdso, end)),
-		 (unsigned long long)end >> 10, host.release);
+	else
+		item_set(item, STATE_OK, "identity %08x: %llu KiB, Linux %s", hash,
+			 (unsigned long long)bytes >> 10, host.release);
 }

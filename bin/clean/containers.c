@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lean/lean.h"
+#include "lean.h"
 
 struct lock {
 	dev_t dev;

@@ -16,7 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "mitosis.h"
+#include "snapshots.h"
 
 #define PATIENCE_MS	10000
 

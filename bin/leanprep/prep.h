@@ -3,7 +3,7 @@
 #ifndef PREP_H
 #define PREP_H
 
-#include "lean/lean.h"
+#include "lean.h"
 
 /* rootfs.c: make what t->rootfs asks for; fills in root, layered and what an image says of itself. */
 int rootfs_check(const char *spec);		/* is it understood, and does its source exist? STATUS_USAGE if not */

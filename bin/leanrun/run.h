@@ -3,7 +3,7 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include "lean/lean.h"
+#include "lean.h"
 #include "record.h"
 
 /* What is to be run in containers of one template. */

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "breakpoint.h"
+#include "leanrun/breakpoint.h"
 #include "clock.h"
 #include "tool.h"
 

@@ -2,7 +2,7 @@
 /* listen.c - the value of --listen: see listen.h. */
 #include "listen.h"
 
-#include "internal.h"
+#include "address.h"
 #include "tool.h"
 
 int listen_check(const char *where)

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "uffd.h"
 #include "library.h"
 #include "tool.h"
 

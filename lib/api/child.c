@@ -9,14 +9,18 @@
  * demonstration). Hence fork drains, and until then the missing areas carry MADV_DONTFORK, so that
  * a copy made behind the library's back dies instead of computing with wrong bytes.
  */
-#include "internal.h"
-#include "format/control.h"
+#include "api/child.h"
+#include "api/log.h"
+#include "format/descriptor.h"
+#include "page/areas.h"
+#include "page/detach.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct child_state child_state;

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* client.c - ask snapshots about themselves, by reference or all that this host serves. */
-#include "internal.h"
+/* client.c - ask snapshots about themselves, by reference or all that this host serves, and release them. */
+#include "api/log.h"
+#include "api/shadows.h"
+#include "format/descriptor.h"
 #include "format/registry.h"
+#include "net/net.h"
+#include "private/snapshots.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +45,7 @@ static int read_info(int fd, const char *object, struct mitosis_info *info)
 	all.lifetime_ns = w.lifetime_ns;
 	all.fetched_pages = w.fetched_pages;
 	memcpy(all.label, w.label, sizeof(all.label));
-	err = reference_format(all.reference, w.address, w.uuid, w.flags & WIRE_INFO_RDMA);
+	err = reference_format(all.reference, w.address, w.uuid, w.flags & WIRE_INFO_RDMA ? REFERENCE_RDMA : REFERENCE_PLAIN);
 	if (err)
 		return err;
 	memcpy(info, &all, size);
@@ -203,4 +208,29 @@ EXPORT int mitosis_list(int (*fn)(const struct mitosis_info *info, void *data), 
 	int ret = registry_each(list_one, &call);
 
 	return ret ? ret : call.err;
+}
+
+EXPORT int mitosis_release(const char *text)
+{
+	struct reference ref;
+	struct wire_frame frame;
+	int fd, err = reference_parse(&ref, text);
+
+	if (err) {
+		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
+		return err;
+	}
+	fd = session_open(&ref, WIRE_FOR_RELEASE, SESSION_TIMEOUT_MS);
+	if (fd < 0)
+		return fd;
+	err = session_expect(fd, ref.address, WIRE_RELEASED, &frame);
+	if (!err) {
+		char end;
+
+		/* It closes as the last thing before it ends. */
+		session_read(fd, &end, 1);
+		shadow_reap((int)frame.address);
+	}
+	close(fd);
+	return err;
 }

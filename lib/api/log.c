@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* log.c - the library's only voice: a callback, or stderr when MITOSIS_DEBUG asks for it. */
-#include "internal.h"
+#include "api/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  * so a child returns from the handler and resumes exactly there. Everything that allocates is done
  * when the object is loaded; the handler only makes system calls.
  */
-#include "api/preload.h"
+#include "private/preload.h"
 #include "mitosis.h"
 
 #include <errno.h>

@@ -5,7 +5,14 @@
  * No allocation, no stdio, no resolver: it may run in a signal handler. Everything that can be read
  * from a copy of the process later is left to the shadow.
  */
-#include "internal.h"
+#include "api/child.h"
+#include "api/log.h"
+#include "api/shadows.h"
+#include "capture/rseq.h"
+#include "engine/engine.h"
+#include "net/net.h"
+#include "pie/blobs.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -19,9 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
-#include "engine/remote.h"
-#include "capture/rseq.h"
-#include "sys.h"
 
 #ifndef PR_GET_TID_ADDRESS
 #define PR_GET_TID_ADDRESS 40
@@ -41,8 +45,7 @@ static void reap_shadows(void)
 			shadows[i] = 0;
 }
 
-/* Wait for one of our shadows that is known to be ending. */
-static void reap_shadow(int pid)
+void shadow_reap(int pid)
 {
 	for (int i = 0; i < SHADOWS_MAX; i++) {
 		if (shadows[i] != pid)
@@ -59,16 +62,6 @@ static int *free_shadow(void)
 	for (int i = 0; i < SHADOWS_MAX; i++)
 		if (!shadows[i])
 			return &shadows[i];
-	return NULL;
-}
-
-const struct engine *engine_find(const char *name)
-{
-	static const struct engine *const engines[] = { &engine_user, &engine_kernel };
-
-	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
-		if (!strcmp(engines[i]->name, name))
-			return engines[i];
 	return NULL;
 }
 
@@ -102,30 +95,25 @@ static void read_process(struct shadow_args *job)
 		job->rseq = rseq_address(job->fs_base);
 }
 
+/*
+ * clone(2) with no flags and no exit signal: neither wait(2) nor SIGCHLD will show this process to the
+ * program. The C library is bypassed, its fork handlers with it. The shadow's pid or -errno.
+ */
+static int shadow_start(struct shadow_args *job)
+{
+	long pid = sys(SYS_clone, 0, 0, 0, 0, 0);
+
+	if (!pid)
+		((void (*)(const struct shadow_args *))mitosis_shadow_blob)(job);
+	return (int)pid;
+}
+
 /* Returns once here with the shadow's pid or -errno, and once in each child with 0. */
-static int take_snapshot(const struct engine *engine, struct shadow_args *job)
+static int take_snapshot(struct shadow_args *job)
 {
 	if (mitosis_context_save(&job->registers))
 		return 0;
-	return engine->prepare(job);
-}
-
-EXPORT int mitosis_engine_check(const char *name)
-{
-	const struct engine *engine = name ? engine_find(name) : &engine_user;
-	int fd;
-
-	if (!engine) {
-		log_error("%s: no such engine", name);
-		return -ENOTSUP;
-	}
-	if (!engine->rdma)
-		return 0;
-	fd = remote_device();
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
+	return shadow_start(job);
 }
 
 EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX])
@@ -146,7 +134,7 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	if (a.flags || (a.label && strlen(a.label) >= MITOSIS_LABEL_MAX) || a.lifetime_s > UINT32_MAX)
 		return -EINVAL;
 	/* By itself where it can: the reference tells children how to reach the pages. */
-	engine = a.engine ? engine_find(a.engine) : remote_can_serve() ? &engine_kernel : &engine_user;
+	engine = a.engine ? engine_find(a.engine) : engine_default();
 	if (!engine)
 		return -ENOTSUP;
 	err = mitosis_init();
@@ -174,11 +162,9 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	job.listen_fd = transport_tcp.listen(a.listen, job.address);
 	if (job.listen_fd < 0)
 		return job.listen_fd;
-	err = reference_format(ref, job.address, job.uuid, engine->rdma);
-	if (!err && engine->rdma) {
-		job.device_fd = remote_device();
-		err = job.device_fd < 0 ? job.device_fd : 0;
-	}
+	err = reference_format(ref, job.address, job.uuid, engine->scheme);
+	if (!err)
+		err = engine->open(&job);
 	if (err) {
 		close(job.listen_fd);
 		return err;
@@ -186,7 +172,7 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	job.resume_entry = (uint64_t)mitosis_context_resume;
 	job.child_state = (uint64_t)&child_state;
 	read_process(&job);
-	pid = take_snapshot(engine, &job);
+	pid = take_snapshot(&job);
 	if (!pid) {
 		/* A resumed child. Its memory may hold the pids of the parent's shadows. */
 		memset(shadows, 0, sizeof(shadows));
@@ -199,29 +185,4 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 		return pid;
 	*shadow = pid;
 	return 0;
-}
-
-EXPORT int mitosis_release(const char *text)
-{
-	struct reference ref;
-	struct wire_frame frame;
-	int fd, err = reference_parse(&ref, text);
-
-	if (err) {
-		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
-		return err;
-	}
-	fd = session_open(&ref, WIRE_FOR_RELEASE, SESSION_TIMEOUT_MS);
-	if (fd < 0)
-		return fd;
-	err = session_expect(fd, ref.address, WIRE_RELEASED, &frame);
-	if (!err) {
-		char end;
-
-		/* It closes as the last thing before it ends. */
-		session_read(fd, &end, 1);
-		reap_shadow((int)frame.address);
-	}
-	close(fd);
-	return err;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* remote.c - asks the kernel module for snapshots of other hosts. */
-#include "internal.h"
-#include "format/control.h"
+#include "api/log.h"
 #include "engine/remote.h"
+#include "format/control.h"
+#include "format/reference.h"
 #include "format/workingset.h"
 #include "../../kmod/mitosis_ioctl.h"
 

@@ -1,38 +1,43 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* engine-user.c - engine "user": works on every Linux machine, without a kernel module. */
-#include "internal.h"
-#include "sys.h"
+/* user.c - engine "user": works on every Linux machine, without a kernel module. */
+#include "api/log.h"
+#include "engine/engine.h"
+#include "page/source.h"
+#include "private/uffd.h"
 
 #include <string.h>
 #include <unistd.h>
 
-int shadow_start(struct shadow_args *job)
+static bool is_available(void)
 {
-	/*
-	 * clone(2) with no flags and no exit signal: neither wait(2) nor SIGCHLD will show this
-	 * process to the program. The C library is bypassed, its fork handlers with it.
-	 */
-	long pid = sys(SYS_clone, 0, 0, 0, 0, 0);
+	return true;
+}
 
-	if (!pid)
-		((void (*)(const struct shadow_args *))mitosis_shadow_blob)(job);
-	return (int)pid;
+static int check(void)
+{
+	return 0;
+}
+
+static int open_nothing(struct shadow_args *job)
+{
+	job->device_fd = -1;
+	return 0;
 }
 
 /* On demand where the host has a userfaultfd for us, else all at once. */
-static int user_memory(struct child_memory *m, const struct reference *ref, const struct descriptor *d,
-		       const struct mitosis_resume_args *args)
+static int memory(struct child_memory *m, const struct reference *ref, const struct descriptor *d,
+		  const struct mitosis_resume_args *args)
 {
 	int uffd;
 
-	m->remote_fd = -1;
-	m->eager = true;
+	*m = (struct child_memory){ .source = &source_none, .backing_fd = -1 };
 	if (args->mode == MITOSIS_MODE_EAGER)
 		return 0;
 	uffd = uffd_open();
 	if (uffd >= 0) {
 		close(uffd);
-		m->eager = false;
+		m->on_demand = true;
+		m->source = &source_socket;
 		return 0;
 	}
 	if (args->mode == MITOSIS_MODE_DEMAND || args->record) {
@@ -47,6 +52,9 @@ static int user_memory(struct child_memory *m, const struct reference *ref, cons
 
 const struct engine engine_user = {
 	.name = "user",
-	.prepare = shadow_start,
-	.memory = user_memory,
+	.scheme = REFERENCE_PLAIN,
+	.is_available = is_available,
+	.check = check,
+	.open = open_nothing,
+	.memory = memory,
 };

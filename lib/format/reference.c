@@ -3,7 +3,8 @@
  * reference.c - mitosis://HOST:PORT/UUID, the name of a snapshot and the right to use it. With
  * mitosis+rdma:// its pages are served by the kernel module of that host.
  */
-#include "internal.h"
+#include "api/log.h"
+#include "format/reference.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,22 +12,26 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
-#define SCHEME "mitosis://"
-#define SCHEME_RDMA "mitosis+rdma://"
+static const char *const schemes[] = {
+	[REFERENCE_PLAIN] = "mitosis://",
+	[REFERENCE_RDMA] = "mitosis+rdma://",
+};
 
 int reference_parse(struct reference *ref, const char *text)
 {
-	const char *scheme = SCHEME, *host, *host_end, *colon, *slash;
+	const char *host = NULL, *host_end, *colon, *slash;
 	unsigned long port;
 	char uuid[UUID_STR_LEN], *end;
 
 	memset(ref, 0, sizeof(*ref));
-	ref->rdma = !strncmp(text, SCHEME_RDMA, strlen(SCHEME_RDMA));
-	if (ref->rdma)
-		scheme = SCHEME_RDMA;
-	if (strncmp(text, scheme, strlen(scheme)))
+	for (size_t i = 0; i < ARRAY_SIZE(schemes) && !host; i++) {
+		if (strncmp(text, schemes[i], strlen(schemes[i])))
+			continue;
+		ref->scheme = (enum reference_scheme)i;
+		host = text + strlen(schemes[i]);
+	}
+	if (!host)
 		return -EINVAL;
-	host = text + strlen(scheme);
 	slash = strchr(host, '/');
 	if (!slash)
 		return -EINVAL;
@@ -58,16 +63,16 @@ int reference_parse(struct reference *ref, const char *text)
 }
 
 /* No snprintf here: prepare may run in a signal handler. */
-int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint8_t uuid[16], bool rdma)
+int reference_format(char text[MITOSIS_REF_MAX], const char *address, const uint8_t uuid[16],
+		     enum reference_scheme scheme)
 {
 	static const char digits[] = "0123456789abcdef";
-	const char *scheme = rdma ? SCHEME_RDMA : SCHEME;
 	size_t length = strlen(address);
 	char *at = text;
 
-	if (strlen(scheme) + length + 1 + UUID_STR_LEN > MITOSIS_REF_MAX)
+	if (strlen(schemes[scheme]) + length + 1 + UUID_STR_LEN > MITOSIS_REF_MAX)
 		return -ENAMETOOLONG;
-	at = stpcpy(stpcpy(at, scheme), address);
+	at = stpcpy(stpcpy(at, schemes[scheme]), address);
 	*at++ = '/';
 	for (int i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)

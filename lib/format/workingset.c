@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* workingset.c - lists of touched pages, and their files: see workingset.h. */
+#include "api/log.h"
 #include "format/workingset.h"
-#include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

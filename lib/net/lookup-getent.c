@@ -5,7 +5,8 @@
  * glibc's resolver loads shared objects at run time, which would undo what linking statically is
  * for: starting in a fraction of a millisecond.
  */
-#include "internal.h"
+#include "api/log.h"
+#include "net/net.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* lookup.c - host names by the system's resolver. */
-#include "internal.h"
+#include "api/log.h"
+#include "net/net.h"
 
 #include <errno.h>
 #include <netdb.h>

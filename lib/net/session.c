@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* session.c - a client's conversation with a shadow, up to the point where a pager takes over. */
-#include "internal.h"
+#include "api/log.h"
+#include "net/net.h"
 
 #include <errno.h>
 #include <string.h>

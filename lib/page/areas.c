@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* areas.c - reads what the kernel says of this process's memory, without the C library's streams. */
-#include "internal.h"
+#include "page/areas.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,8 +11,11 @@
  * Other threads may run meanwhile: a page that one of them discards is passed over, and one that it
  * writes is its own already.
  */
-#include "internal.h"
+#include "api/log.h"
 #include "engine/remote.h"
+#include "format/descriptor.h"
+#include "page/areas.h"
+#include "page/detach.h"
 
 #include <errno.h>
 #include <string.h>

@@ -9,7 +9,9 @@
 #ifndef MITOSIS_PAGES_H
 #define MITOSIS_PAGES_H
 
-#include "internal.h"
+#include <stdbool.h>
+
+#include "format/descriptor.h"
 
 struct segment {
 	uint64_t start, end;		/* current addresses */

@@ -7,8 +7,8 @@
  * must agree to the nanosecond, and was not that of the moment when the snapshot was taken (the shadow
  * calls such a file gone). A file that fails is not an error: its pages travel instead.
  */
-#include "internal.h"
 #include "format/buildid.h"
+#include "restore/host.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* host.c - refuses a snapshot that cannot run correctly on this machine, with the exact reason. */
-#include "internal.h"
+#include "api/log.h"
+#include "restore/host.h"
 #include "sys.h"
+#include "vdso.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <sys/auxv.h>
 #include <unistd.h>
-
-/* The vDSO's length in memory: section headers are the last thing in its image. */
-static uint64_t vdso_length(const Elf64_Ehdr *ehdr)
-{
-	uint64_t end = ehdr->e_shoff + (uint64_t)ehdr->e_shnum * ehdr->e_shentsize;
-
-	return (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-}
 
 int host_check(const struct descriptor *d, const char *object)
 {

@@ -3,7 +3,9 @@
  * plan.c - decides for each area of a snapshot where its content comes from: the local file, the
  * hot pages that came with the descriptor, or the parent's host.
  */
-#include "internal.h"
+#include "api/log.h"
+#include "restore/host.h"
+#include "restore/plan.h"
 #include "restore/restorer.h"
 
 #include <errno.h>
@@ -28,7 +30,7 @@ struct maker {
 	int error;			/* of keeping a descriptor */
 	/* Descriptors opened so far: per file, read-only and for shared writing; 0: not tried, -1: no */
 	int *read_fd, *write_fd;
-	int remote_fd;			/* -1: anonymous memory is anonymous memory */
+	int backing_fd;			/* -1: anonymous memory is anonymous memory */
 };
 
 static int keep_fd(struct maker *m, int fd)
@@ -212,15 +214,15 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	}
 	if (m->plan->missing_count == missing_before)
 		return 0;
-	if (m->remote_fd >= 0 && !travels && !(v->flags & VMA_STACK)) {
+	if (m->backing_fd >= 0 && !travels && !(v->flags & VMA_STACK)) {
 		/* The file behind the area has them: offset and address are the same. */
 		for (uint32_t i = missing_before; i < m->plan->missing_count; i++) {
-			m->plan->remote[m->plan->remote_count++] = m->plan->missing[i];
+			m->plan->backed[m->plan->backed_count++] = m->plan->missing[i];
 			m->plan->missing_pages -= m->plan->missing[i].pages;
 		}
 		m->plan->missing_count = missing_before;
-		s->flags |= MAP_STEP_REMOTE;
-		s->fd = m->remote_fd;
+		s->flags |= MAP_STEP_BACKED;
+		s->fd = m->backing_fd;
 		s->offset = v->start;
 		return 0;
 	}
@@ -238,7 +240,7 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 	const struct descriptor_fd *fds = descriptor_at(d, d->fds);
 	struct maker m = {
 		.plan = plan, .d = d, .object = object, .files = descriptor_at(d, d->files),
-		.extents = descriptor_at(d, d->extents), .hot = descriptor_at(d, d->hot), .remote_fd = -1,
+		.extents = descriptor_at(d, d->extents), .hot = descriptor_at(d, d->hot), .backing_fd = -1,
 	};
 	uint64_t below = 0;
 	int err = 0;
@@ -254,19 +256,19 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 			       sizeof(*plan->missing));
 	m.read_fd = calloc(d->files.count + 1, sizeof(int));
 	m.write_fd = calloc(d->files.count + 1, sizeof(int));
-	plan->remote = calloc((size_t)d->extents.count + d->hot.count + 1, sizeof(*plan->remote));
-	if (!plan->steps || !plan->missing || !plan->remote || !m.read_fd || !m.write_fd)
+	plan->backed = calloc((size_t)d->extents.count + d->hot.count + 1, sizeof(*plan->backed));
+	if (!plan->steps || !plan->missing || !plan->backed || !m.read_fd || !m.write_fd)
 		err = -ENOMEM;
-	if (!err && memory->remote_fd >= 0) {
+	if (!err && memory->backing_fd >= 0) {
 		/* One of the child's own; the supervisor keeps the other. */
-		m.remote_fd = fcntl(memory->remote_fd, F_DUPFD_CLOEXEC, plan->fd_next);
-		if (m.remote_fd < 0)
+		m.backing_fd = fcntl(memory->backing_fd, F_DUPFD_CLOEXEC, plan->fd_next);
+		if (m.backing_fd < 0)
 			m.error = errno == EINVAL ? -EMFILE : -errno;
 		else
-			plan->fd_next = m.remote_fd + 1;
+			plan->fd_next = m.backing_fd + 1;
 	}
 	for (uint32_t i = 0; i < d->vmas.count && !err && !m.error; i++) {
-		err = plan_area(&m, &vmas[i], below, !memory->eager);
+		err = plan_area(&m, &vmas[i], below, memory->on_demand);
 		below = vmas[i].end;
 	}
 	if (m.error) {
@@ -290,6 +292,6 @@ void plan_free(struct plan *plan)
 		close(fd);
 	free(plan->steps);
 	free(plan->missing);
-	free(plan->remote);
+	free(plan->backed);
 	*plan = (struct plan){ 0 };
 }

@@ -54,7 +54,7 @@ static void map_areas(const struct restorer_args *a)
 		if (m->fd < 0)
 			flags |= MAP_ANONYMOUS;
 		/* The parent's memory, whatever this host's promises to other programs are. */
-		if (m->fd < 0 || m->flags & MAP_STEP_REMOTE)
+		if (m->fd < 0 || m->flags & MAP_STEP_BACKED)
 			flags |= MAP_NORESERVE;
 		got = sys(SYS_mmap, m->start, m->end - m->start, m->prot, flags, m->fd, m->offset);
 		if (got != (long)m->start)

@@ -10,7 +10,7 @@ enum map_flags {
 	MAP_STEP_UFFD	= 1u << 0,	/* pages arrive on demand */
 	MAP_STEP_SHARED	= 1u << 1,	/* MAP_SHARED file mapping */
 	MAP_STEP_GUARD	= 1u << 2,	/* room below the stack: no content */
-	MAP_STEP_REMOTE	= 1u << 3,	/* private, of the file that the kernel module fills */
+	MAP_STEP_BACKED	= 1u << 3,	/* private, of the file that the kernel module fills */
 	MAP_STEP_WIPED	= 1u << 4,	/* MADV_WIPEONFORK */
 	MAP_STEP_DROPPABLE = 1u << 5,	/* MAP_DROPPABLE in place of MAP_PRIVATE */
 };
@@ -37,7 +37,7 @@ struct restorer_args {
 	const struct descriptor_extent *hot, *guards;
 	const uint8_t *hot_data;
 	const struct descriptor_extent *missing;	/* eager: to be read from socket_fd */
-	const struct descriptor_extent *populate;	/* behind the remote file: fetch them now */
+	const struct descriptor_extent *populate;	/* of the file behind memory: fetch them now */
 	const uint64_t *auxv;
 	uint32_t step_count, hot_count, missing_count, populate_count;
 	uint32_t auxv_bytes;

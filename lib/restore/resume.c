@@ -6,13 +6,21 @@
  * made before the fork, where an error can still be reported and undone; the copy only opens its
  * userfaultfd, puts descriptors in their places and jumps into the restorer.
  */
-#include "internal.h"
-#include "format/control.h"
-#include "restore/restorer.h"
+#include "api/log.h"
 #include "capture/rseq.h"
+#include "engine/engine.h"
+#include "format/control.h"
+#include "format/workingset.h"
+#include "net/net.h"
+#include "page/areas.h"
+#include "page/pager.h"
+#include "pie/blobs.h"
+#include "private/uffd.h"
+#include "restore/host.h"
+#include "restore/plan.h"
+#include "restore/restorer.h"
 #include "restore/supervise.h"
 #include "sys.h"
-#include "format/workingset.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -319,7 +327,7 @@ static int build_arena(struct resume *r)
 
 	r->arena_length = page_up(code) + ARENA_STACK +
 		page_up(sizeof(*a) + d->length + r->plan.step_count * sizeof(struct map_step) +
-			(r->plan.missing_count + r->plan.remote_count) * sizeof(struct descriptor_extent) + 1024) + hot;
+			(r->plan.missing_count + r->plan.backed_count) * sizeof(struct descriptor_extent) + 1024) + hot;
 	err = map_arena(r);
 	if (err)
 		return err;
@@ -336,10 +344,10 @@ static int build_arena(struct resume *r)
 	a->descriptor = carve_copy(&at, d, d->length);
 	a->steps = carve_copy(&at, r->plan.steps, r->plan.step_count * sizeof(struct map_step));
 	a->missing = carve_copy(&at, r->plan.missing, r->plan.missing_count * sizeof(struct descriptor_extent));
-	a->is_remote = r->memory.remote_fd >= 0;
+	a->is_remote = r->memory.backing_fd >= 0;
 	if (r->memory.populate) {
-		a->populate = carve_copy(&at, r->plan.remote, r->plan.remote_count * sizeof(struct descriptor_extent));
-		a->populate_count = r->plan.remote_count;
+		a->populate = carve_copy(&at, r->plan.backed, r->plan.backed_count * sizeof(struct descriptor_extent));
+		a->populate_count = r->plan.backed_count;
 	}
 	a->hot = descriptor_at(a->descriptor, d->hot);
 	a->guards = descriptor_at(a->descriptor, d->guards);
@@ -411,10 +419,10 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 	a->control_fd = move_up(control_fd, above);
 	if (a->control_fd < 0)
 		child_fail(control_fd, RESTORE_FILES, a->control_fd);
-	a->remote_fd = move_up(r->memory.remote_fd, above);
+	a->remote_fd = move_up(r->memory.backing_fd, above);
 	if (a->is_remote && a->remote_fd < 0)
 		child_fail(a->control_fd, RESTORE_FILES, a->remote_fd);
-	if (!r->memory.eager) {
+	if (r->memory.on_demand) {
 		int uffd = uffd_open();
 
 		a->uffd = uffd < 0 ? uffd : move_up(uffd, above);
@@ -489,10 +497,13 @@ static int start(struct resume *r)
 		.timeout_ms = r->args->timeout_ms, .push = !(r->args->flags & MITOSIS_RESUME_NO_PUSH),
 		.drain_stdin = r->args->flags & MITOSIS_RESUME_DISCARD_STDIN,
 		.hot_pages = r->d->hot_pages, .record_path = r->args->record, .record = &r->record,
-		.replay = r->args->replay ? &r->replay : NULL, .remote_fd = r->memory.remote_fd,
-		.remote = r->plan.remote, .remote_count = r->plan.remote_count, .notify_fd = (int)r->args->notify_fd,
+		.replay = r->args->replay ? &r->replay : NULL, .notify_fd = (int)r->args->notify_fd,
+		.source = r->memory.source, .socket_fd = -1, .uffd = -1, .backing_fd = r->memory.backing_fd,
+		.missing = r->plan.missing, .missing_count = r->plan.missing_count,
+		.steps = r->plan.steps, .step_count = r->plan.step_count,
+		.backed = r->plan.backed, .backed_count = r->plan.backed_count,
 	};
-	int pair[2], supervisor = getpid(), uffd = -1;
+	int pair[2], supervisor = getpid();
 	sigset_t all, old;
 	pid_t pid;
 
@@ -517,18 +528,17 @@ static int start(struct resume *r)
 	munmap((void *)r->arena, r->arena_length);
 	for (uint32_t i = 0; i < (uint32_t)(r->plan.fd_next - r->plan.fd_base); i++)
 		close(r->plan.fd_base + (int)i);
-	if (r->memory.eager) {
-		close(r->socket_fd);
-		r->socket_fd = -1;
-	} else {
-		uffd = receive_uffd(pair[0]);
-		if (uffd < 0) {
-			log_error("%s: cannot resume: userfaultfd: %s", r->ref->address, strerror(-uffd));
+	if (r->memory.on_demand) {
+		options.socket_fd = r->socket_fd;
+		options.uffd = receive_uffd(pair[0]);
+		if (options.uffd < 0) {
+			log_error("%s: cannot resume: userfaultfd: %s", r->ref->address, strerror(-options.uffd));
 			supervise_kill(pid);
 		}
+	} else {
+		close(r->socket_fd);
 	}
-	pager_run(pid, pair[0], r->socket_fd, uffd, r->plan.missing, r->plan.missing_count, r->plan.steps,
-		  r->plan.step_count, &options);
+	pager_run(pid, pair[0], &options);
 }
 
 /* The files of working sets, before anything is started. */
@@ -551,7 +561,7 @@ static int working_sets(struct resume *r)
 static int resume(const struct engine *engine, const struct reference *ref, const struct mitosis_resume_args *args)
 {
 	struct resume r = {
-		.ref = ref, .args = args, .socket_fd = -1, .memory = { .remote_fd = -1 }, .cwd = -1,
+		.ref = ref, .args = args, .socket_fd = -1, .memory = { .backing_fd = -1 }, .cwd = -1,
 	};
 	int err = getrlimit(RLIMIT_NOFILE, &r.files) ? -errno : fetch_descriptor(&r);
 
@@ -581,8 +591,8 @@ static int resume(const struct engine *engine, const struct reference *ref, cons
 	}
 	if (r.socket_fd >= 0)
 		close(r.socket_fd);
-	if (r.memory.remote_fd >= 0)
-		close(r.memory.remote_fd);
+	if (r.memory.backing_fd >= 0)
+		close(r.memory.backing_fd);
 	workingset_free(&r.replay);
 	free(r.fds);
 	free(r.d);
@@ -629,7 +639,7 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
 		return err;
 	}
-	engine = a.engine ? engine_find(a.engine) : ref.rdma ? &engine_kernel : &engine_user;
+	engine = a.engine ? engine_find(a.engine) : engine_of(&ref);
 	if (!engine)
 		return -ENOTSUP;
 	return resume(engine, &ref, &a);

@@ -13,7 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/log.h"
 #include "page/pages.h"
+#include "restore/plan.h"
 #include "restore/restorer.h"
 #include "sample.h"
 
@@ -91,7 +93,7 @@ static int one_input(uint8_t *data, uint64_t length)
 {
 	/* Eager, on demand by a pager, behind a file. */
 	static const struct child_memory memories[] = {
-		{ .eager = true, .remote_fd = -1 }, { .remote_fd = -1 }, { .eager = true, .remote_fd = 0 },
+		{ .backing_fd = -1 }, { .on_demand = true, .backing_fd = -1 }, { .backing_fd = 0 },
 	};
 	/* Exactly as long as it is, so that one byte too far is noticed; aligned as malloc does it. */
 	uint8_t *copy = malloc(length ? length : 1);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "format/reference.h"
 
 #define UUID "6f1c0a2e-1b2c-4d3e-8f90-a1b2c3d4e5f6"
 
@@ -27,7 +27,7 @@ static void accepts(int line, const char *text, const char *host, unsigned int p
 	}
 	if (strcmp(ref.host, host) || ref.port != port || strcmp(ref.address, address))
 		failed(line, ref.address);
-	if (reference_format(again, ref.address, ref.uuid, ref.rdma) || strcmp(again, text))
+	if (reference_format(again, ref.address, ref.uuid, ref.scheme) || strcmp(again, text))
 		failed(line, "printed differently");
 }
 
@@ -78,10 +78,10 @@ int main(void)
 	refuses(__LINE__, longer);
 	address[399] = '\0';
 	address[256] = 'a';
-	if (reference_format(text, address, uuid, false) != -ENAMETOOLONG)
+	if (reference_format(text, address, uuid, REFERENCE_PLAIN) != -ENAMETOOLONG)
 		failed(__LINE__, "too long an address was printed");
 	address[MITOSIS_REF_MAX - 1 - 36 - 1 - 10] = '\0';
-	if (reference_format(text, address, uuid, false) || strlen(text) != MITOSIS_REF_MAX - 1)
+	if (reference_format(text, address, uuid, REFERENCE_PLAIN) || strlen(text) != MITOSIS_REF_MAX - 1)
 		failed(__LINE__, "the longest address was not printed");
 
 	printf("test-reference: %d failures\n", failures);

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/log.h"
 #include "format/workingset.h"
 
 static int failures;

@@ -64,3 +64,17 @@ const char *cpu_missing(const struct mitosis_cpu *parent, const struct mitosis_c
 	}
 	return NULL;
 }
+
+unsigned int cpu_keep_relevant(struct mitosis_cpu *cpu)
+{
+	uint32_t relevant[CPU_WORDS] = { 0 };
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		relevant[features[i].word] |= 1U << features[i].bit;
+	for (int w = 0; w < CPU_WORDS; w++) {
+		cpu->words[w] &= relevant[w];
+		count += (unsigned int)__builtin_popcount(cpu->words[w]);
+	}
+	return count;
+}

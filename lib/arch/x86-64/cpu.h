@@ -80,6 +80,15 @@ static inline void cpu_identify(struct mitosis_cpu *cpu)
 	}
 }
 
+/* Of the features keep those that programs choose code by, and return how many these are. */
+unsigned int cpu_keep_relevant(struct mitosis_cpu *cpu);
+
+/* The register states that the operating system saves. */
+static inline uint64_t cpu_states(const struct mitosis_cpu *cpu)
+{
+	return cpu->xcr0;
+}
+
 /* Name of a feature or register state that the parent had and this processor lacks, or NULL. */
 const char *cpu_missing(const struct mitosis_cpu *parent, const struct mitosis_cpu *here);
 

@@ -5,7 +5,7 @@
  * UFFD_USER_MODE_ONLY, which needs no permission, is no way out: with it read(2) into an untouched
  * page fails with EFAULT.
  */
-#include "internal.h"
+#include "private/uffd.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* address.c - numeric addresses; no resolver, so that prepare stays async-signal-safe. */
-#include "internal.h"
+#include "private/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* net.h - how a host is reached: names, connections, and the client's side of the protocol. */
+#ifndef MITOSIS_NET_H
+#define MITOSIS_NET_H
+
+#include "format/reference.h"
+#include "format/wire.h"
+#include "private/address.h"
+
+/* lookup.c, or lookup-getent.c in static programs: addresses of a host name; count or -errno. */
+int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
+
+/* How the bytes travel. */
+struct transport {
+	const char *name;
+	/* Returns a listening descriptor, or -errno; address becomes HOST:PORT as peers shall use it. */
+	int (*listen)(const char *where, char address[256]);
+	/* A connected descriptor, or -errno, which is logged. */
+	int (*connect)(const struct reference *ref, unsigned int timeout_ms);
+};
+extern const struct transport transport_tcp;
+
+/* session.c: blocking, with a limit on silence. All: 0 (or a descriptor), or -errno. */
+int session_open(const struct reference *ref, enum wire_purpose purpose, unsigned int timeout_ms);
+int session_hello(int fd, enum wire_purpose purpose, const uint8_t uuid[16]);
+int session_read(int fd, void *to, uint64_t bytes);
+/* A frame of the type, or the reason in an error frame, which is logged for object. */
+int session_expect(int fd, const char *object, enum wire_type type, struct wire_frame *frame);
+#define SESSION_TIMEOUT_MS 5000u
+
+#endif

@@ -1,0 +1,658 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * source-socket.c - brings a child's missing pages over the connection to the shadow.
+ *
+ * A fault becomes a READ of up to `window` pages; in the quiet between faults the background push
+ * asks for the rest, in address order. Replies come in the order of the requests; a page goes where
+ * its source address belongs at that moment (pages.h), so it does not matter what the child did to
+ * its address space in between.
+ *
+ * The kernel's rules that shape the code:
+ *  - While the child is inside fork, mremap, munmap or madvise, UFFDIO_COPY says EAGAIN until the
+ *    event was read. Reads of a userfaultfd return faults before events, so a fault at an address
+ *    whose move is not known yet may come first: it is kept and looked at again after the events.
+ *  - EEXIST: the page is there already; the thread that waits for it must be woken all the same.
+ *  - ESRCH: the child is gone or has called exec; the supervisor learns it by SIGCHLD.
+ *  - ENOENT: not registered (any more): the child has unmapped it and the event is on its way.
+ *  - If the last descriptor of a userfaultfd closes, missing pages read as zero: the child keeps a
+ *    duplicate and dies with its supervisor (PR_SET_PDEATHSIG).
+ */
+#include "api/log.h"
+#include "page/pager.h"
+#include "page/pages.h"
+#include "restore/restorer.h"
+#include "restore/supervise.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "format/wire.h"
+
+#define PUSH_CHUNK	64u		/* pages; also what a fault may have to wait for */
+#define PUSHES		2u		/* under way at a time */
+#define REPLAYS		16u		/* the same while a working set is replayed */
+#define REPLAY_CHUNK	256u
+#define REQUESTS_MAX	64u
+#define RECEIVE_BYTES	(512u << 10)
+#define RETRY_MS	1		/* while an event of the child is announced but not readable */
+
+struct request {
+	uint64_t source;		/* of the next page to come */
+	uint32_t pages;			/* still to come */
+	bool push;
+};
+
+struct fault {
+	uint64_t address;
+	bool write;
+};
+
+struct socket_source {
+	struct pager *pager;
+	struct pages pages;
+	int uffd, socket_fd;
+	bool gone;			/* the child has no use for pages any more */
+	bool registered;		/* some of its areas still belong to the userfaultfd */
+	uint64_t push_next;		/* page number */
+	uint64_t push_limit;		/* pages that the background may bring */
+	uint32_t pushes;
+	uint32_t replay_next;		/* extent of the working set */
+	uint64_t replay_done;		/* pages of it */
+	bool listening;			/* to socket_fd */
+
+	struct request requests[REQUESTS_MAX];
+	uint32_t request_first, request_count;
+	uint64_t heard_ns;		/* when the shadow last sent something, or was asked first */
+
+	struct fault *faults;		/* threads that wait for a page */
+	uint32_t fault_count, fault_room;
+	bool retry;			/* one of them could not be answered for the moment */
+
+	uint8_t *buffer, *zeros;
+	size_t have;
+	struct wire_frame frame;	/* DATA whose payload is being received */
+	uint32_t payload;		/* bytes of it still to come */
+};
+
+static struct socket_source the_source;
+
+static __attribute__((noreturn)) void give_up(struct socket_source *s, const char *why)
+{
+	pager_give_up(s->pager, why, s->pages.missing);
+}
+
+/* The child has no use for pages any more: it ended, or became another program. */
+static void stop_paging(struct socket_source *s)
+{
+	s->gone = true;
+	s->pages.missing = 0;
+	s->fault_count = 0;
+	if (s->uffd >= 0)
+		close(s->uffd);
+	if (s->socket_fd >= 0)
+		close(s->socket_fd);
+	s->uffd = -1;
+	s->socket_fd = -1;
+}
+
+static void keep_fault(struct socket_source *s, struct fault f)
+{
+	if (s->fault_count == s->fault_room) {
+		uint32_t room = s->fault_room ? 2 * s->fault_room : 64;
+		struct fault *more = realloc(s->faults, room * sizeof(*more));
+
+		if (!more)
+			give_up(s, "out of memory");
+		s->faults = more;
+		s->fault_room = room;
+	}
+	s->faults[s->fault_count++] = f;
+}
+
+/*
+ * Call fn for each area of the child that is registered with a userfaultfd ("um" in the VmFlags
+ * line of smaps) and overlaps [start, end).
+ */
+static int for_registered(struct socket_source *s, uint64_t start, uint64_t end,
+			  int (*fn)(struct socket_source *s, uint64_t start, uint64_t end, void *data), void *data)
+{
+	char path[40], *line = NULL;
+	uint64_t from = 0, to = 0;
+	size_t capacity = 0;
+	int err = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", s->pager->child_pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (!err && getline(&line, &capacity, f) > 0) {
+		if (!strncmp(line, "VmFlags:", 8)) {
+			if (strstr(line, " um") && from < end && to > start)
+				err = fn(s, from, to, data);
+		} else if (line[0] >= '0' && line[0] <= 'f' && strchr(line, '-')) {
+			sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to);
+			if (from >= end)
+				break;
+		}
+	}
+	free(line);
+	fclose(f);
+	return err;
+}
+
+struct gap {
+	uint64_t at, end;
+};
+
+static int unmap_gap(struct socket_source *s, uint64_t start, uint64_t end, void *data)
+{
+	struct gap *gap = data;
+	int err = start > gap->at ? pages_unmapped(&s->pages, gap->at, start < gap->end ? start : gap->end) : 0;
+
+	if (end > gap->at)
+		gap->at = end;
+	return err;
+}
+
+/*
+ * Events of several threads are queued after the deed, so their order may differ: when a place was
+ * left and another area moved into it, the first thread's UNMAP may come behind the second's REMAP.
+ * What was moved in and is still there stays.
+ */
+static int unmapped(struct socket_source *s, uint64_t start, uint64_t end)
+{
+	struct gap gap = { start, end };
+	int err;
+
+	if (!pages_moved_into(&s->pages, start, end))
+		return pages_unmapped(&s->pages, start, end);
+	err = for_registered(s, start, end, unmap_gap, &gap);
+	return !err && gap.at < end ? pages_unmapped(&s->pages, gap.at, end) : err;
+}
+
+/* Read what the userfaultfd has: changes take effect at once, faults are kept for later. */
+static bool read_events(struct socket_source *s)
+{
+	struct uffd_msg m[16];
+	ssize_t n = read(s->uffd, m, sizeof(m));
+	int err = 0;
+
+	if (n <= 0)
+		return false;
+	for (size_t i = 0; i < (size_t)n / sizeof(m[0]); i++) {
+		switch (m[i].event) {
+		case UFFD_EVENT_PAGEFAULT:
+			s->pager->counters.faults++;
+			keep_fault(s, (struct fault){
+				.address = m[i].arg.pagefault.address & ~(PAGE_BYTES - 1),
+				.write = m[i].arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
+			});
+			break;
+		case UFFD_EVENT_REMOVE:
+			pages_removed(&s->pages, m[i].arg.remove.start, m[i].arg.remove.end);
+			break;
+		case UFFD_EVENT_UNMAP:
+			err = unmapped(s, m[i].arg.remove.start, m[i].arg.remove.end);
+			break;
+		case UFFD_EVENT_REMAP:
+			err = pages_remapped(&s->pages, m[i].arg.remap.from, m[i].arg.remap.to, m[i].arg.remap.len);
+			break;
+		}
+		if (err)
+			give_up(s, strerror(-err));
+	}
+	return true;
+}
+
+/* The kernel wants events read before it lets us go on. */
+static void await_event(struct socket_source *s)
+{
+	struct pollfd p = { .fd = s->uffd, .events = POLLIN };
+
+	if (!read_events(s)) {
+		poll(&p, 1, RETRY_MS);
+		supervise_signals(s->pager->signal_fd, s->pager->child_pid);
+	}
+}
+
+static void wake(struct socket_source *s, uint64_t address, uint64_t bytes)
+{
+	struct uffdio_range r = { address, bytes };
+
+	ioctl(s->uffd, UFFDIO_WAKE, &r);
+}
+
+enum placed { PLACED, PLACED_AGAIN, PLACED_NOWHERE };
+
+/*
+ * Put bytes of content (NULL: the zero page) at a current address. *done is how much of it is in
+ * the child now, which may be less than asked when PLACED_AGAIN asks to look again.
+ */
+static enum placed place(struct socket_source *s, uint64_t address, const uint8_t *content, uint64_t bytes, uint64_t *done)
+{
+	*done = 0;
+	while (*done < bytes) {
+		struct uffdio_copy copy = {
+			.dst = address + *done, .src = (uint64_t)(uintptr_t)content + *done, .len = bytes - *done,
+		};
+		struct uffdio_zeropage zero = { .range = { address + *done, bytes - *done } };
+		int ret = content ? ioctl(s->uffd, UFFDIO_COPY, &copy) : ioctl(s->uffd, UFFDIO_ZEROPAGE, &zero);
+		int64_t got = content ? copy.copy : zero.zeropage;
+
+		if (!ret) {
+			*done = bytes;
+			return PLACED;
+		}
+		if (got > 0) {
+			*done += (uint64_t)got;
+			continue;
+		}
+		switch (errno) {
+		case EEXIST:
+			wake(s, address + *done, PAGE_BYTES);
+			*done += PAGE_BYTES;
+			break;
+		case EAGAIN:
+			return PLACED_AGAIN;
+		case ENOENT:
+			return PLACED_NOWHERE;
+		case ESRCH:
+			stop_paging(s);
+			return PLACED;
+		case ENOMEM:
+			give_up(s, "no memory for its pages on this host");
+		default:
+			give_up(s, strerror(errno));
+		}
+	}
+	return PLACED;
+}
+
+/* The threads that waited for these pages run again. */
+static void drop_faults(struct socket_source *s, uint64_t address, uint64_t bytes)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->fault_count; i++)
+		if (s->faults[i].address - address >= bytes)
+			s->faults[kept++] = s->faults[i];
+	s->fault_count = kept;
+}
+
+/* A run of pages arrived; content NULL says that they are zeros. */
+static void deliver(struct socket_source *s, uint64_t source, const uint8_t *content, uint64_t count)
+{
+	uint64_t first = pages_find_source(&s->pages, source), i = 0;
+
+	s->pager->counters.fetched_pages += count;
+	for (uint64_t k = 0; k < count; k++)
+		pages_set_asked(&s->pages, first + k, false);
+	while (i < count && !s->gone) {
+		uint64_t address = pages_current(&s->pages, source + i * PAGE_BYTES), n = 1, done;
+		enum placed placed;
+
+		if (!pages_is_missing(&s->pages, first + i) || !address) {
+			i++;
+			continue;
+		}
+		while (i + n < count && pages_is_missing(&s->pages, first + i + n) &&
+		       pages_current(&s->pages, source + (i + n) * PAGE_BYTES) == address + n * PAGE_BYTES)
+			n++;
+		placed = place(s, address, content ? content + i * PAGE_BYTES : NULL, n * PAGE_BYTES, &done);
+		for (uint64_t k = 0; k < done / PAGE_BYTES; k++)
+			pages_set_arrived(&s->pages, first + i + k);
+		drop_faults(s, address, done);
+		i += done / PAGE_BYTES;
+		if (placed == PLACED_AGAIN) {
+			await_event(s);
+		} else if (placed == PLACED_NOWHERE) {
+			/* Unmapped; the event says so soon. Until then it stays missing. */
+			if (!read_events(s))
+				i++;
+		}
+	}
+}
+
+static void ask(struct socket_source *s, uint64_t page, uint32_t count, bool push)
+{
+	uint64_t source = pages_source(&s->pages, page);
+	struct wire_frame f = { .type = WIRE_READ, .address = source, .pages = count };
+	struct request *r = &s->requests[(s->request_first + s->request_count) % REQUESTS_MAX];
+
+	if (!s->request_count)
+		s->heard_ns = pager_now_ns();
+	*r = (struct request){ source, count, push };
+	s->request_count++;
+	s->pushes += push;
+	for (uint32_t i = 0; i < count; i++)
+		pages_set_asked(&s->pages, page + i, true);
+	/* Requests are small and few; a full send buffer means a dead peer. */
+	if (send(s->socket_fd, &f, sizeof(f), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof(f))
+		give_up(s, "connection to the snapshot lost");
+}
+
+/* How many pages from this one on can be asked for in one go. */
+static uint32_t run_of(const struct socket_source *s, uint64_t page, uint32_t most)
+{
+	uint64_t end = pages_extent_end(&s->pages, page);
+	uint32_t n = 0;
+
+	while (n < most && page + n < end && pages_is_missing(&s->pages, page + n) &&
+	       !pages_is_asked(&s->pages, page + n))
+		n++;
+	return n;
+}
+
+/* A page that the parent never had, or that the child threw away: zeros are due. */
+static bool answer_zero(struct socket_source *s, const struct fault *f)
+{
+	uint64_t done;
+
+	/* A write would fault a second time on the shared zero page. */
+	switch (place(s, f->address, f->write ? s->zeros : NULL, PAGE_BYTES, &done)) {
+	case PLACED:
+		s->pager->counters.zero_faults++;
+		return true;
+	case PLACED_NOWHERE:
+		wake(s, f->address, PAGE_BYTES);	/* it will fault again, or die of its own */
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * The working set is what had to be fetched: hot pages come by themselves, and a page that the
+ * parent never had costs no transfer.
+ */
+static void record(struct socket_source *s, uint64_t page)
+{
+	if (s->pager->options.record_path && workingset_add(s->pager->options.record, pages_source(&s->pages, page)))
+		give_up(s, "out of memory");
+}
+
+/*
+ * Answer what can be answered. A fault stays in the list until its page is in place, since the page
+ * it waits for may be moved or thrown away by another thread in the meantime.
+ */
+static void answer_faults(struct socket_source *s)
+{
+	uint32_t kept = 0, count = s->fault_count;
+
+	s->retry = false;
+	for (uint32_t i = 0; i < count && !s->gone; i++) {
+		struct fault f = s->faults[i];
+		uint64_t page = pages_find(&s->pages, f.address);
+
+		if (page == NO_PAGE || !pages_is_missing(&s->pages, page)) {
+			if (answer_zero(s, &f))
+				continue;
+			s->retry = true;
+		} else if (!pages_is_asked(&s->pages, page) && s->request_count < REQUESTS_MAX) {
+			record(s, page);
+			ask(s, page, run_of(s, page, s->pager->options.window), false);
+		}
+		s->faults[kept++] = f;
+	}
+	s->fault_count = s->gone ? 0 : kept;
+}
+
+/* Ask for the working set in its order. Pages that are here, or that the snapshot lacks, are passed over. */
+static bool replay(struct socket_source *s)
+{
+	const struct workingset *w = s->pager->options.replay;
+
+	while (w && s->replay_next < w->count) {
+		const struct descriptor_extent *e = &w->extents[s->replay_next];
+		uint64_t page, left = e->pages - s->replay_done;
+		uint32_t n;
+
+		if (!left) {
+			s->replay_next++;
+			s->replay_done = 0;
+			continue;
+		}
+		if (s->pushes >= REPLAYS || s->request_count >= REQUESTS_MAX)
+			return false;
+		page = pages_find_source(&s->pages, e->start + s->replay_done * PAGE_BYTES);
+		n = page == NO_PAGE ? 0 : run_of(s, page, left < REPLAY_CHUNK ? (uint32_t)left : REPLAY_CHUNK);
+		if (n) {
+			ask(s, page, n, true);
+			s->pager->counters.pushed_pages += n;
+		}
+		s->replay_done += n ? n : 1;
+	}
+	return true;
+}
+
+static void push(struct socket_source *s)
+{
+	if (!replay(s))
+		return;
+	while (s->pushes < PUSHES && s->request_count < REQUESTS_MAX && s->pages.missing &&
+	       (s->pager->draining || s->pager->counters.pushed_pages < s->push_limit)) {
+		uint32_t n;
+
+		if (s->push_next >= s->pages.total) {
+			/* A page can be left behind when the child moved it while it travelled. */
+			if (!s->pager->draining || s->request_count)
+				return;
+			s->push_next = 0;
+		}
+		n = run_of(s, s->push_next, PUSH_CHUNK);
+		if (!n) {
+			s->push_next++;
+			continue;
+		}
+		ask(s, s->push_next, n, true);
+		s->pager->counters.pushed_pages += n;
+		s->push_next += n;
+	}
+}
+
+static int unregister_area(struct socket_source *s, uint64_t start, uint64_t end, void *data)
+{
+	struct uffdio_range r = { start, end - start };
+
+	/* Fails where the child has unmapped meanwhile, which is as good. */
+	ioctl(s->uffd, UFFDIO_UNREGISTER, &r);
+	return 0;
+}
+
+/* All there: the areas become ordinary memory again, whole, also where the child made them grow. */
+static void unregister_all(struct socket_source *s)
+{
+	if (!s->registered)
+		return;
+	s->registered = false;
+	for_registered(s, 0, USER_END, unregister_area, NULL);
+	log_debug("%s: all pages are here", s->pager->options.object);
+}
+
+/* ---- the connection ---- */
+
+static void check_frame(struct socket_source *s, const struct wire_frame *f)
+{
+	struct request *r = &s->requests[s->request_first];
+
+	if (f->type == WIRE_ERROR)
+		give_up(s, "the parent's host refused to send a page");
+	if (!s->request_count || f->address != r->source || !f->pages || f->pages > r->pages ||
+	    (f->type == WIRE_DATA ? f->length != f->pages * PAGE_BYTES : f->type != WIRE_ZERO || f->length))
+		give_up(s, "protocol error: unexpected frame");
+	r->source += f->pages * PAGE_BYTES;
+	r->pages -= f->pages;
+}
+
+/* The payload has come too: only then a request is answered, and silence forgiven. */
+static void end_frame(struct socket_source *s)
+{
+	struct request *r = &s->requests[s->request_first];
+
+	if (r->pages)
+		return;
+	s->pushes -= r->push;
+	s->request_first = (s->request_first + 1) % REQUESTS_MAX;
+	s->request_count--;
+}
+
+/* Take whole frames, and whole pages of an unfinished one, out of the buffer. */
+static void parse(struct socket_source *s)
+{
+	size_t at = 0;
+
+	while (!s->gone) {
+		if (!s->payload) {
+			if (s->have - at < sizeof(s->frame))
+				break;
+			memcpy(&s->frame, s->buffer + at, sizeof(s->frame));
+			at += sizeof(s->frame);
+			check_frame(s, &s->frame);
+			s->payload = s->frame.length;
+			if (s->frame.type == WIRE_ZERO) {
+				deliver(s, s->frame.address, NULL, s->frame.pages);
+				end_frame(s);
+			}
+			continue;
+		}
+		uint64_t n = s->have - at < s->payload ? (s->have - at) / PAGE_BYTES : s->payload / PAGE_BYTES;
+
+		if (!n)
+			break;
+		deliver(s, s->frame.address, s->buffer + at, n);
+		s->frame.address += n * PAGE_BYTES;
+		s->payload -= (uint32_t)(n * PAGE_BYTES);
+		at += n * PAGE_BYTES;
+		if (!s->payload)
+			end_frame(s);
+	}
+	s->have = s->gone ? 0 : s->have - at;
+	memmove(s->buffer, s->buffer + at, s->have);
+}
+
+static void receive(struct socket_source *s)
+{
+	ssize_t n = recv(s->socket_fd, s->buffer + s->have, RECEIVE_BYTES - s->have, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		if (s->pages.missing)
+			give_up(s, "connection to the snapshot lost");
+		close(s->socket_fd);
+		s->socket_fd = -1;
+		return;
+	}
+	s->heard_ns = pager_now_ns();
+	s->have += (size_t)n;
+	parse(s);
+}
+
+/* ---- as the pager's loop sees it ---- */
+
+static int start(struct pager *g)
+{
+	const struct pager_options *o = &g->options;
+	struct socket_source *s = &the_source;
+	int err = pages_init(&s->pages, o->missing, o->missing_count);
+
+	s->pager = g;
+	s->uffd = o->uffd;
+	s->socket_fd = o->socket_fd;
+	s->buffer = malloc(RECEIVE_BYTES);
+	s->zeros = calloc(1, PAGE_BYTES);
+	for (uint32_t i = 0; i < o->step_count && !err; i++)
+		if (o->steps[i].flags & MAP_STEP_UFFD)
+			err = pages_add_segment(&s->pages, o->steps[i].start, o->steps[i].end, o->steps[i].start);
+	if (err || !s->buffer || !s->zeros)
+		return err ? err : -ENOMEM;
+	s->registered = s->pages.segment_count > 0;
+	s->push_limit = o->push ? s->pages.total * o->push_percent / 100 : 0;
+	if (o->push && o->push_percent == 100)
+		s->push_limit = ~0ULL;
+	if (!pager_watch(g, s->uffd))
+		return -errno;
+	replay(s);
+	return 0;
+}
+
+static void event(struct pager *g, int fd)
+{
+	struct socket_source *s = &the_source;
+
+	if (fd == s->uffd)
+		read_events(s);
+	else if (fd == s->socket_fd)
+		receive(s);
+}
+
+static void serve(struct pager *g)
+{
+	struct socket_source *s = &the_source;
+
+	if (s->uffd >= 0) {
+		answer_faults(s);
+		/* Not before: a page that comes while its area is not registered would be lost. */
+		if (!s->listening && (g->ready || s->fault_count) && !s->gone) {
+			s->listening = true;
+			if (!pager_watch(g, s->socket_fd))
+				give_up(s, strerror(errno));
+		}
+		if (g->ready && !s->gone)
+			push(s);
+		if (g->ready && !s->gone && !s->pages.missing && !s->request_count && !s->fault_count)
+			unregister_all(s);
+	}
+	if (s->request_count && pager_now_ns() - s->heard_ns >= g->options.timeout_ms * 1000000ULL)
+		give_up(s, "no answer from the parent's host in time");
+}
+
+static int patience(const struct pager *g)
+{
+	const struct socket_source *s = &the_source;
+	uint64_t silence;
+
+	if (s->retry)
+		return RETRY_MS;
+	if (!s->request_count)
+		return -1;
+	silence = (pager_now_ns() - s->heard_ns) / 1000000;
+	return silence >= g->options.timeout_ms ? 0 : (int)(g->options.timeout_ms - silence);
+}
+
+static uint64_t missing(const struct pager *g)
+{
+	return the_source.pages.missing;
+}
+
+static void stats(struct pager *g, struct control_message *m)
+{
+	m->missing_pages = the_source.pages.missing;
+}
+
+static void end(struct pager *g)
+{
+	/* The reason is logged; the child's own end is not changed by it. */
+	if (g->options.record_path)
+		workingset_write(g->options.record, g->options.record_path);
+}
+
+const struct page_source source_socket = {
+	.name = "socket",
+	.start = start,
+	.event = event,
+	.push = serve,
+	.patience = patience,
+	.missing = missing,
+	.stats = stats,
+	.end = end,
+};

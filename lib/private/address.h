@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* address.h - numeric addresses, and where to listen: as the library and the tools read them. */
+#ifndef MITOSIS_ADDRESS_H
+#define MITOSIS_ADDRESS_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* Both: 0 or -EINVAL. The second takes "ADDRESS", "ADDRESS:PORT", "[IPV6]", "[IPV6]:PORT" or "IPV6". */
+int address_numeric(const char *host, uint16_t port, struct sockaddr_storage *to, socklen_t *length);
+int address_listen(const char *where, struct sockaddr_storage *to, socklen_t *length);
+
+#endif
