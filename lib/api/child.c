@@ -102,6 +102,13 @@ static int make_whole(void)
 	return 0;
 }
 
+void child_settle(void)
+{
+	if (child_state.tail_bytes)
+		munmap((void *)child_state.tail, child_state.tail_bytes);
+	child_state.tail_bytes = 0;
+}
+
 int child_make_whole(void)
 {
 	sigset_t old;

@@ -7,6 +7,8 @@
 
 extern struct child_state child_state;
 
+/* The first thing in a child: nothing of the restorer is needed any more. */
+void child_settle(void);
 /* Before a copy of this process is made: nothing may be missing in it. 0 or -errno. */
 int child_make_whole(void);
 /* The same, and for engine kernel too, whose children may be copied while pages are missing. */

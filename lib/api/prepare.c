@@ -8,11 +8,10 @@
 #include "api/child.h"
 #include "api/log.h"
 #include "api/shadows.h"
-#include "capture/rseq.h"
 #include "engine/engine.h"
 #include "net/net.h"
 #include "pie/blobs.h"
-#include "sys.h"
+#include "context.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -26,10 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
-
-#ifndef PR_GET_TID_ADDRESS
-#define PR_GET_TID_ADDRESS 40
-#endif
 
 #define SHADOWS_MAX 1024
 /*
@@ -81,20 +76,6 @@ static int check_single_threaded(void)
 	return -EBUSY;
 }
 
-static void read_process(struct shadow_args *job)
-{
-	for (int i = 0; i < DESCRIPTOR_TIMERS; i++)
-		sys(SYS_getitimer, i, &job->timers[i]);
-	job->fs_base = mitosis_fs_base();
-	sys(SYS_prctl, PR_GET_TID_ADDRESS, &job->tid_address);
-	sys(SYS_get_robust_list, 0, &job->robust_list, &job->robust_list_length);
-	sys(SYS_rt_sigprocmask, SIG_BLOCK, 0, &job->signal_mask, 8);
-	sys(SYS_rt_sigpending, &job->signal_pending, 8);
-	job->rseq_length = rseq_length();
-	if (job->rseq_length)
-		job->rseq = rseq_address(job->fs_base);
-}
-
 /*
  * clone(2) with no flags and no exit signal: neither wait(2) nor SIGCHLD will show this process to the
  * program. The C library is bypassed, its fork handlers with it. The shadow's pid or -errno.
@@ -111,7 +92,7 @@ static int shadow_start(struct shadow_args *job)
 /* Returns once here with the shadow's pid or -errno, and once in each child with 0. */
 static int take_snapshot(struct shadow_args *job)
 {
-	if (mitosis_context_save(&job->registers))
+	if (arch_save(&job->capture.thread.registers, job->capture.extended))
 		return 0;
 	return shadow_start(job);
 }
@@ -165,17 +146,23 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	err = reference_format(ref, job.address, job.uuid, engine->scheme);
 	if (!err)
 		err = engine->open(&job);
+	if (!err) {
+		err = capture_self(&job.capture);
+		if (err)
+			log_error("/proc/self/fd: %s", strerror(-err));
+	}
 	if (err) {
+		if (job.device_fd >= 0)
+			close(job.device_fd);
 		close(job.listen_fd);
 		return err;
 	}
-	job.resume_entry = (uint64_t)mitosis_context_resume;
 	job.child_state = (uint64_t)&child_state;
-	read_process(&job);
 	pid = take_snapshot(&job);
 	if (!pid) {
 		/* A resumed child. Its memory may hold the pids of the parent's shadows. */
 		memset(shadows, 0, sizeof(shadows));
+		child_settle();
 		return 1;
 	}
 	close(job.listen_fd);

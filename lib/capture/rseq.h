@@ -27,9 +27,9 @@ static inline uint32_t rseq_length(void)
 }
 
 /* Only where rseq_length() is not 0. */
-static inline uint64_t rseq_address(uint64_t fs_base)
+static inline uint64_t rseq_address(uint64_t tls)
 {
-	return fs_base + (uint64_t)__rseq_offset;
+	return tls + (uint64_t)__rseq_offset;
 }
 
 #endif

@@ -24,11 +24,11 @@ static uint64_t mix(uint64_t hash, const void *data, uint64_t bytes)
 
 uint64_t workingset_program(const struct descriptor *d)
 {
-	const struct descriptor_file *f = descriptor_at(d, d->files);
+	const struct descriptor_mapped *f = descriptor_at(d, d->mapped);
 	const char *exe = descriptor_string(d, d->exe);
 	uint64_t hash = mix(0xcbf29ce484222325ULL, exe, strlen(exe));
 
-	for (uint32_t i = 0; i < d->files.count; i++) {
+	for (uint32_t i = 0; i < d->mapped.count; i++) {
 		if (strcmp(descriptor_string(d, f[i].path), exe))
 			continue;
 		hash = mix(hash, &f[i].size, sizeof(f[i].size));
@@ -42,7 +42,7 @@ uint64_t workingset_program(const struct descriptor *d)
 uint64_t workingset_layout(const struct descriptor *d)
 {
 	const uint64_t anchors[] = {
-		d->mm.start_code, d->mm.start_brk, d->mm.start_stack, d->vdso_start, d->resume_entry,
+		d->mm.start_code, d->mm.start_brk, d->mm.start_stack, d->vdso_start, d->child_state,
 	};
 
 	return mix(0xcbf29ce484222325ULL, anchors, sizeof(anchors));

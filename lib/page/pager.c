@@ -39,14 +39,9 @@ bool pager_watch(struct pager *g, int fd)
 }
 
 static const char *const step_names[] = {
-	[RESTORE_UNMAP] = "clearing the address space", [RESTORE_VDSO] = "mapping the vDSO",
-	[RESTORE_MMAP] = "mapping memory", [RESTORE_HOT] = "filling memory",
-	[RESTORE_REGISTER] = "registering memory with userfaultfd", [RESTORE_FETCH] = "fetching memory",
-	[RESTORE_PROTECT] = "protecting memory", [RESTORE_MM] = "setting the process's layout",
-	[RESTORE_SIGNAL] = "restoring signal actions", [RESTORE_LIMIT] = "restoring resource limits",
-	[RESTORE_TIMER] = "restoring timers", [RESTORE_RSEQ] = "registering restartable sequences",
-	[RESTORE_FILES] = "opening files", [RESTORE_DIRECTORY] = "entering the working directory",
-	[RESTORE_GUARD] = "setting guard pages", [RESTORE_STATE] = "restoring the process's state",
+#define STEP(number, text) [number] = text,
+	RESTORE_STEPS(STEP)
+#undef STEP
 };
 
 /* Whoever measures wants to know. */

@@ -2,19 +2,17 @@
 /* freestanding.c - what the compiler and the code beside it need instead of a C library. */
 #include "pie/freestanding.h"
 
+#include "bytes.h"
+
 void *memcpy(void *to, const void *from, size_t n)
 {
-	void *d = to;
-
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
+	arch_copy(to, from, n);
 	return to;
 }
 
 void *memset(void *to, int byte, size_t n)
 {
-	void *d = to;
-
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(byte) : "memory");
+	arch_fill(to, byte, n);
 	return to;
 }
 
@@ -53,13 +51,6 @@ bool text_is(const char *a, const char *b)
 		b++;
 	}
 	return *a == *b;
-}
-
-bool text_has_suffix(const char *s, const char *suffix)
-{
-	size_t n = text_length(s), m = text_length(suffix);
-
-	return n >= m && text_is(s + n - m, suffix);
 }
 
 uint64_t text_number(const char **s, unsigned int base)

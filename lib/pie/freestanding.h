@@ -15,7 +15,6 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t text_length(const char *s);
 bool text_is(const char *a, const char *b);
 bool text_begins(const char *s, const char *prefix);
-bool text_has_suffix(const char *s, const char *suffix);
 /* Parse digits of a base up to 16, move *s behind them. */
 uint64_t text_number(const char **s, unsigned int base);
 /* Append the decimal digits of n at to; returns behind them (no NUL). */

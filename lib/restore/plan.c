@@ -4,7 +4,7 @@
  * hot pages that came with the descriptor, or the parent's host.
  */
 #include "api/log.h"
-#include "restore/host.h"
+#include "restore/samefile.h"
 #include "restore/plan.h"
 #include "restore/restorer.h"
 
@@ -24,7 +24,7 @@ struct maker {
 	struct plan *plan;
 	const struct descriptor *d;
 	const char *object;
-	const struct descriptor_file *files;
+	const struct descriptor_mapped *files;
 	const struct descriptor_extent *extents, *hot;
 	uint32_t hot_at;
 	int error;			/* of keeping a descriptor */
@@ -48,7 +48,7 @@ static int keep_fd(struct maker *m, int fd)
 /* The local file, if it is the same one; else -1. */
 static int local_file(struct maker *m, uint32_t index, bool writable)
 {
-	const struct descriptor_file *f = &m->files[index];
+	const struct descriptor_mapped *f = &m->files[index];
 	int *known = writable ? &m->write_fd[index] : &m->read_fd[index];
 
 	if (*known)
@@ -150,7 +150,7 @@ static bool has_guards(const struct maker *m, const struct descriptor_vma *v)
 static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t below, bool on_demand)
 {
 	uint32_t missing_before = m->plan->missing_count;
-	const char *name = v->flags & VMA_FILE ? descriptor_string(m->d, m->files[v->file].path) : "";
+	const char *name = v->flags & VMA_FILE ? descriptor_string(m->d, m->files[v->mapped].path) : "";
 	bool travels = v->flags & VMA_FILE;
 	struct map_step *s;
 
@@ -164,7 +164,7 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	else if (v->flags & VMA_WIPED)
 		s->flags |= MAP_STEP_WIPED;
 	if (v->flags & VMA_SHARED && v->flags & VMA_FILE) {
-		s->fd = local_file(m, v->file, v->prot & PROT_WRITE);
+		s->fd = local_file(m, v->mapped, v->prot & PROT_WRITE);
 		if (s->fd >= 0) {
 			s->flags |= MAP_STEP_SHARED;
 			s->offset = v->offset;
@@ -177,7 +177,7 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 		return -ENOTSUP;
 	}
 	if (v->flags & VMA_FILE && !(v->flags & (VMA_TRAVELS | VMA_SHARED))) {
-		s->fd = local_file(m, v->file, false);
+		s->fd = local_file(m, v->mapped, false);
 		if (s->fd >= 0) {
 			s->offset = v->offset;
 			travels = false;
@@ -198,7 +198,7 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, uint64_t b
 	}
 	if (travels) {
 		/* All pages of the mapping that the file has; the rest would raise SIGBUS anyway. */
-		const struct descriptor_file *f = &m->files[v->file];
+		const struct descriptor_mapped *f = &m->files[v->mapped];
 		uint64_t pages = (v->end - v->start) / PAGE_BYTES, in_file;
 
 		in_file = f->size <= v->offset ? 0 : (f->size - v->offset + PAGE_BYTES - 1) / PAGE_BYTES;
@@ -239,7 +239,7 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 	const struct descriptor_vma *vmas = descriptor_at(d, d->vmas);
 	const struct descriptor_fd *fds = descriptor_at(d, d->fds);
 	struct maker m = {
-		.plan = plan, .d = d, .object = object, .files = descriptor_at(d, d->files),
+		.plan = plan, .d = d, .object = object, .files = descriptor_at(d, d->mapped),
 		.extents = descriptor_at(d, d->extents), .hot = descriptor_at(d, d->hot), .backing_fd = -1,
 	};
 	uint64_t below = 0;
@@ -254,8 +254,8 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 	plan->steps = calloc(d->vmas.count + 1, sizeof(*plan->steps));
 	plan->missing = calloc((size_t)d->extents.count + d->hot.count + d->vmas.count + 1,
 			       sizeof(*plan->missing));
-	m.read_fd = calloc(d->files.count + 1, sizeof(int));
-	m.write_fd = calloc(d->files.count + 1, sizeof(int));
+	m.read_fd = calloc(d->mapped.count + 1, sizeof(int));
+	m.write_fd = calloc(d->mapped.count + 1, sizeof(int));
 	plan->backed = calloc((size_t)d->extents.count + d->hot.count + 1, sizeof(*plan->backed));
 	if (!plan->steps || !plan->missing || !plan->backed || !m.read_fd || !m.write_fd)
 		err = -ENOMEM;
@@ -275,7 +275,7 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 		err = m.error;
 		log_error("%s: no descriptor from %d on, above the parent's: %s", object, plan->fd_base, strerror(-err));
 	}
-	for (uint32_t i = 0; i < d->files.count && !err; i++)
+	for (uint32_t i = 0; i < d->mapped.count && !err; i++)
 		if (m.read_fd[i] > 0 && d->exe && m.files[i].path &&
 		    !strcmp(descriptor_string(d, m.files[i].path), descriptor_string(d, d->exe)))
 			plan->exe_fd = m.read_fd[i];

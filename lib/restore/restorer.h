@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* restorer.h - what resume.c computes and the restorer carries out. All of it lies in the arena. */
-#ifndef MITOSIS_PIE_RESTORER_H
-#define MITOSIS_PIE_RESTORER_H
+/* restorer.h - what arena.c lays out and the restorer carries out. All of it lies in the arena. */
+#ifndef MITOSIS_RESTORER_H
+#define MITOSIS_RESTORER_H
 
 #include <stdint.h>
+
 #include "format/descriptor.h"
 
 enum map_flags {
@@ -23,27 +24,46 @@ struct map_step {
 	uint32_t reserved;
 };
 
-/* Told to the supervisor over the control socket; see enum control_type in control.h. */
+/* The steps of a resume, as the supervisor is told of one that failed (CONTROL_FAILED in control.h). */
+#define RESTORE_STEPS(STEP) \
+	STEP(RESTORE_UNMAP, "clearing the address space") \
+	STEP(RESTORE_VDSO, "mapping the vDSO") \
+	STEP(RESTORE_MMAP, "mapping memory") \
+	STEP(RESTORE_REGISTER, "registering memory with userfaultfd") \
+	STEP(RESTORE_FETCH, "fetching memory") \
+	STEP(RESTORE_PROTECT, "protecting memory") \
+	STEP(RESTORE_MM, "setting the process's layout") \
+	STEP(RESTORE_SIGNAL, "restoring signals") \
+	STEP(RESTORE_LIMIT, "restoring resource limits") \
+	STEP(RESTORE_TIMER, "restoring timers") \
+	STEP(RESTORE_RSEQ, "registering restartable sequences") \
+	STEP(RESTORE_FILES, "opening files") \
+	STEP(RESTORE_DIRECTORY, "entering the working directory") \
+	STEP(RESTORE_GUARD, "setting guard pages") \
+	STEP(RESTORE_STATE, "restoring the process's state")
+
 enum restore_step {
-	RESTORE_UNMAP, RESTORE_VDSO, RESTORE_MMAP, RESTORE_HOT, RESTORE_REGISTER, RESTORE_FETCH,
-	RESTORE_PROTECT, RESTORE_MM, RESTORE_SIGNAL, RESTORE_LIMIT, RESTORE_TIMER, RESTORE_RSEQ,
-	RESTORE_FILES, RESTORE_DIRECTORY, RESTORE_GUARD, RESTORE_STATE,
+#define STEP(number, text) number,
+	RESTORE_STEPS(STEP)
+#undef STEP
 };
 
+/*
+ * The arena ends in a tail, which stays mapped until the program is there: the code that leaves
+ * (arch_leave()), and the frame of each thread.
+ */
 struct restorer_args {
 	uint64_t arena, arena_length;
+	uint64_t tail, tail_bytes;
 	const struct descriptor *descriptor;
 	const struct map_step *steps;
-	const struct descriptor_extent *hot, *guards;
 	const uint8_t *hot_data;
-	const struct descriptor_extent *missing;	/* eager: to be read from socket_fd */
+	const struct descriptor_extent *missing;	/* not on demand: to be read from socket_fd */
 	const struct descriptor_extent *populate;	/* of the file behind memory: fetch them now */
-	const uint64_t *auxv;
-	uint32_t step_count, hot_count, missing_count, populate_count;
-	uint32_t auxv_bytes;
-	int32_t uffd;			/* -1: eager */
+	uint32_t step_count, missing_count, populate_count;
+	int32_t uffd;			/* -1: nothing comes on demand */
 	int32_t control_fd;
-	int32_t socket_fd;		/* eager: connection to the shadow; else -1 */
+	int32_t socket_fd;		/* connection to the shadow, or -1 */
 	int32_t exe_fd;			/* -1: keep the caller's */
 	int32_t supervisor;
 	int32_t is_remote, remote_fd;	/* see struct child_state */

@@ -29,15 +29,15 @@ static const char *reason(long error)
 const char *serve_by_rdma(struct snapshot *s)
 {
 	/* Behind the extents there is room, which costs nothing until it is used. */
-	struct mitosis_ioc_range *ranges = (void *)&s->extents[s->extent_count];
+	struct mitosis_ioc_range *ranges = (void *)&s->extents[s->n.extents];
 	struct mitosis_ioc_snapshot io = { .size = sizeof(io), .ranges = (uint64_t)ranges };
-	uint32_t room = EXTENTS_MAX - s->extent_count;
+	uint32_t room = (uint32_t)ARRAY_SIZE(s->extents) - s->n.extents;
 	long error;
 
 	_Static_assert(sizeof(*ranges) == sizeof(s->extents[0]), "both are a start and a number of pages");
 	if (s->args.device_fd < 0)
 		return NULL;
-	for (uint32_t i = 0; i < s->vma_count; i++) {
+	for (uint32_t i = 0; i < s->n.vmas; i++) {
 		const struct descriptor_vma *v = &s->vmas[i];
 
 		if (v->flags & (VMA_FILE | VMA_SHARED | VMA_VDSO | VMA_STACK))

@@ -131,7 +131,7 @@ static void refuse(struct server *v, struct peer *p, const char *why)
 
 static const struct descriptor_vma *find_area(struct snapshot *s, struct peer *p, uint64_t address)
 {
-	uint32_t low = 0, high = s->vma_count;
+	uint32_t low = 0, high = s->n.vmas;
 
 	if (p->vma < high && address >= s->vmas[p->vma].start && address < s->vmas[p->vma].end)
 		return &s->vmas[p->vma];
@@ -143,7 +143,7 @@ static const struct descriptor_vma *find_area(struct snapshot *s, struct peer *p
 		else
 			high = middle;
 	}
-	if (low == s->vma_count || s->vmas[low].start > address)
+	if (low == s->n.vmas || s->vmas[low].start > address)
 		return NULL;
 	p->vma = low;
 	return &s->vmas[low];
@@ -500,22 +500,23 @@ static void accept_peers(struct server *v, int listener, bool local)
 	}
 }
 
+/* A table, and what fills it up to a multiple of 8 bytes; returns the number of the next piece. */
+static uint32_t add_piece(struct snapshot *s, uint32_t n, const void *data, uint64_t bytes)
+{
+	static const uint64_t zeros;
+
+	if (bytes)
+		s->reply[n++] = (struct iovec){ (void *)data, bytes };
+	if (bytes % 8)
+		s->reply[n++] = (struct iovec){ (void *)&zeros, 8 - bytes % 8 };
+	return n;
+}
+
 /* The frame, the header and the tables, then the hot pages: gathered once, sent to every child. */
 static void build_reply(struct snapshot *s)
 {
 	struct descriptor *d = &s->header;
 	struct wire_frame *f = (void *)s->reply_frame;
-	static const uint64_t zeros;
-	const struct { const struct descriptor_table *table; const void *data; uint64_t entry; } parts[] = {
-		{ &d->vmas, s->vmas, sizeof(s->vmas[0]) },
-		{ &d->extents, s->extents, sizeof(s->extents[0]) },
-		{ &d->hot, s->hot, sizeof(s->hot[0]) },
-		{ &d->guards, s->guards, sizeof(s->guards[0]) },
-		{ &d->files, s->files, sizeof(s->files[0]) },
-		{ &d->fds, s->fds, sizeof(s->fds[0]) },
-		{ &d->auxv, s->auxv, sizeof(s->auxv[0]) },
-		{ &d->strings, s->strings, 1 },
-	};
 	uint32_t n = 0;
 
 	*f = (struct wire_frame){
@@ -523,15 +524,10 @@ static void build_reply(struct snapshot *s)
 	};
 	s->reply[n++] = (struct iovec){ f, sizeof(*f) };
 	s->reply[n++] = (struct iovec){ d, sizeof(*d) };
-	for (uint32_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		uint64_t bytes = parts[i].table->count * parts[i].entry;
-
-		if (bytes)
-			s->reply[n++] = (struct iovec){ (void *)parts[i].data, bytes };
-		if (bytes % 8)
-			s->reply[n++] = (struct iovec){ (void *)&zeros, 8 - bytes % 8 };
-	}
-	for (uint32_t i = 0; i < s->hot_count; i++)
+#define TABLE(name, type, max) n = add_piece(s, n, s->name, s->n.name * sizeof(type));
+	DESCRIPTOR_TABLES(TABLE)
+#undef TABLE
+	for (uint32_t i = 0; i < s->n.hot; i++)
 		s->reply[n++] = (struct iovec){ (void *)s->hot[i].start, s->hot[i].pages * PAGE_BYTES };
 	s->reply_count = n;
 }
@@ -630,7 +626,7 @@ void serve(struct snapshot *s)
 
 	while (!v->ending) {
 		struct epoll_event events[32];
-		long n = sys(SYS_epoll_wait, v->epoll, events, 32, next_timeout(v));
+		long n = sys(SYS_epoll_pwait, v->epoll, events, 32, next_timeout(v), 0, 8);
 		uint64_t now;
 
 		for (long i = 0; i < n; i++) {

@@ -6,18 +6,20 @@
  * (locks may be held, thread-local storage and the stack belong to the snapshot), hence it is a
  * self-contained blob with its own arena and stack.
  */
-#include "shadow/snapshot.h"
 #include "context.h"
 #include "format/wire.h"
+#include "shadow/snapshot.h"
+#include "state/state.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define SHADOW_STACK (128u << 10)
-#define BROKEN_MS 60000
+#define BROKEN_S 60
 
 static void run(void *arg)
 {
@@ -25,9 +27,7 @@ static void run(void *arg)
 	const uint64_t term = 1ULL << (SIGTERM - 1);
 	struct snapshot *s = arg;
 
-	s->broken = collect_files(s);
-	if (!s->broken)
-		s->broken = collect(s);
+	s->broken = state_read(s);
 	if (!s->broken)
 		s->broken = serve_by_rdma(s);
 	s->ready_ns = now_ns();
@@ -43,7 +43,9 @@ static bool readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return sys(SYS_poll, &p, 1, BROKEN_MS) == 1;
+	const struct timespec patience = { .tv_sec = BROKEN_S };
+
+	return sys(SYS_ppoll, &p, 1, &patience, 0, 8) == 1;
 }
 
 /* There is no memory for anything but this: for a while who asks is told so. */
@@ -89,5 +91,5 @@ void shadow_entry(const struct shadow_args *args)
 	s->arena_length = length;
 	/* A terminal's job control is the parent's business. */
 	sys(SYS_setsid);
-	mitosis_stack_switch((char *)arena + length, run, s);
+	arch_switch_stack((char *)arena + length, run, s);
 }

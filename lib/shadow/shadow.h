@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* shadow.h - what mitosis_prepare() hands to the shadow: read in memory, never on the wire. */
-#ifndef MITOSIS_PIE_SHADOW_H
-#define MITOSIS_PIE_SHADOW_H
+#ifndef MITOSIS_SHADOW_H
+#define MITOSIS_SHADOW_H
 
 #include <stdint.h>
-#include "format/descriptor.h"
+
+#include "capture/capture.h"
 
 struct shadow_args {
 	int32_t listen_fd;
@@ -17,16 +18,8 @@ struct shadow_args {
 	uint64_t lifetime_ns;		/* 0: as long as the parent lives */
 	uint64_t created_ns;
 
-	struct mitosis_registers registers;
-	uint64_t fs_base;
-	uint64_t tid_address;
-	uint64_t robust_list, robust_list_length;
-	uint64_t rseq;
-	uint32_t rseq_length;
-	uint32_t reserved;
-	uint64_t signal_mask, signal_pending;
-	struct descriptor_timer timers[DESCRIPTOR_TIMERS];
-	uint64_t resume_entry, child_state;
+	struct capture capture;
+	uint64_t child_state;		/* of the parent's library; 0: it has none */
 };
 
 #endif

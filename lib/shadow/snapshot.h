@@ -6,24 +6,18 @@
  * become part of the snapshot), reserved generously and touched sparingly: an untouched page of it
  * costs nothing.
  */
-#ifndef MITOSIS_PIE_SNAPSHOT_H
-#define MITOSIS_PIE_SNAPSHOT_H
+#ifndef MITOSIS_SNAPSHOT_H
+#define MITOSIS_SNAPSHOT_H
 
 #include <sys/stat.h>
 #include <sys/uio.h>
+
 #include "format/descriptor.h"
 #include "pie/freestanding.h"
 #include "shadow/shadow.h"
 
-#define VMAS_MAX	65536u		/* vm.max_map_count is 65530 by default */
-#define EXTENTS_MAX	(8u << 20)
-#define HOT_MAX		16384u
-#define GUARDS_MAX	65536u
-#define FILES_MAX	8192u
-#define FDS_MAX		16384u
-#define STRINGS_MAX	(8u << 20)
-#define AUXV_MAX	128u		/* words */
 #define SCRATCH_BYTES	(256u << 10)
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* A flag of areas beside those of the descriptor: memory that the kernel module fills. Never sent. */
 #define AREA_REMOTE	(1u << 31)
@@ -37,41 +31,23 @@ struct snapshot {
 	uint64_t fetched_pages;
 
 	struct descriptor header;
-	uint32_t vma_count, extent_count, hot_count, guard_count, file_count, fd_count, auxv_count;
-	uint32_t strings_length;
-	struct descriptor_vma vmas[VMAS_MAX];
-	struct descriptor_extent extents[EXTENTS_MAX];
-	struct descriptor_extent hot[HOT_MAX];
-	struct descriptor_extent guards[GUARDS_MAX];
-	struct descriptor_file files[FILES_MAX];
-	uint64_t file_devices[FILES_MAX];	/* what maps says */
-	struct descriptor_fd fds[FDS_MAX];
-	uint64_t auxv[AUXV_MAX];
-	char strings[STRINGS_MAX];
+	struct {			/* how many entries of each table are used */
+#define TABLE(name, type, max) uint32_t name;
+		DESCRIPTOR_TABLES(TABLE)
+#undef TABLE
+	} n;
+#define TABLE(name, type, max) type name[max] __attribute__((aligned(8)));
+	DESCRIPTOR_TABLES(TABLE)
+#undef TABLE
+	uint64_t mapped_devices[8192];	/* of the files behind areas: what maps says */
+	struct { uint32_t fd, file; } by_kcmp[65536];	/* one descriptor of each open file, sorted */
 	/* The descriptor reply: frame, header, tables, hot pages. */
-	struct iovec reply[16 + HOT_MAX];
+	struct iovec reply[32 + DESCRIPTOR_HOT_MAX];
 	uint32_t reply_count;
 	uint8_t reply_frame[24];
 	char scratch[SCRATCH_BYTES];
-	char scratch2[SCRATCH_BYTES];
+	char scratch2[SCRATCH_BYTES];	/* of read.c's callers: nobody keeps anything in it over a call */
 };
-
-/* Returns the string's offset; 0, the empty string, when the table is full. */
-uint32_t add_string(struct snapshot *s, const char *text);
-
-static inline int64_t mtime_of(const struct stat *st)
-{
-	return st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
-}
-
-/* Close what was inherited, after noting it down; returns NULL or why it cannot be done. */
-const char *collect_files(struct snapshot *s);
-/* Areas, files and pages, in memory.c: in this order. NULL or why it cannot be done. */
-const char *collect_areas(struct snapshot *s);
-const char *collect_pages(struct snapshot *s);
-const char *choose_hot(struct snapshot *s);
-/* Registers, memory, signals, limits: the rest of the descriptor. */
-const char *collect(struct snapshot *s);
 
 /* Let the kernel module hold and serve the pages; returns NULL or why it does not. */
 const char *serve_by_rdma(struct snapshot *s);

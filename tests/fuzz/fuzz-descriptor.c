@@ -98,18 +98,18 @@ static int one_input(uint8_t *data, uint64_t length)
 	/* Exactly as long as it is, so that one byte too far is noticed; aligned as malloc does it. */
 	uint8_t *copy = malloc(length ? length : 1);
 	struct descriptor *d = (void *)copy;
-	struct descriptor_file *files;
+	struct descriptor_mapped *mapped;
 	struct plan plan;
 	const char *why;
 	int err;
 
 	memcpy(copy, data, length);
-	err = descriptor_check(copy, length, &why);
+	err = state_check(copy, length, &why);
 	if (!err) {
 		/* No file of this host shall be opened. */
-		files = (void *)(copy + d->files.offset);
-		for (uint32_t i = 0; i < d->files.count; i++)
-			files[i].gone = 1;
+		mapped = (void *)(copy + d->mapped.offset);
+		for (uint32_t i = 0; i < d->mapped.count; i++)
+			mapped[i].gone = 1;
 		for (size_t i = 0; i < ARRAY_SIZE(memories); i++) {
 			if (plan_make(&plan, d, "fuzz", &memories[i]))
 				continue;
@@ -177,8 +177,8 @@ static void once_wrong(struct sample *s, int which)
 	sample_make(s);
 	switch (which) {
 	case 0:		/* its pages were counted past the end of the number */
-		s->files[0].size = ~0ULL;
-		s->files[0].gone = 0;
+		s->mapped[0].size = ~0ULL;
+		s->mapped[0].gone = 0;
 		break;
 	case 1:		/* one more than this was taken for a descriptor */
 		s->fds[0].fd = INT32_MAX;
@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 	if (!one_input(bases[0], lengths[0])) {
 		const char *why;
 
-		descriptor_check(&sample, sizeof(sample), &why);
+		state_check(&sample, sizeof(sample), &why);
 		fprintf(stderr, "fuzz-descriptor: the sample is refused: %s\n", why);
 		return 1;
 	}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sample.h - a small, valid descriptor to begin from: five areas, a file, an open descriptor. */
+/* sample.h - a small, valid descriptor to begin from: five areas, a file, two open ones, one of them twice. */
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
 #include <string.h>
 #include <sys/mman.h>
-#include "format/descriptor.h"
+
+#include "state/state.h"
 
 #define SAMPLE_PATHS "\0/nonexistent/library.so\0/nonexistent/data\0/"
 #define SAMPLE_STRINGS 48u
@@ -14,9 +15,12 @@ struct sample {
 	struct descriptor d;
 	struct descriptor_vma vmas[5];
 	struct descriptor_extent extents[4], hot[2], guards[2];
-	struct descriptor_file files[1];
-	struct descriptor_fd fds[1];
+	struct descriptor_mapped mapped[1];
+	struct descriptor_thread threads[1];
+	struct descriptor_file files[2];
+	struct descriptor_fd fds[3];
 	uint64_t auxv[4];
+	uint8_t payload[FRAME_LEGACY];
 	char strings[SAMPLE_STRINGS];
 };
 
@@ -27,9 +31,8 @@ static inline void sample_make(struct sample *s)
 	memset(s, 0, sizeof(*s));
 	s->d = (struct descriptor){
 		.magic = DESCRIPTOR_MAGIC, .major = DESCRIPTOR_MAJOR, .minor = DESCRIPTOR_MINOR,
-		.page_size = PAGE_BYTES, .length = sizeof(*s), .user_end = USER_END,
-		.registers.rsp = 0x7ffff000100, .fs_base = 0x500000, .resume_entry = 0x400100,
-		.child_state = 0x500100, .tid_address = 0x500200, .rseq = 0x500300, .rseq_length = 32,
+		.arch = ARCH_TAG, .page_size = PAGE_BYTES, .length = sizeof(*s), .user_end = USER_END,
+		.child_state = 0x500100,
 		.vdso_start = 0x7fffff000000, .vdso_length = 3 * PAGE_BYTES, .vdso_image = 0x7fffff001000,
 		.vdso_image_length = 2 * PAGE_BYTES, .cwd = 46, .exe = 1, .pages = 61, .hot_pages = 12,
 	};
@@ -40,9 +43,12 @@ static inline void sample_make(struct sample *s)
 	TABLE(extents, 4);
 	TABLE(hot, 2);
 	TABLE(guards, 2);
-	TABLE(files, 1);
-	TABLE(fds, 1);
+	TABLE(mapped, 1);
+	TABLE(threads, 1);
+	TABLE(files, 2);
+	TABLE(fds, 3);
 	TABLE(auxv, 4);
+	TABLE(payload, FRAME_LEGACY);
 	TABLE(strings, SAMPLE_STRINGS);
 #undef TABLE
 	s->vmas[0] = (struct descriptor_vma){ 0x400000, 0x410000, 0, 0, VMA_FILE, PROT_READ | PROT_EXEC, 0, 0, 0 };
@@ -58,8 +64,17 @@ static inline void sample_make(struct sample *s)
 	s->hot[1] = (struct descriptor_extent){ 0x7fffff08000, 8 };
 	s->guards[0] = (struct descriptor_extent){ 0x550000, 2 };
 	s->guards[1] = (struct descriptor_extent){ 0x608000, 1 };
-	s->files[0] = (struct descriptor_file){ .size = 0x20000, .device = 1, .inode = 2, .path = 1, .gone = 1 };
-	s->fds[0] = (struct descriptor_fd){ .fd = 3, .path = 25, .open_flags = 0, .mode = 0100600, .size = 10 };
+	s->mapped[0] = (struct descriptor_mapped){ .size = 0x20000, .device = 1, .inode = 2, .path = 1, .gone = 1 };
+	s->threads[0] = (struct descriptor_thread){
+		.registers.rsp = 0x7ffff000100, .registers.fs_base = 0x500000, .registers.rip = 0x400100,
+		.tid_address = 0x500200, .rseq = 0x500300, .rseq_length = 32, .tid = 4711,
+		.extended_bytes = FRAME_LEGACY,
+	};
+	s->files[0] = (struct descriptor_file){ .kind = FILE_REGULAR, .path = 25, .mode = 0100600, .size = 10 };
+	s->files[1] = (struct descriptor_file){ .kind = FILE_OTHER, .path = 25, .mode = 0140777 };
+	s->fds[0] = (struct descriptor_fd){ .fd = 1, .file = 1 };
+	s->fds[1] = (struct descriptor_fd){ .fd = 3, .file = 0 };
+	s->fds[2] = (struct descriptor_fd){ .fd = 7, .file = 0, .flags = 1 };
 	memcpy(s->strings, SAMPLE_PATHS, sizeof(SAMPLE_PATHS));
 }
 

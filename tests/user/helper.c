@@ -67,7 +67,7 @@ static void print_fields(void)
 	FIELD(descriptor, cpu.xsave_layout);
 	FIELD(descriptor, vdso_hash);
 	FIELD(descriptor, vdso_image_length);
-	FIELD(descriptor, resume_entry);
+	FIELD(descriptor, child_state);
 	FIELD(descriptor, pages);
 	FIELD(descriptor, hot_pages);
 	FIELD(descriptor, vmas);

@@ -127,4 +127,4 @@ expect_message "refused: the parent's host has no memory to describe it"
 start_parent "$state_tool" descriptors
 run_child 2000 --strict "$ref"
 expect_status 125
-expect_message "open descriptors of the parent cannot be had here: "
+expect_message "refused, since the child would not be what its parent is: descriptor "

@@ -157,12 +157,19 @@ static void verify_descriptors(void)
 	CHECK(write(append_fd, "y", 1) == 1);
 	CHECK(!fstat(dir_fd, &st) && S_ISDIR(st.st_mode));
 	CHECK(write(null_fd, "z", 1) == 1);
-	/* A pipe belongs to the parent: closed here, and its numbers are free. */
-	CHECK(fcntl(pipe_fds[0], F_GETFD) == -1 && errno == EBADF);
-	CHECK(fcntl(pipe_fds[1], F_GETFD) == -1 && errno == EBADF);
+	/* A pipe belongs to the parent: of no use here, but nothing else gets its numbers. */
+	CHECK(read(pipe_fds[0], text, 1) == -1 && errno == EBADF);
+	CHECK(write(pipe_fds[1], text, 1) == -1 && errno == EBADF);
+	for (int i = 0; i < 2; i++) {
+		int fd = open("/dev/null", O_RDONLY);
+
+		CHECK(fd != pipe_fds[0] && fd != pipe_fds[1]);
+		close(fd);
+	}
 	/* Nothing else is open but what the library keeps, far above. */
 	for (int fd = 3; fd < 64; fd++)
-		if (fd != open_fd && fd != append_fd && fd != dir_fd && fd != null_fd)
+		if (fd != open_fd && fd != append_fd && fd != dir_fd && fd != null_fd && fd != pipe_fds[0] &&
+		    fd != pipe_fds[1])
 			CHECK(fcntl(fd, F_GETFD) == -1);
 }
 

@@ -1,54 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* context.S - save and load the callee-saved registers; struct mitosis_registers in context.h. */
+/* context.S - see context.h; offsets are those of struct arch_registers. */
 #include <asm/unistd.h>
 
 	.text
-	.globl	mitosis_context_save
-	.hidden	mitosis_context_save
-	.type	mitosis_context_save, @function
-mitosis_context_save:
+	.globl	arch_save
+	.hidden	arch_save
+	.type	arch_save, @function
+arch_save:			/* rdi: registers, rsi: room for FXSAVE */
 	endbr64
-	mov	%rbx, 0(%rdi)
-	mov	%rbp, 8(%rdi)
-	mov	%r12, 16(%rdi)
-	mov	%r13, 24(%rdi)
-	mov	%r14, 32(%rdi)
-	mov	%r15, 40(%rdi)
-	lea	8(%rsp), %rax
-	mov	%rax, 48(%rdi)
+	mov	%r15, 0(%rdi)
+	mov	%r14, 8(%rdi)
+	mov	%r13, 16(%rdi)
+	mov	%r12, 24(%rdi)
+	mov	%rbp, 32(%rdi)
+	mov	%rbx, 40(%rdi)
+	movq	$1, 80(%rdi)		/* rax: what it returns the second time */
+	movq	$-1, 120(%rdi)		/* orig_rax: in no system call */
 	mov	(%rsp), %rax
-	mov	%rax, 56(%rdi)
-	stmxcsr	64(%rdi)
-	fnstcw	68(%rdi)
+	mov	%rax, 128(%rdi)		/* rip: behind the call */
+	mov	%cs, %eax
+	mov	%rax, 136(%rdi)
+	pushfq
+	pop	%rax
+	mov	%rax, 144(%rdi)
+	lea	8(%rsp), %rax
+	mov	%rax, 152(%rdi)
+	mov	%ss, %eax
+	mov	%rax, 160(%rdi)
+	fxsave64 (%rsi)
 	xor	%eax, %eax
 	ret
-	.size	mitosis_context_save, .-mitosis_context_save
+	.size	arch_save, .-arch_save
 
-	.globl	mitosis_context_resume
-	.hidden	mitosis_context_resume
-	.type	mitosis_context_resume, @function
-mitosis_context_resume:		/* rdi: arena, rsi: its length, rdx: registers */
-	endbr64
-	mov	0(%rdx), %rbx
-	mov	8(%rdx), %rbp
-	mov	16(%rdx), %r12
-	mov	24(%rdx), %r13
-	mov	32(%rdx), %r14
-	mov	40(%rdx), %r15
-	mov	48(%rdx), %rsp
-	ldmxcsr	64(%rdx)
-	fldcw	68(%rdx)
-	mov	56(%rdx), %rdx
+	.globl	arch_leave, arch_leave_end
+	.hidden	arch_leave, arch_leave_end
+	.type	arch_leave, @function
+arch_leave:			/* rdi: start, rsi: length, rdx: frame */
+	mov	%rdx, %rsp
 	mov	$__NR_munmap, %eax
 	syscall
-	mov	$1, %eax
-	jmp	*%rdx
-	.size	mitosis_context_resume, .-mitosis_context_resume
+	mov	$__NR_rt_sigreturn, %eax
+	syscall
+	ud2
+arch_leave_end:
+	.size	arch_leave, .-arch_leave
 
-	.globl	mitosis_stack_switch
-	.hidden	mitosis_stack_switch
-	.type	mitosis_stack_switch, @function
-mitosis_stack_switch:		/* rdi: top of the stack, rsi: entry, rdx: argument */
+	.globl	arch_switch_stack
+	.hidden	arch_switch_stack
+	.type	arch_switch_stack, @function
+arch_switch_stack:		/* rdi: top of the stack, rsi: entry, rdx: argument */
 	endbr64
 	mov	%rdi, %rsp
 	and	$-16, %rsp
@@ -56,6 +56,6 @@ mitosis_stack_switch:		/* rdi: top of the stack, rsi: entry, rdx: argument */
 	mov	%rdx, %rdi
 	call	*%rsi
 	ud2
-	.size	mitosis_stack_switch, .-mitosis_stack_switch
+	.size	arch_switch_stack, .-arch_switch_stack
 
 	.section .note.GNU-stack, "", @progbits

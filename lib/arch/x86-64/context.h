@@ -1,42 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * context.h - the registers that a cooperative call has to keep, and the way back into it.
- *
- * The System V ABI leaves vector state and the other registers to the caller, so this is all.
- * Offsets are known to context.S.
- */
+/* context.h - what cannot be said in C: where a call stands, and how to leave for somewhere else. */
 #ifndef MITOSIS_CONTEXT_H
 #define MITOSIS_CONTEXT_H
 
-#include <stdint.h>
-
-struct mitosis_registers {
-	uint64_t rbx, rbp, r12, r13, r14, r15;
-	uint64_t rsp, rip;
-	uint32_t mxcsr;
-	uint16_t fcw;
-	uint16_t reserved;
-};
-
-/* Fills in regs and returns 0; returns 1 again, in the resumed child, through the entry below. */
-int mitosis_context_save(struct mitosis_registers *regs) __attribute__((returns_twice));
+#include "frame.h"
+#include "registers.h"
 
 /*
- * The last step of a resume, in the parent's own text: loads regs, unmaps the restorer's arena
- * (which holds regs and the stack) and makes mitosis_context_save() return 1.
+ * Note the registers of this very call, and the x87 and SSE state as FXSAVE writes it, at an address that
+ * is a multiple of 16. Returns 0; where the registers are loaded again, it returns 1.
  */
-void mitosis_context_resume(unsigned long arena, unsigned long length, const struct mitosis_registers *regs);
+int arch_save(struct arch_registers *regs, void *extended) __attribute__((returns_twice));
 
 /* Call entry(arg) on another stack, never to return. */
-void mitosis_stack_switch(void *stack_top, void (*entry)(void *), void *arg) __attribute__((noreturn));
+void arch_switch_stack(void *stack_top, void (*entry)(void *), void *arg) __attribute__((noreturn));
 
-static inline uint64_t mitosis_fs_base(void)
-{
-	uint64_t fs;
-
-	/* The System V TLS ABI: the first word of the thread control block points to itself. */
-	__asm__("mov %%fs:0, %0" : "=r"(fs));
-	return fs;
-}
+/*
+ * Unmap a range, then load a frame as written by arch_frame_write(). Position-independent, and up to
+ * arch_leave_end: it is copied to where it stays mapped.
+ */
+void arch_leave(uint64_t start, uint64_t length, uint64_t frame) __attribute__((noreturn));
+extern const char arch_leave_end[] __attribute__((visibility("hidden")));
 
 #endif

@@ -18,12 +18,6 @@ enum cpu_word {
 	CPU_WORDS
 };
 
-/* arch_prctl(2), from Linux 6.6 and 5.16 on (asm/prctl.h), which older headers lack. */
-#define SHADOW_STACK_STATUS		0x5005
-#define SHADOW_STACK_ON			1u
-#define XCOMP_GET_PERMISSION		0x1022
-#define XCOMP_REQUEST_PERMISSION	0x1023
-
 struct mitosis_cpu {
 	uint32_t words[CPU_WORDS];	/* raw CPUID output, see enum cpu_word */
 	uint64_t xcr0;			/* 0: no XSAVE */
@@ -82,6 +76,12 @@ static inline void cpu_identify(struct mitosis_cpu *cpu)
 
 /* Of the features keep those that programs choose code by, and return how many these are. */
 unsigned int cpu_keep_relevant(struct mitosis_cpu *cpu);
+
+/* Does this processor save the register states of the parent where the parent's does? */
+static inline int cpu_same_layout(const struct mitosis_cpu *parent)
+{
+	return !parent->xcr0 || cpu_xsave_layout(parent->xcr0) == parent->xsave_layout;
+}
 
 /* The register states that the operating system saves. */
 static inline uint64_t cpu_states(const struct mitosis_cpu *cpu)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * files.c - is a local file the one that the parent had mapped?
+ * samefile.c - is a local file the one that the parent had mapped?
  *
  * Its size must agree. If the parent's file carries a build id, the local one must carry the same;
  * this holds between machines and survives a reinstallation. Otherwise the time of modification
@@ -8,12 +8,12 @@
  * calls such a file gone). A file that fails is not an error: its pages travel instead.
  */
 #include "format/buildid.h"
-#include "restore/host.h"
+#include "restore/samefile.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool file_is_same(const struct descriptor_file *file, int fd)
+bool file_is_same(const struct descriptor_mapped *file, int fd)
 {
 	uint8_t id[BUILD_ID_MAX];
 	char page[PAGE_BYTES] __attribute__((aligned(16)));

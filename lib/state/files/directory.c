@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * directory.c - an open directory is opened again by its path. How far it was read is a number of its file
+ * system's, which means nothing on another host.
+ */
+#include "state/files/kind.h"
+
+#ifdef IN_SHADOW
+
+bool directory_is(const struct descriptor_file *f, const char *path)
+{
+	return S_ISDIR(f->mode) && path[0] == '/';
+}
+
+#endif
+#ifdef IN_LIBRARY
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int directory_open(const struct descriptor *d, const struct descriptor_file *f, bool same_host)
+{
+	int fd = file_reopen(d, f);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) || !S_ISDIR(st.st_mode) || (same_host && !file_has_identity(f, &st)) ||
+	    (!same_host && f->position) ||
+	    (!(f->open_flags & O_PATH) && lseek(fd, (off_t)f->position, SEEK_SET) < 0)) {
+		close(fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* files.h - the open files of a child, on its host: see files.c. */
+#ifndef MITOSIS_FILES_H
+#define MITOSIS_FILES_H
+
+#include "format/descriptor.h"
+#include "restore/losses.h"
+
+/*
+ * Open what the parent had open: at fd_base and above it, where *fd_next moves on; (*opened)[i] is for the
+ * file i of the descriptor. What cannot be had has a number all the same, which only says EBADF, and is
+ * added to the losses. 0 or -errno, logged for object. The array belongs to the caller.
+ */
+int files_open(const struct descriptor *d, const char *object, int *fd_next, int **opened, struct losses *losses);
+/* In the child to be: give them the numbers that they had. 0 or -errno. */
+int files_place(const struct descriptor *d, const int *opened);
+/* A copy at base or above; or -errno. */
+int file_move_up(int fd, int base);
+
+#endif

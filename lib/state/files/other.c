@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* other.c - what has no kind of its own: sockets, pipes, terminals and so on cannot be had in a child. */
+#include "state/files/kind.h"
+
+#ifdef IN_SHADOW
+
+bool other_is(const struct descriptor_file *f, const char *path)
+{
+	return true;
+}
+
+#endif
+#ifdef IN_LIBRARY
+
+#include <errno.h>
+
+int other_open(const struct descriptor *d, const struct descriptor_file *f, bool same_host)
+{
+	return -ENOENT;
+}
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* signals.c - what a process does with signals, and which are pending for it. */
+#include "state/state.h"
+
+#ifdef IN_SHADOW
+
+#include "shadow/snapshot.h"
+
+void signals_read(struct snapshot *s)
+{
+	for (int i = 1; i <= DESCRIPTOR_SIGNALS; i++)
+		sys(SYS_rt_sigaction, i, 0, &s->header.actions[i - 1], 8);
+}
+
+#endif
+#ifdef IN_RESTORER
+
+#include "pie/freestanding.h"
+
+#include <signal.h>
+
+void signals_restore(const struct restorer_args *a)
+{
+	const struct descriptor *d = a->descriptor;
+
+	for (int i = 1; i <= DESCRIPTOR_SIGNALS; i++) {
+		long ret;
+
+		if (i == SIGKILL || i == SIGSTOP)
+			continue;
+		ret = sys(SYS_rt_sigaction, i, &d->actions[i - 1], 0, 8);
+		if (ret < 0)
+			restore_fail(a, RESTORE_SIGNAL, ret, (uint64_t)i);
+	}
+}
+
+/* They stay pending until the thread is what it was: they are blocked here, whether or not they were there. */
+void signals_raise(const struct restorer_args *a, const struct descriptor_thread *t)
+{
+	uint64_t mask = t->signal_mask | t->signal_pending;
+	long pid = sys(SYS_getpid), tid = sys(SYS_gettid), ret;
+
+	sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
+	for (int i = 1; i <= DESCRIPTOR_SIGNALS; i++) {
+		if (!(t->signal_pending >> (i - 1) & 1))
+			continue;
+		ret = sys(SYS_tgkill, pid, tid, i);
+		if (ret < 0)
+			restore_fail(a, RESTORE_SIGNAL, ret, (uint64_t)i);
+	}
+}
+
+#endif

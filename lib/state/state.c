@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* state.c - the order in which the kinds of state are read and checked. */
+#include "state/state.h"
+
+#ifdef IN_SHADOW
+
+#include "shadow/snapshot.h"
+
+static void place_tables(struct snapshot *s)
+{
+	struct descriptor *d = &s->header;
+
+	d->length = sizeof(*d);
+#define TABLE(name, type, max) \
+	d->name = (struct descriptor_table){ (uint32_t)d->length, s->n.name }; \
+	d->length = (d->length + s->n.name * sizeof(type) + 7) & ~7ULL;
+	DESCRIPTOR_TABLES(TABLE)
+#undef TABLE
+}
+
+/* Everything here happens after the parent has gone on: an early child waits in the listen backlog. */
+const char *state_read(struct snapshot *s)
+{
+	struct descriptor *d = &s->header;
+	const char *why;
+
+	*d = (struct descriptor){
+		.magic = DESCRIPTOR_MAGIC, .major = DESCRIPTOR_MAJOR, .minor = DESCRIPTOR_MINOR,
+		.child_state = s->args.child_state,
+	};
+	s->n.strings = 1;	/* offset 0 is "" */
+	why = files_read(s);
+	if (!why)
+		why = threads_read(s);
+	signals_read(s);
+	limits_read(s);
+	timers_read(s);
+	if (!why)
+		why = process_read(s);
+	if (!why)
+		why = layout_read(s);
+	if (!why)
+		why = areas_read(s);
+	if (!why)
+		why = host_read(s);
+	if (!why)
+		why = pages_read(s);
+	if (!why)
+		why = pages_choose_hot(s);
+	if (!why)
+		why = pages_open(s);
+	place_tables(s);
+	if (!why && d->length > DESCRIPTOR_MAX)
+		why = "its description is too long";
+	return why;
+}
+
+#endif
+#ifdef IN_LIBRARY
+
+#include <errno.h>
+#include <stddef.h>
+
+int state_check(const void *data, uint64_t length, const char **why)
+{
+	static const char *(*const checks[])(const struct descriptor *d) = {
+		host_well_formed, process_check, layout_check, threads_check, areas_check, files_check, pages_check,
+	};
+
+	if (descriptor_check(data, length, why))
+		return -EPROTO;
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		*why = checks[i](data);
+		if (*why)
+			return -EPROTO;
+	}
+	return 0;
+}
+
+#endif
