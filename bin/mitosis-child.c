@@ -88,6 +88,8 @@ int main(int argc, char **argv)
 		{ "record", '\0', POPT_ARG_STRING, &record, 0,
 		  "write the pages that the child fetches, in order of touch, to FILE; window 1, no push", "FILE" },
 		{ "replay", '\0', POPT_ARG_STRING, &replay, 0, "fetch the pages in FILE first", "FILE" },
+		{ "address", '\0', POPT_ARG_STRING, &args.addresses, 0,
+		  "where the reference's host is, instead of what its name stands for", "ADDRESS[,ADDRESS...]" },
 		{ "notify", '\0', POPT_ARG_STRING, &notify, 0,
 		  "when the child runs, write CLOCK_MONOTONIC in ns, 8 bytes, to this open descriptor", "FD" },
 		{ "strict", '\0', POPT_ARG_NONE, &strict, 0,

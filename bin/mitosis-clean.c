@@ -5,64 +5,25 @@
  * The order is that of dependence: children before the snapshots that they fetch from, what runs
  * containers before their templates, the kernel module last. There is no list of what was made: each part
  * looks for what is there, so that it finds what a crash left, and nothing on a second call.
+ *
+ * Nothing is removed unless the user has said so, by --yes or when he is asked: a first pass shows what there
+ * is. What has come since is removed with it, or what depends on it could not be.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "clean/clean.h"
+#include "clean/report.h"
 #include "leanprep/prep.h"
-#include "mitosis.h"
-#include "record.h"
 #include "tool.h"
 
-enum { C_KIND, C_NAME, C_PID, C_USER, C_OUTCOME, C_REASON };
-static const struct record_column columns[] = {
-	[C_KIND]    = { "kind", RECORD_STRING, "child, container, snapshot, template, leftover, module" },
-	[C_NAME]    = { "name", RECORD_STRING, "the child's program; a snapshot's label or address; else its name" },
-	[C_PID]     = { "pid", RECORD_UINT, "its process: a child's supervisor, a snapshot's shadow" },
-	[C_USER]    = { "user", RECORD_UINT, "user id that it belongs to" },
-	[C_OUTCOME] = { "outcome", RECORD_STRING, "removed, left; with --dry-run found" },
-	[C_REASON]  = { "reason", RECORD_STRING, "why it is left" },
+struct settings {
+	int dry_run, yes, all_users, module, json;
 };
-
-bool clean_dry_run;
-static struct record_stream *out;
-static int status;
-
-void clean_report(const struct object *o, const char *why)
-{
-	record_begin(out);
-	record_string(out, C_KIND, o->kind);
-	record_string(out, C_NAME, o->name);
-	if (o->pid)
-		record_uint(out, C_PID, (uint64_t)o->pid);
-	record_uint(out, C_USER, o->user);
-	record_string(out, C_OUTCOME, why ? "left" : clean_dry_run ? "found" : "removed");
-	record_string(out, C_REASON, why);
-	record_end(out);
-	if (!why)
-		return;
-	tool_error(o->name, "%s: %s", o->kind, why);
-	status = STATUS_FAILED;
-}
-
-void clean_failed(const char *what, const char *why)
-{
-	tool_error(what, "%s", why);
-	status = STATUS_FAILED;
-}
-
-void clean_check_resources(void)
-{
-	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
-		return;
-	tool_error("processes", "cannot be looked at: %s", strerror(errno));
-	exit(STATUS_FAILED);
-}
 
 /* A descriptor for each process that is to be ended: there may be thousands. */
 static void raise_limit(void)
@@ -79,31 +40,79 @@ static void tell(enum leftover what, const char *name, const char *why)
 {
 	const struct object o = { what == LEFT_TEMPLATE ? "template" : "leftover", name, 0, geteuid() };
 
-	clean_report(&o, why);
+	report_object(&o, why);
 }
 
 static void try(const char *what, int err)
 {
 	if (err)
-		clean_failed(what, strerror(-err));
+		report_failed(what, strerror(-err));
 }
 
-static void clean(bool module)
+/* One pass through all that there is. */
+static int clean(const struct settings *set, bool look, bool places, int argc, char **argv)
 {
-	const struct lean_clean all = { .all = true, .look = clean_dry_run, .tell = tell };
+	const struct lean_clean all = { .all = true, .look = look, .tell = tell };
 
+	if (report_begin(look, set->json, argc, argv))
+		return STATUS_FAILED;
 	try("children", clean_children());
-	if (lean_places_there()) {
-		status = STATUS_FAILED;
-		try("snapshots", clean_snapshots());
-	} else {
+	if (places) {
 		try("containers", clean_containers());
 		try("snapshots", clean_snapshots());
 		if (lean_clean(&all))
-			status = STATUS_FAILED;
+			report_told();
+	} else {
+		report_told();
+		try("snapshots", clean_snapshots());
 	}
-	if (module)
+	if (set->module)
 		try("module", clean_module());
+	return report_end();
+}
+
+/* Whoever is asked has seen the list, and can answer. */
+static bool can_ask(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+}
+
+static bool ask(void)
+{
+	char *line = NULL;
+	size_t room = 0;
+	bool yes;
+
+	fprintf(stderr, "%s: end and remove all of this? [y/N] ", tool_name);
+	if (getline(&line, &room, stdin) < 0)
+		fputc('\n', stderr);
+	yes = line && (!strcasecmp(line, "y\n") || !strcasecmp(line, "yes\n"));
+	free(line);
+	return yes;
+}
+
+static int run(const struct settings *set, int argc, char **argv)
+{
+	bool look = set->dry_run || !set->yes, places = !lean_places_there();
+	int status;
+
+	status = clean(set, look, places, argc, argv);
+	if (!report_count()) {
+		if (status == STATUS_OK)
+			fprintf(stderr, "%s: nothing is left\n", tool_name);
+		return status;
+	}
+	if (!look || set->dry_run)
+		return status;
+	if (!can_ask()) {
+		tool_error(NULL, "nothing was removed: without a terminal to ask at, --yes is needed");
+		return STATUS_FAILED;
+	}
+	if (!ask()) {
+		tool_error(NULL, "nothing was removed");
+		return STATUS_FAILED;
+	}
+	return clean(set, false, places, argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -111,41 +120,41 @@ int main(int argc, char **argv)
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...]",
 		.summary = "Remove from this host what the tools have left on it: children of snapshots, containers,\n"
-			   "snapshots, templates of lean containers and their cgroups. Only what is yours, or for root\n"
-			   "what is anybody's. One record per object.",
-		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
+			   "snapshots, templates of lean containers and their cgroups. Only what is yours, and after it\n"
+			   "was shown and you were asked. One record per object.",
+		.columns = report_columns, .ncolumns = REPORT_COLUMNS,
 		.examples = "  mitosis-clean --dry-run\n"
-			    "  mitosis-clean --module\n"
+			    "  mitosis-clean --yes --module\n"
 			    "  mitosis-exp run --launcher ssh --hosts n[1-8] clean-up\n",
-		.exit_status = "  0 nothing is left; 1 something is, as the records say; 2 wrong usage\n",
+		.exit_status = "  0 nothing is left, with --dry-run: all could be looked at; 1 something is left, as the records\n"
+			       "  say, or nothing was removed for want of a yes; 2 wrong usage\n",
 	};
-	int dry_run = 0, module = 0, json = 0, opt;
+	struct settings set = { 0 };
 	struct poptOption options[] = {
-		{ "dry-run", 'n', POPT_ARG_NONE, &dry_run, 0, "show what there is, and leave it", NULL },
-		{ "module", 'm', POPT_ARG_NONE, &module, 0, "unload the kernel module, too", NULL },
-		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		{ "dry-run", 'n', POPT_ARG_NONE, &set.dry_run, 0, "show what there is, and leave it", NULL },
+		{ "yes", 'y', POPT_ARG_NONE, &set.yes, 0,
+		  "do not ask; without a terminal nothing is removed otherwise", NULL },
+		{ "all-users", '\0', POPT_ARG_NONE, &set.all_users, 0,
+		  "everybody's children and snapshots, too, which takes root", NULL },
+		{ "module", 'm', POPT_ARG_NONE, &set.module, 0, "unload the kernel module, too", NULL },
+		{ "json", 'j', POPT_ARG_NONE, &set.json, 0, "write JSON Lines", NULL },
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};
+	int status = STATUS_USAGE, opt;
 	poptContext con;
 
 	tool_init("mitosis-clean");
 	con = tool_context(argc, argv, options, 0, &info);
 	opt = tool_next(con);
-	status = STATUS_USAGE;
 	if (opt == TOOL_END && poptPeekArg(con)) {
 		tool_usage_error(NULL, "%s: no argument is expected", poptPeekArg(con));
+	} else if (opt == TOOL_END && set.all_users && geteuid()) {
+		tool_usage_error("--all-users", "takes root");
 	} else if (opt == TOOL_END) {
-		clean_dry_run = dry_run;
+		clean_for(set.all_users);
 		raise_limit();
-		status = STATUS_FAILED;
-		if (!record_open(&out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns, NULL, argc, argv)) {
-			status = STATUS_OK;
-			record_header(out);
-			clean(module);
-			if (record_close(out))
-				status = STATUS_FAILED;
-		}
+		status = run(&set, argc, argv);
 	}
 	poptFreeContext(con);
 	return status;

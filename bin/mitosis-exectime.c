@@ -722,7 +722,7 @@ int main(int argc, char **argv)
 	    tool_arg_words("--access", access ? access : "read", access_names, access_flags) ||
 	    tool_arg_words("--phase", phase ? phase : "cold,warm,fork,cow,child,child2", phase_names, phase_flags))
 		goto out;
-	if (measure_is_nothing(p.wss, p.wss_count) || listen_check(listen))
+	if (measure_is_nothing(p.wss, p.wss_count))
 		goto out;
 	if (each && !refs && p.touch_count == 1 && !p.touch[0]) {
 		tool_usage_error("--each", "with --touch 0 there is no access to time");
@@ -756,6 +756,9 @@ int main(int argc, char **argv)
 	p.child_options = child_options;
 	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	status = listen_check(listen);
+	if (status)
+		goto out;
 	if (p.kernel && !measure_has_kernel(p.user || p.criu)) {
 		p.kernel = false;
 		status = STATUS_SKIP;

@@ -6,12 +6,13 @@
  * runs like a command; many of them are measured, with a record for each.
  */
 #include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "leanrun/run.h"
+#include "library.h"
+#include "resolve.h"
 #include "tool.h"
 
 #define REFERENCE_MAX	320
@@ -54,46 +55,45 @@ static char *read_reference(void)
 	return NULL;
 }
 
-/* getent(1) asks the system's resolver, which is the host's: in the container there may be none. */
-static char *first_address(const char *host)
+/* Options of mitosis-child, which say themselves where the parent's host is. */
+static bool has_addresses(char **options)
 {
-	char command[512], line[128] = "", *end;
-	FILE *f;
-
-	if (strlen(host) > 255 || host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")] ||
-	    *host == '-')
-		return NULL;
-	snprintf(command, sizeof(command), "getent ahosts %s", host);
-	f = popen(command, "re");
-	if (!f)
-		return NULL;
-	end = fgets(line, sizeof(line), f);
-	pclose(f);
-	line[strcspn(line, " \t\n")] = '\0';
-	return end && *line ? strdup(line) : NULL;
+	for (; options && *options; options++)
+		if (!strcmp(*options, "--address") || !strncmp(*options, "--address=", 10))
+			return true;
+	return false;
 }
 
-/* The same reference, with an address instead of a name. NULL after a message. */
-static char *resolve(const char *ref)
+/*
+ * Every address of the reference's host, by this host's resolver: in the container there may be none.
+ * It is not for us to choose one; NULL in addresses: it is one already. -1 after a message.
+ */
+static int resolve(const char *ref, char **addresses)
 {
-	const char *host = strstr(ref, "://"), *port;
-	char *name, *address, *text = NULL;
-	size_t scheme;
+	struct sockaddr_storage list[RESOLVE_MAX];
+	const char *host = strstr(ref, "://") + 3;
+	size_t n = strcspn(host, ":/");
+	char name[REFERENCE_MAX], text[RESOLVE_MAX * ADDRESS_TEXT_MAX], *at = text;
+	int count;
 
-	host += 3;
-	scheme = (size_t)(host - ref);
-	port = strchr(host, ':');
-	if (*host == '[' || !port || host[strspn(host, "0123456789.")] == ':')
-		return strdup(ref);
-	name = strndup(host, (size_t)(port - host));
-	address = first_address(name);
-	if (!address)
-		tool_error(name, "no such host");
-	else if (asprintf(&text, strchr(address, ':') ? "%.*s[%s]%s" : "%.*s%s%s", (int)scheme, ref, address, port) < 0)
-		text = NULL;
-	free(name);
-	free(address);
-	return text;
+	*addresses = NULL;
+	if (*host == '[' || host[n] != ':')
+		return 0;
+	memcpy(name, host, n);
+	name[n] = '\0';
+	if (resolve_list(name, 0, list) == 1)
+		return 0;
+	count = resolve_host(name, 0, list);
+	if (count < 0)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		if (i)
+			*at++ = ',';
+		address_text(&list[i], at);
+		at += strlen(at);
+	}
+	*addresses = strdup(text);
+	return *addresses ? 0 : -1;
 }
 
 static int check(const struct settings *set, struct measure *m, const struct job *j)
@@ -155,10 +155,11 @@ static int start(struct job *j, const struct settings *set, struct measure *m)
 		given = strcmp(j->child, "-") ? strdup(j->child) : read_reference();
 		if (!given)
 			return STATUS_CANNOT_RUN;
-		j->child = resolve(given);
+		j->child = strdup(given);
 		hide_reference(m->argc, m->argv, given);
 		free(given);
-		if (!j->child)
+		mitosis_set_logger(library_log, NULL);
+		if (!j->child || (!has_addresses(j->command) && resolve(j->child, &j->addresses)))
 			return STATUS_CANNOT_RUN;
 	}
 	if (lean_places() || spawner_open(&j->spawner, j->name))

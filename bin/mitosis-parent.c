@@ -279,8 +279,6 @@ int main(int argc, char **argv)
 		tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
 		goto out;
 	}
-	if (listen_check(listen_at))
-		goto out;
 	prepare.engine = engine;
 	prepare.label = label;
 	prepare.listen = listen_at;
@@ -288,6 +286,12 @@ int main(int argc, char **argv)
 	command = poptGetArgs(con);
 	if (on && !command) {
 		tool_usage_error("--on", "needs a command");
+		goto out;
+	}
+	status = listen_check(listen_at);
+	if (status) {
+		if (status == STATUS_FAILED && command)
+			status = STATUS_CANNOT_RUN;
 		goto out;
 	}
 	mitosis_set_logger(library_log, NULL);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uuid.h>
 
+#include "library.h"
 #include "mitosis_ioctl.h"
 #include "rcbench/kernel.h"
 #include "rcbench/report.h"
@@ -280,7 +281,7 @@ static int run_server(const struct options *o, int argc, char **argv)
 	status = devices_open();
 	if (status)
 		return status;
-	if (address_resolve(o->listen ? o->listen : "", (uint16_t)port, true, &s.listen))
+	if (address_to_listen(o->listen ? o->listen : "", (uint16_t)port, &s.listen))
 		return STATUS_FAILED;
 	if (record_open(&s.out, stdout, o->json ? RECORD_JSON : RECORD_AUTO, server_columns, server_column_count, NULL,
 			argc, argv))
@@ -452,6 +453,7 @@ int main(int argc, char **argv)
 	const char **servers;
 
 	tool_init("mitosis-rcbench");
+	mitosis_set_logger(library_log, NULL);
 	info.columns = report_columns;
 	info.ncolumns = report_column_count;
 	con = tool_context(argc, argv, options, 0, &info);

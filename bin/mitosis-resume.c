@@ -909,7 +909,7 @@ int main(int argc, char **argv)
 	    (warmup && tool_arg_uint("--warmup", warmup, 0, 1000000, &p.warmup)) ||
 	    (touch && tool_arg_uint("--touch", touch, 0, 100, &p.touch)) ||
 	    (engine && tool_arg_words("--engine", engine, engine_names, engine_flags)) ||
-	    tool_arg_words("--mode", mode ? mode : "demand", mode_names, mode_flags) || listen_check(listen))
+	    tool_arg_words("--mode", mode ? mode : "demand", mode_names, mode_flags))
 		goto out;
 	if (!engine && !given)
 		p.user = true;
@@ -986,6 +986,9 @@ int main(int argc, char **argv)
 	p.copy_to = copy_to;
 	mitosis_set_logger(library_log, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	status = listen_check(listen);
+	if (status)
+		goto out;
 	if (p.kernel && !measure_has_kernel(p.user || bare)) {
 		p.kernel = false;
 		status = STATUS_SKIP;

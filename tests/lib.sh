@@ -13,6 +13,7 @@ if (((0x$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$$/status") & 1) && !${MITOS
 	MITOSIS_TEST_AGAIN=1 exec env --default-signal=HUP bash "$0" "$@"
 fi
 test_name=$(basename "$0" .sh)
+test_file=$(realpath "$0") || exit 99
 tests_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 99
 build_dir=${MITOSIS_BUILDDIR:-$PWD}
 bin_dir=$build_dir/bin
@@ -107,6 +108,27 @@ need_rdma() { [ -n "$(ls /sys/class/infiniband 2>/dev/null)" ] || skip "needs an
 need_lab() {
 	need_command qemu-system-x86_64
 	[ -x "$bin_dir/mitosis-lab" ] || broken "no $bin_dir/mitosis-lab"
+}
+
+# own_hosts LINE...: the rest of the test runs in namespaces of its own, where these lines are the hosts file
+# and the network is the loopback device alone.
+own_hosts() {
+	local how
+	if [ -n "${MITOSIS_TEST_HOSTS:-}" ]; then
+		printf '%s\n' "$@" >hosts
+		mount --bind hosts /etc/hosts || broken "mount"
+		ip link set lo up || broken "lo"
+		return
+	fi
+	need_command ip
+	# As root of a user namespace, too, if that is what there is.
+	for how in -mn -Urmn; do
+		unshare $how true 2>/dev/null || continue
+		export MITOSIS_TEST_HOSTS=1 MITOSIS_BUILDDIR=$build_dir
+		unshare $how "$test_file"
+		exit
+	done
+	skip "namespaces cannot be made here"
 }
 
 # ---- commands ----

@@ -7,6 +7,7 @@
  * made of itself. The latter is recognised by the file system that the memory comes from.
  */
 #include "clean/clean.h"
+#include "clean/report.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -129,7 +130,7 @@ static void spare(const char *kind, struct processes *p)
 
 		if (!is_ancestor(p->list[i].pid))
 			continue;
-		clean_report(&o, "this command runs below it");
+		report_object(&o, "this command runs below it");
 		close(p->list[i].fd);
 		p->list[i--] = p->list[--p->count];
 	}
@@ -150,7 +151,7 @@ int clean_children(void)
 		if (!err && s.supervisors.count)
 			err = each_process(find_below, &s);
 		found = processes_end("child", &s.supervisors, &s.below);
-		if (module && !err && (!clean_dry_run || !found)) {
+		if (module && !err && (!report_looks() || !found)) {
 			err = each_process(find_other, &s);
 			spare("child", &s.others);
 			found += processes_end("child", &s.others, &(struct processes){ 0 });
@@ -158,10 +159,10 @@ int clean_children(void)
 		processes_free(&s.supervisors);
 		processes_free(&s.below);
 		processes_free(&s.others);
-		if (clean_dry_run)
+		if (report_looks())
 			return err;
 	}
 	if (found && !err)
-		clean_failed("children", "new ones were there each time that some had been ended");
+		report_failed("children", "new ones were there each time that some had been ended");
 	return err;
 }

@@ -7,26 +7,22 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct object {
-	const char *kind, *name;
-	pid_t pid;		/* 0: no process */
-	uid_t user;
-};
+/* children.c: children of snapshots, and what supervises them */
+int clean_children(void);
+/* containers.c: what runs containers of the templates that are here */
+int clean_containers(void);
+/* snapshots.c */
+int clean_snapshots(void);
+/* module.c */
+int clean_module(void);
 
-/* What became of an object. why NULL: it is gone, or with --dry-run it is there; else why it is left. */
-void clean_report(const struct object *o, const char *why);
+/* ---- process.c ---- */
 
-/* It cannot be known whether anything is left. */
-void clean_failed(const char *what, const char *why);
 /*
  * After something could not be opened: for want of descriptors or memory everything would look as if it
  * were not there, so that this ends the tool with a message. Otherwise it is gone, or not ours.
  */
 void clean_check_resources(void);
-
-extern bool clean_dry_run;
-
-/* process.c */
 
 /* A process that is ours, held by a descriptor, so that no signal can reach a later one of its pid. */
 struct process {
@@ -51,16 +47,10 @@ bool process_wait(const struct process *p, int ms);
  */
 size_t processes_end(const char *kind, const struct processes *p, const struct processes *below);
 
-/* children.c: children of snapshots, and what supervises them */
-int clean_children(void);
-/* containers.c: what runs containers of the templates that are here */
-int clean_containers(void);
-/* snapshots.c */
-int clean_snapshots(void);
-/* module.c */
-int clean_module(void);
-
-/* Call fn for each process that may be the caller's: his own, or root: all. 0 or -errno. */
+/* Whose things are looked at: the caller's own, or everybody's. */
+void clean_for(bool all_users);
+bool is_wanted(uid_t user);
+/* Call fn for each process of those users. 0 or -errno. */
 int each_process(void (*fn)(pid_t pid, void *data), void *data);
 pid_t parent_of(pid_t pid);		/* 0: it is gone */
 /* Does it run a tool of this suite, by the kernel's account and by what is in the program's file? */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* module.c - unloads the kernel module. */
 #include "clean/clean.h"
+#include "clean/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +24,8 @@ int clean_module(void)
 
 	if (access("/sys/module/mitosis", F_OK))
 		return 0;
-	if (clean_dry_run) {
-		clean_report(&o, NULL);
+	if (report_looks()) {
+		report_object(&o, NULL);
 		return 0;
 	}
 	while (syscall(SYS_delete_module, "mitosis", O_NONBLOCK)) {
@@ -43,9 +44,9 @@ int clean_module(void)
 			snprintf(why, sizeof(why), "%s", strerror(errno));
 		if (f)
 			fclose(f);
-		clean_report(&o, why);
+		report_object(&o, why);
 		return 0;
 	}
-	clean_report(&o, NULL);
+	report_object(&o, NULL);
 	return 0;
 }

@@ -7,6 +7,7 @@
  * should it end then, a signal goes nowhere.
  */
 #include "clean/clean.h"
+#include "clean/report.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -29,6 +30,48 @@
 #define GRACE_MS	5000	/* for what SIGTERM makes a program do */
 #define PATIENCE_MS	10000	/* for the kernel, after SIGKILL */
 
+static bool for_all_users;
+
+void clean_for(bool all_users)
+{
+	for_all_users = all_users;
+}
+
+bool is_wanted(uid_t user)
+{
+	return for_all_users || user == geteuid();
+}
+
+void clean_check_resources(void)
+{
+	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
+		return;
+	tool_error("processes", "cannot be looked at: %s", strerror(errno));
+	exit(STATUS_FAILED);
+}
+
+/*
+ * Whom a process belongs to, by its effective user id. The owner of its directory in /proc is root where
+ * the program may not be read or has had more rights: it would pass for one of root's.
+ */
+static bool user_of(pid_t pid, uid_t *user)
+{
+	char path[32], line[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (!f) {
+		clean_check_resources();
+		return false;
+	}
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "Uid: %*u %u", user) == 1;
+	fclose(f);
+	return found;
+}
+
 int each_process(void (*fn)(pid_t pid, void *data), void *data)
 {
 	DIR *d = opendir("/proc");
@@ -37,12 +80,11 @@ int each_process(void (*fn)(pid_t pid, void *data), void *data)
 	if (!d)
 		return -errno;
 	while ((e = readdir(d)) != NULL) {
-		struct stat st;
+		pid_t pid = isdigit((unsigned char)e->d_name[0]) ? (pid_t)atoi(e->d_name) : 0;
+		uid_t user;
 
-		if (!isdigit((unsigned char)e->d_name[0]) || fstatat(dirfd(d), e->d_name, &st, 0))
-			continue;
-		if (!geteuid() || st.st_uid == geteuid())
-			fn((pid_t)atoi(e->d_name), data);
+		if (pid && user_of(pid, &user) && is_wanted(user))
+			fn(pid, data);
 	}
 	closedir(d);
 	return 0;
@@ -121,8 +163,6 @@ bool runs_tool(pid_t pid, const char *tool)
 void processes_add(struct processes *p, pid_t pid, bool (*is_ours)(struct process *p))
 {
 	struct process *list = realloc(p->list, (p->count + 1) * sizeof(*list)), *new;
-	char path[32];
-	struct stat st;
 
 	if (!list) {
 		clean_check_resources();
@@ -135,13 +175,10 @@ void processes_add(struct processes *p, pid_t pid, bool (*is_ours)(struct proces
 		clean_check_resources();
 		return;
 	}
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	if (!stat(path, &st) && is_ours(new)) {
-		new->user = st.st_uid;
+	if (user_of(pid, &new->user) && is_ours(new))
 		p->count++;
-	} else {
+	else
 		close(new->fd);
-	}
 }
 
 void processes_free(struct processes *p)
@@ -191,9 +228,9 @@ size_t processes_end(const char *kind, const struct processes *p, const struct p
 	int *errors = calloc(p->count + 1, sizeof(*errors));
 	size_t ended = 0;
 
-	for (size_t i = 0; i < p->count && !clean_dry_run; i++)
+	for (size_t i = 0; i < p->count && !report_looks(); i++)
 		errors[i] = send_signal(&p->list[i], SIGTERM);
-	if (!clean_dry_run && (!wait_all(p, GRACE_MS) || !wait_all(below, 0))) {
+	if (!report_looks() && (!wait_all(p, GRACE_MS) || !wait_all(below, 0))) {
 		for (size_t i = 0; i < p->count; i++)
 			send_signal(&p->list[i], SIGKILL);
 		for (size_t i = 0; i < below->count; i++)
@@ -204,12 +241,12 @@ size_t processes_end(const char *kind, const struct processes *p, const struct p
 	for (size_t i = 0; i < p->count; i++) {
 		const struct object o = { kind, p->list[i].name, p->list[i].pid, p->list[i].user };
 
-		if (clean_dry_run || process_wait(&p->list[i], 0)) {
-			clean_report(&o, NULL);
+		if (report_looks() || process_wait(&p->list[i], 0)) {
+			report_object(&o, NULL);
 			ended++;
 			continue;
 		}
-		clean_report(&o, errors && errors[i] ? strerror(-errors[i]) : "it does not end, not even by SIGKILL");
+		report_object(&o, errors && errors[i] ? strerror(-errors[i]) : "it does not end, not even by SIGKILL");
 	}
 	free(errors);
 	return ended;

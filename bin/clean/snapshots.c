@@ -6,6 +6,7 @@
  * process that listens on the socket of a snapshot, by the kernel's account.
  */
 #include "clean/clean.h"
+#include "clean/report.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -83,24 +84,31 @@ static void release(const char *name)
 	char text[MITOSIS_REF_MAX] = "-";
 	struct mitosis_info info;
 	struct ucred who = { 0 };
-	int err = registry_ask(name, &who, &info);
-	struct object o = { "snapshot", err ? "(does not answer)" : show(&info, text), who.pid, who.uid };
+	struct object o = { .kind = "snapshot" };
 	struct processes shadow = { 0 };
+	int err = registry_ask(name, &who, NULL);
 
-	if (err == -ECONNREFUSED || (geteuid() && who.uid != geteuid()))
-		return;			/* it has ended since; another user's */
-	if (clean_dry_run) {
-		clean_report(&o, NULL);
+	/* It has ended since; or it is another user's, who shall not keep us waiting. */
+	if (err == -ECONNREFUSED || !is_wanted(who.uid))
+		return;
+	err = registry_ask(name, &who, &info);
+	if (err == -ECONNREFUSED)
+		return;
+	o.name = err ? "(does not answer)" : show(&info, text);
+	o.pid = who.pid;
+	o.user = who.uid;
+	if (report_looks()) {
+		report_object(&o, NULL);
 		return;
 	}
 	if (who.pid <= 0) {
-		clean_report(&o, "its process cannot be seen from here");
+		report_object(&o, "its process cannot be seen from here");
 		return;
 	}
 	processes_add(&shadow, who.pid, any);
 	if (err || mitosis_release(info.reference) || (shadow.count && !process_wait(&shadow.list[0], PATIENCE_MS)))
 		kill_shadow(name, who.pid);
-	clean_report(&o, !shadow.count || process_wait(&shadow.list[0], PATIENCE_MS) ? NULL :
+	report_object(&o, !shadow.count || process_wait(&shadow.list[0], PATIENCE_MS) ? NULL :
 		     "its process does not end, not even by SIGKILL");
 	processes_free(&shadow);
 }

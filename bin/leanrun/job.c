@@ -146,6 +146,10 @@ int job_enter(struct job *j, bool quiet, bool report)
 			strings_add(&j->argv, "--notify");
 			strings_add(&j->argv, "3");
 		}
+		if (j->addresses) {
+			strings_add(&j->argv, "--address");
+			strings_add(&j->argv, j->addresses);
+		}
 	}
 	for (char **c = j->command ? j->command : j->child || j->bare ? NULL : t->args.at; c && *c; c++)
 		strings_add(&j->argv, *c);

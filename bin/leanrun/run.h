@@ -12,6 +12,7 @@ struct job {
 	const char *name;
 	char **command;			/* NULL: that of the image */
 	const char *child;		/* reference of a snapshot, whose children are run */
+	char *addresses;		/* of its host, with commas between; NULL: mitosis-child knows */
 	struct lean_strings env;	/* given by the user: "NAME=VALUE" */
 	const char *directory;		/* NULL: that of the image, or / */
 	bool bare;			/* no command, not even that of the image: the container holds a function of ours */

@@ -5,16 +5,47 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "failures.h"
+#include "resolve.h"
 #include "tool.h"
+
+/* ---- What fails ---- */
+
+/*
+ * A server's name may stand for several addresses, and each is tried. If all fail one reason is told, the
+ * one that says most; of two that say as much, the later.
+ */
+static int failed(struct target *t, enum telling telling, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static int failed(struct target *t, enum telling telling, const char *format, ...)
+{
+	va_list ap;
+
+	if (telling < t->telling)
+		return -1;
+	t->telling = telling;
+	address_text(&t->to, t->failed_at);
+	va_start(ap, format);
+	vsnprintf(t->why, sizeof(t->why), format, ap);
+	va_end(ap);
+	return -1;
+}
+
+static void tell_failure(const struct target *t, int tried)
+{
+	if (tried > 1)
+		tool_error(t->server, "%s: %s (%d addresses tried)", t->failed_at, t->why, tried);
+	else
+		tool_error(t->server, "%s", t->why);
+}
 
 /* ---- Devices ---- */
 
@@ -63,7 +94,7 @@ static bool address_of_interface(unsigned int index, int family, struct sockaddr
 }
 
 /* The GID table says which network interfaces carry a device. */
-static int address_of_device(struct ibv_context *verbs, int family, struct sockaddr_storage *to)
+static int address_of_device(struct target *t, struct ibv_context *verbs, int family, struct sockaddr_storage *to)
 {
 	struct ibv_gid_entry *entries = calloc(256, sizeof(*entries));
 	ssize_t n = entries ? ibv_query_gid_table(verbs, entries, 256, 0) : -ENOMEM;
@@ -75,22 +106,19 @@ static int address_of_device(struct ibv_context *verbs, int family, struct socka
 	}
 	free(entries);
 	if (err)
-		tool_error(ibv_get_device_name(verbs->device), "its network interface has no %s address",
-			   family == AF_INET ? "IPv4" : "IPv6");
+		failed(t, NO_WAY, "the network interface of %s has no %s address", ibv_get_device_name(verbs->device),
+		       family == AF_INET ? "IPv4" : "IPv6");
 	return err;
 }
 
 /* ---- Addresses ---- */
 
-int address_resolve(const char *text, uint16_t port, bool passive, struct sockaddr_storage *to)
+/* "host", "host:port", "[address]:port": the host alone, and a port if there is one. */
+static int split(const char *text, char host[256], uint16_t *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0 }, *list;
-	char host[256], service[8];
 	const char *end = NULL;
-	int err;
 
-	snprintf(service, sizeof(service), "%u", port);
-	if (strlen(text) >= sizeof(host)) {
+	if (strlen(text) >= 256) {
 		tool_error(text, "too long for the name of a host");
 		return -1;
 	}
@@ -101,7 +129,7 @@ int address_resolve(const char *text, uint16_t port, bool passive, struct sockad
 			tool_error(text, "not of the form [ADDRESS]:PORT");
 			return -1;
 		}
-		snprintf(host, sizeof(host), "%.*s", (int)(end - text - 1), text + 1);
+		snprintf(host, 256, "%.*s", (int)(end - text - 1), text + 1);
 		end = end[1] ? end + 2 : NULL;
 	} else if (strchr(text, ':') && strchr(text, ':') == strrchr(text, ':')) {
 		end = strchr(text, ':') + 1;
@@ -114,16 +142,26 @@ int address_resolve(const char *text, uint16_t port, bool passive, struct sockad
 			tool_error(text, "'%s' is not a port", end);
 			return -1;
 		}
-		snprintf(service, sizeof(service), "%lu", number);
+		*port = (uint16_t)number;
 	}
-	err = getaddrinfo(*host ? host : NULL, service, &hints, &list);
-	if (err) {
-		tool_error(text, "%s", gai_strerror(err));
+	return 0;
+}
+
+static int addresses_of(const char *server, uint16_t port, struct sockaddr_storage list[RESOLVE_MAX])
+{
+	char host[256];
+
+	return split(server, host, &port) ? -1 : resolve_host(*host ? host : "localhost", port, list);
+}
+
+int address_to_listen(const char *text, uint16_t port, struct sockaddr_storage *to)
+{
+	struct sockaddr_storage list[RESOLVE_MAX];
+	char host[256];
+
+	if (split(text, host, &port) || resolve_host(*host ? host : "0.0.0.0", port, list) < 0)
 		return -1;
-	}
-	memset(to, 0, sizeof(*to));
-	memcpy(to, list->ai_addr, list->ai_addrlen);
-	freeaddrinfo(list);
+	*to = list[0];
 	return 0;
 }
 
@@ -170,16 +208,13 @@ static int await_event(struct target *t, enum rdma_cm_event_type wanted, uint64_
 {
 	struct cm_event event;
 
-	if (event_within(t->channel, limit_ns, &event)) {
-		tool_error(t->server, "%s", errno == ETIMEDOUT ? "no answer" : strerror(errno));
-		return -1;
-	}
+	if (event_within(t->channel, limit_ns, &event))
+		return failed(t, FAILED, "%s", errno == ETIMEDOUT ? "no answer" : strerror(errno));
 	if (event.type == wanted)
 		return 0;
-	t->refused = outcome_of_event(&event) == OUTCOME_REFUSED && clock_now_ns() < t->patience_ns;
-	if (!t->refused)
-		tool_error(t->server, "%s", cm_event_text(&event));
-	return -1;
+	if (outcome_of_event(&event) == OUTCOME_REFUSED)
+		return failed(t, REFUSED, "%s", cm_event_text(&event));
+	return failed(t, wanted == RDMA_CM_EVENT_ADDR_RESOLVED ? NO_WAY : FAILED, "%s", cm_event_text(&event));
 }
 
 static int take_device(struct target *t)
@@ -188,14 +223,10 @@ static int take_device(struct target *t)
 
 	t->verbs = t->control->verbs;
 	t->device = ibv_get_device_name(t->verbs->device);
-	if (t->wanted && strcmp(t->wanted, t->device)) {
-		tool_error(t->server, "is reached by %s and not by %s", t->device, t->wanted);
-		return -1;
-	}
-	if (ibv_query_device(t->verbs, &attr)) {
-		tool_error(t->device, "%s", strerror(errno));
-		return -1;
-	}
+	if (t->wanted && strcmp(t->wanted, t->device))
+		return failed(t, FAILED, "is reached by %s and not by %s", t->device, t->wanted);
+	if (ibv_query_device(t->verbs, &attr))
+		return failed(t, FAILED, "%s: %s", t->device, strerror(errno));
 	t->depth = attr.max_qp_init_rd_atom < 16 ? (unsigned int)attr.max_qp_init_rd_atom : 16;
 	t->pd = ibv_alloc_pd(t->verbs);
 	if (t->pd)
@@ -204,8 +235,7 @@ static int take_device(struct target *t)
 		t->mr = ibv_reg_mr(t->pd, t->message, sizeof(t->message), IBV_ACCESS_LOCAL_WRITE);
 	if (t->mr)
 		return 0;
-	tool_error(t->device, "%s", strerror(errno));
-	return -1;
+	return failed(t, FAILED, "%s: %s", t->device, strerror(errno));
 }
 
 static int control_connect(struct target *t, const uint8_t run[16], uint64_t timeout_ns)
@@ -220,25 +250,19 @@ static int control_connect(struct target *t, const uint8_t run[16], uint64_t tim
 
 	if (rdma_create_id(t->channel, &t->control, t, RDMA_PS_TCP) ||
 	    rdma_resolve_addr(t->control, t->has_from ? (struct sockaddr *)&t->from : NULL,
-			      (struct sockaddr *)&t->to, limit_ms)) {
-		tool_error(t->server, "%s", strerror(errno));
-		return -1;
-	}
+			      (struct sockaddr *)&t->to, limit_ms))
+		return failed(t, NO_WAY, "%s", strerror(errno));
 	if (await_event(t, RDMA_CM_EVENT_ADDR_RESOLVED, 2 * timeout_ns) || take_device(t))
 		return -1;
 	attr.send_cq = attr.recv_cq = t->cq;
-	if (rdma_resolve_route(t->control, limit_ms)) {
-		tool_error(t->server, "%s", strerror(errno));
-		return -1;
-	}
+	if (rdma_resolve_route(t->control, limit_ms))
+		return failed(t, FAILED, "%s", strerror(errno));
 	if (await_event(t, RDMA_CM_EVENT_ROUTE_RESOLVED, 2 * timeout_ns))
 		return -1;
 	hello_make(&hello, RCBENCH_CONTROL, run);
 	hello_param(t, &hello, &param);
-	if (rdma_create_qp(t->control, t->pd, &attr) || rdma_connect(t->control, &param)) {
-		tool_error(t->server, "%s", strerror(errno));
-		return -1;
-	}
+	if (rdma_create_qp(t->control, t->pd, &attr) || rdma_connect(t->control, &param))
+		return failed(t, FAILED, "%s", strerror(errno));
 	return await_event(t, RDMA_CM_EVENT_ESTABLISHED, timeout_ns);
 }
 
@@ -263,14 +287,14 @@ static void target_release(struct target *t)
 	t->channel = NULL;
 }
 
-static int target_try(struct target *t, const struct approach *how)
+static int target_try(struct target *t, struct ibv_context *from, const struct approach *how)
 {
-	t->refused = false;
-	t->channel = rdma_create_event_channel();
-	if (!t->channel) {
-		tool_error("event channel", "%s", strerror(errno));
+	t->has_from = from != NULL;
+	if (from && address_of_device(t, from, t->to.ss_family, &t->from))
 		return -1;
-	}
+	t->channel = rdma_create_event_channel();
+	if (!t->channel)
+		return failed(t, FAILED, "event channel: %s", strerror(errno));
 	if (!control_connect(t, how->run, how->timeout_ns))
 		return 0;
 	target_release(t);
@@ -279,24 +303,34 @@ static int target_try(struct target *t, const struct approach *how)
 
 int target_open(struct target *t, const char *server, const char *device, const struct approach *how)
 {
-	struct ibv_context *verbs;
+	uint64_t until = clock_now_ns() + how->wait_ns;
+	struct sockaddr_storage list[RESOLVE_MAX];
+	struct ibv_context *from = NULL;
+	int n;
 
-	*t = (struct target){ .server = server, .wanted = device,
-			      .patience_ns = how->wait_ns ? clock_now_ns() + how->wait_ns : 0 };
-	if (address_resolve(server, how->port, false, &t->to))
+	*t = (struct target){ .server = server, .wanted = device };
+	n = addresses_of(server, how->port, list);
+	if (n < 0)
 		return -1;
 	if (device) {
-		verbs = device_find(device);
-		if (!verbs || address_of_device(verbs, t->to.ss_family, &t->from))
+		from = device_find(device);
+		if (!from)
 			return -1;
-		t->has_from = true;
 	}
-	while (target_try(t, how)) {
-		if (!t->refused)
-			return -1;
+	for (;;) {
+		t->telling = 0;
+		for (int i = 0; i < n; i++) {
+			t->to = list[i];
+			if (!target_try(t, from, how))
+				return 0;
+		}
+		/* That nobody listens is no error yet. */
+		if (t->telling != REFUSED || clock_now_ns() >= until)
+			break;
 		poll(NULL, 0, 100);
 	}
-	return 0;
+	tell_failure(t, n);
+	return -1;
 }
 
 /* The server knows what it got only when this was acknowledged. */

@@ -13,6 +13,14 @@
 #include <rdma/rdma_cma.h>
 
 #include "protocol.h"
+#include "resolve.h"
+
+/* Why an address of a server cannot be had, by how much it says. */
+enum telling {
+	NO_WAY = 1,				/* no way there from this host */
+	FAILED,
+	REFUSED,				/* a host is there, and nobody listens */
+};
 
 struct target {
 	const char *server;			/* as the user wrote it */
@@ -22,8 +30,8 @@ struct target {
 	bool has_from;
 	struct ibv_context *verbs;
 	struct ibv_pd *pd;
-	uint64_t patience_ns;			/* until then, that nobody listens is no error yet */
-	bool refused;				/* nobody did */
+	enum telling telling;			/* of what failed: the most telling so far, or 0 */
+	char failed_at[ADDRESS_TEXT_MAX], why[160];
 	unsigned int depth;			/* READs under way on one connection, by the device */
 
 	struct rdma_event_channel *channel;
@@ -45,7 +53,7 @@ struct approach {
 	uint64_t timeout_ns, wait_ns;		/* of a step; until the server listens */
 };
 
-/* Resolve and connect; -1 after a message. */
+/* Resolve and connect, to the first address that answers; -1 after a message. */
 int target_open(struct target *t, const char *server, const char *device, const struct approach *how);
 /* Says goodbye, so that the server knows that this was not an accident. */
 void target_close(struct target *t, bool goodbye);
@@ -54,7 +62,7 @@ void target_close(struct target *t, bool goodbye);
 void hello_make(struct rcbench_hello *hello, enum rcbench_kind kind, const uint8_t run[16]);
 void hello_param(const struct target *t, const struct rcbench_hello *hello, struct rdma_conn_param *param);
 
-/* "host", "host:port", "[address]:port": a message and -1 if it cannot be resolved. */
-int address_resolve(const char *text, uint16_t port, bool passive, struct sockaddr_storage *to);
+/* "host", "host:port", "[address]:port", "": all. A message and -1 if it cannot be resolved. */
+int address_to_listen(const char *text, uint16_t port, struct sockaddr_storage *to);
 
 #endif

@@ -18,6 +18,7 @@ struct reference {
 	uint16_t port;
 	uint8_t uuid[16];
 	char address[272];		/* HOST:PORT: safe to show, the UUID is not */
+	const char *addresses;		/* those of HOST where the caller knows them (resolve_list()); else NULL */
 };
 
 /* 0 or -EINVAL. */

@@ -70,6 +70,11 @@ struct mitosis_resume_args {
 	 */
 	uint32_t notify_fd;
 	uint32_t reserved2;		/* must be 0 */
+	/*
+	 * "ADDRESS[,ADDRESS...]", numeric, at most 32: where the reference's host is, tried in this order. NULL:
+	 * those that its name stands for.
+	 */
+	const char *addresses;
 };
 #define MITOSIS_RESUME_ARGS_INIT { .size = sizeof(struct mitosis_resume_args) }
 

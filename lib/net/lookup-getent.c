@@ -8,10 +8,10 @@
 #include "api/log.h"
 #include "net/net.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -19,36 +19,38 @@
 
 extern char **environ;
 
-static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *to)
+/* One record of getent's answer per line, its address first; those of ahosts tell the type of socket. */
+static int read_addresses(FILE *in, uint16_t port, struct sockaddr_storage *to, int max)
 {
-	struct sockaddr_in *in = (void *)to;
-	struct sockaddr_in6 *in6 = (void *)to;
+	char line[512];
+	int n = 0;
 
-	memset(to, 0, sizeof(*to));
-	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		return 1;
+	while (fgets(line, sizeof(line), in)) {
+		char *space = strpbrk(line, " \t\n");
+		const char *address = line;
+		bool other;
+		socklen_t length;
+
+		other = space && (strstr(space, "DGRAM") || strstr(space, "RAW"));
+		if (space)
+			*space = '\0';
+		/* IPv4 as IPv6, on a host that has addresses of the latter alone. */
+		if (!strncmp(line, "::ffff:", 7) && strchr(line, '.'))
+			address += 7;
+		if (n < max && !other && !address_numeric(address, port, &to[n], &length))
+			n++;
 	}
-	if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		return 1;
-	}
-	return 0;
+	return n;
 }
 
-int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max)
+static int ask(const char *database, const char *host, uint16_t port, struct sockaddr_storage *to, int max)
 {
-	char *argv[] = { (char *)"getent", (char *)"ahosts", (char *)host, NULL };
+	char *argv[] = { (char *)"getent", (char *)database, (char *)host, NULL };
 	posix_spawn_file_actions_t actions;
-	char line[512];
 	int pipes[2], n = 0, status, err;
 	FILE *in;
 	pid_t pid;
 
-	if (*host == '-')
-		return -EINVAL;
 	if (pipe2(pipes, O_CLOEXEC))
 		return -errno;
 	posix_spawn_file_actions_init(&actions);
@@ -62,17 +64,29 @@ int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, in
 		return -err;
 	}
 	in = fdopen(pipes[0], "r");
-	while (in && fgets(line, sizeof(line), in)) {
-		char *space = strpbrk(line, " \t\n");
-
-		if (space)
-			*space = '\0';
-		if (n < max && (!space || strstr(space + 1, "STREAM")))
-			n += parse_address(line, port, &to[n]);
-	}
-	if (in)
+	if (in) {
+		n = read_addresses(in, port, to, max);
 		fclose(in);
-	waitpid(pid, &status, 0);
+	} else {
+		close(pipes[0]);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return n;
+}
+
+int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max)
+{
+	int n;
+
+	if (*host == '-') {
+		log_error("%s: not a host name", host);
+		return -EINVAL;
+	}
+	/* ahosts leaves out families that this host has no address of but the loopback one; hosts does not. */
+	n = ask("ahosts", host, port, to, max);
+	if (!n)
+		n = ask("hosts", host, port, to, max);
 	if (!n)
 		log_error("%s: host name not known", host);
 	return n ? n : -EHOSTUNREACH;

@@ -7,7 +7,10 @@
 #include "format/wire.h"
 #include "private/address.h"
 
-/* lookup.c, or lookup-getent.c in static programs: addresses of a host name; count or -errno. */
+/*
+ * lookup.c, or lookup-getent.c in static programs: what the resolver knows of a name. How many, or -errno
+ * after a message. Callers want resolve_host().
+ */
 int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
 
 /* How the bytes travel. */
@@ -15,7 +18,7 @@ struct transport {
 	const char *name;
 	/* Returns a listening descriptor, or -errno; address becomes HOST:PORT as peers shall use it. */
 	int (*listen)(const char *where, char address[256]);
-	/* A connected descriptor, or -errno, which is logged. */
+	/* A descriptor connected to the first address of the host that answers in time, or -errno, which is logged. */
 	int (*connect)(const struct reference *ref, unsigned int timeout_ms);
 };
 extern const struct transport transport_tcp;

@@ -2,6 +2,7 @@
 /* transport-tcp.c - transport "tcp": connections of the user engine. */
 #include "api/log.h"
 #include "net/net.h"
+#include "private/resolve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +14,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define PATIENCE_MS	2000u	/* with an address, where there are others: two packets may get lost */
 
 static char *append_number(char *to, unsigned int n)
 {
@@ -91,6 +95,7 @@ static int tcp_listen(const char *where, char address[256])
 	if (bind(fd, (struct sockaddr *)&a, length) || listen(fd, 128) ||
 	    getsockname(fd, (struct sockaddr *)&a, &length)) {
 		err = -errno;
+		log_error("%s: cannot listen: %s", where ? where : "127.0.0.1", strerrordesc_np(-err));
 		close(fd);
 		return err;
 	}
@@ -98,63 +103,105 @@ static int tcp_listen(const char *where, char address[256])
 	return fd;
 }
 
-static int connect_one(const struct sockaddr_storage *a, unsigned int timeout_ms)
+static uint64_t now_ms(void)
 {
-	socklen_t length = a->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	int fd = socket_above_streams(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1, err = 0;
-	socklen_t err_length = sizeof(err);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* 0 or -errno. */
+static int await_connection(int fd, uint64_t until_ms)
+{
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int n, err = 0;
+	socklen_t length = sizeof(err);
+
+	do {
+		uint64_t now = now_ms();
+
+		n = poll(&p, 1, now < until_ms ? (int)(until_ms - now) : 0);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n ? -errno : -ETIMEDOUT;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &length) ? -errno : -err;
+}
+
+static int connect_one(const struct sockaddr_storage *a, uint64_t until_ms)
+{
+	int fd = socket_above_streams(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int one = 1, err = 0;
 
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (const struct sockaddr *)a, length)) {
-		int n;
-
-		if (errno != EINPROGRESS) {
-			err = errno;
-			goto out;
-		}
-		do {
-			n = poll(&p, 1, (int)timeout_ms);
-		} while (n < 0 && errno == EINTR);
-		if (n == 0) {
-			err = ETIMEDOUT;
-			goto out;
-		}
-		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &err_length);
-		if (err)
-			goto out;
-	}
+	if (connect(fd, (const struct sockaddr *)a, address_length(a)))
+		err = errno == EINPROGRESS ? await_connection(fd, until_ms) : -errno;
 	/* Blocking from here on, with a limit on silence; the pager sets its own way. */
-	if (fcntl(fd, F_SETFL, 0) < 0)
-		err = errno;
-out:
-	if (err) {
-		close(fd);
-		return -err;
+	if (!err && fcntl(fd, F_SETFL, 0) < 0)
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* How much the error of one address says, where all have failed. */
+static int weight(int err)
+{
+	switch (-err) {
+	case EAFNOSUPPORT:
+	case EADDRNOTAVAIL:
+	case ENETUNREACH:
+		return 1;		/* nothing but that this host has no way there */
+	case ECONNREFUSED:
+		return 3;		/* a host is there, and nobody listens */
+	default:
+		return 2;
 	}
-	return fd;
+}
+
+/* When to leave an address for the next: the time that is left is shared, but a packet may get lost. */
+static uint64_t patience(uint64_t until_ms, int left)
+{
+	uint64_t now = now_ms(), rest = now < until_ms ? until_ms - now : 0, share = rest / (unsigned int)left;
+
+	if (share < PATIENCE_MS)
+		share = rest < PATIENCE_MS ? rest : PATIENCE_MS;
+	return now + share;
 }
 
 static int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
 {
-	struct sockaddr_storage list[8];
-	socklen_t length;
-	int n = 1, fd = -EHOSTUNREACH;
+	struct sockaddr_storage list[RESOLVE_MAX];
+	uint64_t until_ms;
+	char address[ADDRESS_TEXT_MAX], tried[32] = "";
+	int n, worst = 0, err = 0;
 
-	if (address_numeric(ref->host, ref->port, &list[0], &length))
-		n = lookup_host(ref->host, ref->port, list, ARRAY_SIZE(list));
+	n = ref->addresses ? resolve_list(ref->addresses, ref->port, list) : resolve_host(ref->host, ref->port, list);
 	if (n < 0)
 		return n;
+	/* What the resolver takes is no silence of the host. */
+	until_ms = now_ms() + timeout_ms;
 	for (int i = 0; i < n; i++) {
-		fd = connect_one(&list[i], timeout_ms);
+		int fd = connect_one(&list[i], patience(until_ms, n - i));
+
 		if (fd >= 0)
-			break;
+			return fd;
+		if (err && weight(fd) < weight(err))
+			continue;
+		err = fd;
+		worst = i;
 	}
-	if (fd < 0)
-		log_error("%s: cannot connect: %s", ref->address, strerror(-fd));
-	return fd;
+	address_text(&list[worst], address);
+	if (n > 1)
+		snprintf(tried, sizeof(tried), " (%d addresses tried)", n);
+	if (strcmp(address, ref->host))
+		log_error("%s: cannot connect: %s: %s%s", ref->address, address, strerror(-err), tried);
+	else
+		log_error("%s: cannot connect: %s%s", ref->address, strerror(-err), tried);
+	return err;
 }
 
 const struct transport transport_tcp = {

@@ -8,6 +8,7 @@
 #include "api/log.h"
 #include "net/net.h"
 #include "page/areas.h"
+#include "private/resolve.h"
 #include "restore/losses.h"
 #include "restore/resume.h"
 #include "state/files/files.h"
@@ -193,6 +194,7 @@ static int resume(const struct engine *engine, const struct reference *ref, cons
 EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *args)
 {
 	struct mitosis_resume_args a = MITOSIS_RESUME_ARGS_INIT;
+	struct sockaddr_storage list[RESOLVE_MAX];
 	const struct engine *engine;
 	struct reference ref;
 	int err;
@@ -227,6 +229,11 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
 		return err;
 	}
+	if (a.addresses && resolve_list(a.addresses, ref.port, list) < 0) {
+		log_error("%s: not a list of addresses: expected ADDRESS[,ADDRESS...], and no names", a.addresses);
+		return -EINVAL;
+	}
+	ref.addresses = a.addresses;
 	engine = a.engine ? engine_find(a.engine) : engine_of(&ref);
 	if (!engine)
 		return -ENOTSUP;

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# mitosis-clean: finds all that the tools left, removes it, says so, and finds nothing the second time; and
-# it leaves alone what is not theirs, whatever that is called.
+# mitosis-clean: finds all that the tools left, removes it when it is told to, says so, and finds nothing the
+# second time; and it leaves alone what is not theirs, whatever that is called, and what is other users'.
 #
-# Root's mitosis-clean removes everybody's: so this runs in namespaces of its own, where there is nobody else.
+# It removes all that is the caller's: so this runs in namespaces of its own, where there is nothing else.
 # shellcheck source-path=SCRIPTDIR/.. source=lib.sh
 . "$(dirname "$0")/../lib.sh"
 if [ -z "${MITOSIS_CLEAN_ALONE:-}" ]; then
@@ -37,7 +37,10 @@ cleaned() {
 records() { awk -F '\t' -v kind="$1" -v outcome="$2" '$1 == kind && $5 == outcome' out | wc -l; }
 # expect KIND OUTCOME N
 expect() { [ "$(records "$1" "$2")" = "$3" ] || fail "$(records "$1" "$2") instead of $3 $1 $2: $(cat out)"; }
-nothing() { [ "$(grep -vc '^#' out)" = 1 ] || fail "not nothing: $(cat out)"; }
+nothing() {
+	[ "$(grep -vc '^#' out)" = 1 ] || fail "not nothing: $(cat out)"
+	[ "$(<clean.err)" = "mitosis-clean: nothing is left" ] || fail "it says: $(cat clean.err)"
+}
 
 doing="nothing there"
 cleaned 0
@@ -45,6 +48,8 @@ nothing
 [ ! -e "$MITOSIS_LEAN_DIR" ] || fail "it made directories"
 cleaned 0 --json
 grep -q '^{"meta"' out || fail "no JSON: $(cat out)"
+cleaned 0 --yes
+nothing
 
 modes=("--mode eager")
 "$helper_tool" uffd && modes+=("--no-push --window 1")
@@ -72,7 +77,16 @@ for options in "${modes[@]}"; do
 	done
 	[ "$status" = 0 ] || fail "$limit descriptors are too few"
 	grep -q "${ref##*/}" out clean.err && fail "the key to a snapshot is printed"
-	cleaned 0
+	# There is nobody to ask; and --dry-run is that, whatever else is said.
+	cleaned 1
+	expect snapshot found 1
+	expect child found 1
+	[ "$(<clean.err)" = "mitosis-clean: nothing was removed: without a terminal to ask at, --yes is needed" ] ||
+		fail "it says: $(cat clean.err)"
+	cleaned 0 --dry-run --yes
+	expect snapshot found 1
+	alive "$shadow" && alive "$child" && alive "$real" || fail "it ended something without a yes"
+	cleaned 0 --yes
 	expect snapshot removed 1
 	expect child removed 1
 	gone "$shadow" && gone "$child" && gone "$real" || fail "it says so, but they run"
@@ -98,7 +112,7 @@ if [ -x "$python" ]; then
 	start_parent "$parent_tool" --on USR1 -- "$python" stubborn.py
 	start_child child --mode eager "$ref"
 	await_child "$child" '^running'
-	cleaned 0
+	cleaned 0 --yes
 	expect child removed 1
 	gone "$child" && gone "$real" || fail "it runs"
 	forget_parent
@@ -108,10 +122,100 @@ doing="a snapshot that does not answer"
 start_parent "$state_tool" slow
 find_shadow
 kill -STOP "$shadow"
-cleaned 0
+cleaned 0 --yes
 expect snapshot removed 1
 await 5000 gone "$shadow"
 end_parent
+
+doing="on a terminal"
+cat >terminal.py <<'END'
+import os, pty, sys
+answer = sys.argv[1].encode()
+pid, fd = pty.fork()
+if not pid:
+    os.execv(sys.argv[2], sys.argv[2:])
+said = b""
+while True:
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    said += data
+    if data and b"[y/N] " in said and answer is not None:
+        os.write(fd, answer)
+        answer = None
+sys.stdout.write(said.decode().replace("\r", ""))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+# answered STATUS ANSWER OPTION...: what is on the terminal in terminal.out
+answered() {
+	local wanted=$1
+	shift
+	status=0
+	timeout 60 "$python" terminal.py "$1" "$clean" "${@:2}" >terminal.out 2>terminal.err </dev/null || status=$?
+	[ "$status" = "$wanted" ] || fail "status $status instead of $wanted: $* $(cat terminal.out terminal.err)"
+}
+if [ -x "$python" ]; then
+	start_parent "$state_tool" slow
+	find_shadow
+	for no in $'\n' $'n\n' $'no\n' $'yeah\n' $'\004'; do
+		answered 1 "$no"
+		grep -q '^snapshot .*found' terminal.out || fail "it does not say what there is: $(cat terminal.out)"
+		grep -q '^mitosis-clean: nothing was removed$' terminal.out || fail "$(cat terminal.out)"
+		grep -q '^snapshot .*removed' terminal.out && fail "removed: $(cat terminal.out)"
+		alive "$shadow" || fail "it ended, answered '$no'"
+	done
+	answered 0 $'y\n'
+	grep -q '^snapshot .*found' terminal.out || fail "it does not say what there is: $(cat terminal.out)"
+	grep -q '^snapshot .*removed' terminal.out || fail "it does not say what it has removed: $(cat terminal.out)"
+	gone "$shadow" || fail "it says so, but it runs"
+	answered 0 ''
+	grep -q '^mitosis-clean: nothing is left$' terminal.out || fail "$(cat terminal.out)"
+	end_parent
+	start_parent "$state_tool" slow
+	find_shadow
+	answered 0 '' --yes
+	grep -q '[[]y/N[]]' terminal.out && fail "asked in spite of --yes: $(cat terminal.out)"
+	gone "$shadow" || fail "it runs"
+	end_parent
+fi
+
+doing="another user's"
+as_other=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+if "${as_other[@]}" "$helper_tool" fields >/dev/null 2>&1 && "${as_other[@]}" test -x "$child_tool"; then
+	start_parent "${as_other[@]}" "$state_tool" slow
+	find_shadow
+	start_child child --mode eager "$ref"
+	mine=$child
+	await_child "$mine" '^running'
+	background child.out child.err "${as_other[@]}" "$child_tool" --mode eager "$ref"
+	child=$!
+	pids+=("$child")
+	await_child "$child" '^running'
+	cleaned 0 --dry-run
+	expect snapshot found 0
+	expect child found 1
+	cleaned 0 --yes
+	expect child removed 1
+	expect snapshot removed 0
+	gone "$mine" && alive "$shadow" && alive "$child" || fail "not root's alone: $(cat out)"
+	cleaned 0
+	nothing
+	status=0
+	"${as_other[@]}" "$clean" --all-users >out 2>clean.err </dev/null || status=$?
+	[ "$status" = 2 ] || fail "--all-users is root's: $(cat out clean.err)"
+	grep -q '^mitosis-clean: --all-users: takes root$' clean.err || fail "$(cat clean.err)"
+	cleaned 1 --all-users
+	alive "$shadow" && alive "$child" || fail "ended without a yes"
+	cleaned 0 --all-users --yes
+	expect child removed 1
+	expect snapshot removed 1
+	[ "$(awk -F '\t' '$1 == "snapshot" { print $4 }' out)" = 65534 ] || fail "another user: $(cat out)"
+	gone "$shadow" && gone "$child" || fail "they run"
+	end_parent
+else
+	echo "no other user here, or he may not run this build" >&2
+fi
 
 doing="namesakes"
 # A program of this name that is not ours; one of ours that is somebody's program; our name as an argument only.
@@ -126,7 +230,7 @@ renamed=$!
 pids+=("$!")
 ours=$!
 await 5000 test -s ours.out
-cleaned 0
+cleaned 0 --yes
 nothing
 for each in $namesake $renamed $ours; do
 	alive "$each" || fail "it ended process $each"
@@ -135,7 +239,7 @@ done
 
 doing="what it runs in"
 cat >inside.sh <<END
-"$clean" >"$work_dir/out" 2>"$work_dir/clean.err"
+"$clean" --yes >"$work_dir/out" 2>"$work_dir/clean.err"
 echo \$? >"$work_dir/inside"
 END
 cat >inside.py <<'END'
@@ -174,7 +278,10 @@ if "$prep" create one --rootfs closure:/bin/sleep 2>prep.err; then
 	expect container found 1
 	expect template found 2
 	expect leftover found 2
-	cleaned 0
+	cleaned 1
+	alive "$runner" && alive "$keeper" || fail "they ended without a yes"
+	[ -e "$MITOSIS_LEAN_DIR/lib/three" ] || fail "the leftover is gone without a yes"
+	cleaned 0 --yes
 	expect container removed 1
 	expect template removed 2
 	expect leftover removed 2
@@ -189,7 +296,7 @@ fi
 
 doing="the module"
 if [ ! -e /sys/module/mitosis ]; then
-	cleaned 0 --module
+	cleaned 0 --yes --module
 	nothing
 fi
 

@@ -46,11 +46,11 @@ for ((i = 0; i < 600; i++)); do [ -s orphan.pid ] && break; sleep 0.1; done
 orphan=$(cat orphan.pid)
 [ "$(cat /sys/module/mitosis/refcnt)" -gt 0 ] || { echo "nothing uses the module" >&2; exit 1; }
 mitosis-clean --dry-run --module
-mitosis-clean --module
+mitosis-clean --yes --module
 if [ -e "/proc/$orphan" ]; then echo "the copy runs" >&2; exit 1; fi
 if [ -e /sys/module/mitosis ]; then echo "the module is there" >&2; exit 1; fi
 echo again
-mitosis-clean --module
+mitosis-clean --yes --module
 END
 expect 0 lab exec --timeout 300 node1 -- bash "$work_dir/inside.sh"
 lines() { grep -c "^$1	.*	$2	" out; }

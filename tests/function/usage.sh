@@ -29,6 +29,10 @@ refuse 2 'contradicts --mode eager' helloworld --replay --mode eager
 refuse 2 '--serve: makes a parent' helloworld --serve --phase cold
 refuse 2 '--answer: measures nothing' helloworld --answer --serve
 refuse 2 '--listen: only with --serve' helloworld --listen 127.0.0.1
+for wrong in localhost 127.0.0.1:x 127.0.0.1:65536 '[::1' 127.0.0.1] 1.2.3.4.5; do
+	refuse 2 '--listen: .*: expected ADDRESS, ADDRESS:PORT or \[IPV6\]:PORT, and no name$' helloworld --serve --listen "$wrong"
+done
+refuse 1 '--listen: 203.0.113.9: this host has no such address' helloworld --serve --listen 203.0.113.9
 refuse 2 'odd: not a reference' helloworld --from odd
 refuse 2 'neither phase child' helloworld --phase cold --from mitosis://127.0.0.1:1/x
 [ -c /dev/mitosis ] || refuse 77 'engine kernel' helloworld --engine kernel

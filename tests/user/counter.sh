@@ -89,6 +89,18 @@ for wrong in "--listen foo" "--listen 127.0.0.1:99999" "--engine nosuch" "--life
 	expect 2 "$parent_tool" $wrong
 	[ ! -s out ] || fail "$wrong: it counts: $(cat out)"
 done
+# Of the range for documentation, which no host has; and a port where somebody listens.
+start_parent "$parent_tool" --interval 10ms
+for wrong in "203.0.113.9: this host has no such address" "203.0.113.9:7000: this host has no such address" \
+	"127.0.0.1:$port: Address already in use"; do
+	expect 1 "$parent_tool" --interval 10ms --count 5 --listen "${wrong%: *}"
+	[ ! -s out ] || fail "${wrong%: *}: it counts: $(cat out)"
+	said err "^mitosis-parent: --listen: $wrong\$"
+	expect 125 "$parent_tool" --listen "${wrong%: *}" --on USR1 -- echo run
+	[ ! -s out ] || fail "${wrong%: *}: it runs the command: $(cat out)"
+	said err "^mitosis-parent: --listen: $wrong\$"
+done
+forget_parent
 if ! [ -e /dev/mitosis ]; then
 	expect 77 "$parent_tool" --engine kernel
 	[ ! -s out ] && said err '/dev/mitosis' || fail "engine kernel: $(cat out err)"

@@ -234,4 +234,14 @@ for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume 
 	tool $wrong </dev/null || status=$?
 	[ "$status" = 2 ] || fail "$wrong: status $status, not 2"
 done
+
+doing="an address that no host has"
+for wrong in resume exectime "resume --serve" "exectime --serve"; do
+	status=0
+	# shellcheck disable=SC2086
+	tool $wrong --wss 1M --count 1 --listen 203.0.113.9 </dev/null || status=$?
+	[ "$status" = 1 ] || fail "$wrong: status $status, not 1"
+	[ ! -s out ] || fail "$wrong: it measures: $(cat out)"
+	said err '--listen: 203.0.113.9: this host has no such address$'
+done
 exit 0

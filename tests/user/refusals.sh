@@ -30,8 +30,7 @@ refused "the parent's address space ends at 0x100000000000000, this host's at 0x
 	user_end=0x100000000000000
 refused "this kernel's vDSO differs from the parent's: both need the same kernel build" vdso_hash=1
 refused "malformed descriptor: its vDSO is malformed" vdso_image_length=0x7fffffff
-refused "malformed descriptor: its entry point is not executable" resume_entry=0x10000
-refused "malformed descriptor: an address is out of range" resume_entry=0
+refused "malformed descriptor: an address is out of range" child_state=8
 refused "malformed descriptor: wrong number of hot pages" hot_pages=1
 refused "malformed descriptor: extents and areas do not agree" pages=7
 refused "malformed descriptor: a table does not fit" vmas=0xffffffff

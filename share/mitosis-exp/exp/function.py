@@ -10,11 +10,14 @@ be the parent's.
 
 import argparse
 import ast
+import errno
 import importlib.util
 import json
 import marshal
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -668,6 +671,8 @@ def check(args, function):
                       "--container", USAGE)
     if args.listen and not args.serve:
         raise Problem("--listen: only with --serve", USAGE)
+    if args.listen:
+        check_listen(args.listen)
     if args.reference and not {"child", "replay"} & set(phases):
         raise Problem("--from: neither phase child nor replay is asked for", USAGE)
     if "replay" in phases and args.mode == "eager":
@@ -677,6 +682,30 @@ def check(args, function):
     if "replay" in phases and args.container and function.is_workflow:
         raise Problem("--replay: not for a workflow in containers", USAGE)
     return phases, engines
+
+
+def check_listen(where):
+    """Before the function is loaded, which takes its time: can the parent serve children there?"""
+    import ipaddress
+
+    match = re.fullmatch(r"\[([^]]*)\](?::(\d+))?|([^:]*)(?::(\d+))?|(.*)", where)
+    host, port = match[1] or match[3] or match[5] or "", int(match[2] or match[4] or 0)
+    try:
+        address = ipaddress.ip_address(host)
+        if port > 65535:
+            raise ValueError
+    except ValueError:
+        raise Problem(f"--listen: {where}: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, and no "
+                      "name", USAGE) from None
+    try:
+        with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+            sock.listen(1)
+    except OSError as error:
+        raise Problem(f"--listen: {where}: " + (
+            "this host has no such address" if error.errno == errno.EADDRNOTAVAIL else
+            os.strerror(error.errno))) from None
 
 
 def become_answerer(args, context, function):
