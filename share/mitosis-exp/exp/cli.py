@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 
+import commandline
 import files
 import importer
 import launchers
 import records
 import streams
 import words
+from commandline import out
 from problem import USAGE, Interrupted, Problem, reason
 
 TOOL = "mitosis-exp"
@@ -24,16 +26,8 @@ def say(text):
     sys.stderr.flush()
 
 
-class Parser(argparse.ArgumentParser):
-    """Errors and output in the way of all tools here."""
-
+class Parser(commandline.Parser):
     tool = TOOL
-
-    def error(self, message):
-        raise Problem(f"{message}\nTry '{self.tool} --help' for more information.", USAGE)
-
-    def _print_message(self, message, file=None):
-        out(message)
 
 
 class Verb(Parser):
@@ -53,18 +47,6 @@ class Verb(Parser):
             self.mixing = False
         # A word behind an option that does not exist may have been taken for its value.
         return found, [word for word in rest if word.startswith("-")] or rest
-
-
-def out(text):
-    """To standard output; a full disk is an error, a reader that went away is not."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Problem(f"write error: {reason(error)}") from error
 
 
 def count(option):
@@ -244,7 +226,7 @@ def main(argv, version, here, share):
         say(problem)
         return problem.status
     except Interrupted as interrupted:
-        say(f"ended by {signal.Signals(interrupted.number).name}")
+        say(f"ended by {interrupted}")
         return 128 + interrupted.number
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -13,6 +13,7 @@ import tomllib
 import types
 
 import words
+from commandline import duration
 from problem import Problem, reason
 
 GAP = 1.0           # between the passes of the second dialect, which names nothing to wait for
@@ -50,7 +51,7 @@ class Ready:
         self.file = table.get("file")
         self.line = table.get("line")
         self.set = table.get("set")
-        self.timeout = words.duration(table.get("timeout", "180s"), f"{where}: ready.timeout")
+        self.timeout = duration(table.get("timeout", "180s"), f"{where}: ready.timeout")
         if sum(each is not None for each in (self.port, self.file, self.line)) != 1:
             raise Problem(f"{where}: ready: name one of port, file and line")
         if self.set is not None and self.line is None:
@@ -87,7 +88,7 @@ class Pass:
         self.local = table.get("local", False)
         self.background = table.get("background", False)
         self.take = str(table.get("take", ""))
-        self.timeout = words.duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
+        self.timeout = duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
         self.ready = None
         if "ready" in table:
             check(table["ready"], READY_KEYS, f"{self.where}: ready")

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import cli
+import commandline
 import records
 import session
 import streams
@@ -64,7 +65,7 @@ def say(text):
     sys.stderr.flush()
 
 
-class Parser(cli.Parser):
+class Parser(commandline.Parser):
     tool = TOOL
 
 
@@ -183,13 +184,13 @@ def list_functions(share, as_json):
     found = [find(name, share) for name in names(share)]
     if as_json:
         for each in found:
-            cli.out(json.dumps({"name": each.name, "title": each.about, "needs": each.needs,
+            commandline.out(json.dumps({"name": each.name, "title": each.about, "needs": each.needs,
                                 "missing": each.missing(), "file": each.path}) + "\n")
         return 0
     width = max(len(each.name) for each in found)
     for each in found:
         missing = each.missing()
-        cli.out(f"{each.name:{width}}  {each.about}"
+        commandline.out(f"{each.name:{width}}  {each.about}"
                 + (f" (missing: {', '.join(each.needs[name] for name in missing)})" if missing
                    else "") + "\n")
     return 0
@@ -596,7 +597,7 @@ class Measurement:
         worker = self.parent()
         for self.engine in engines:
             self.ask(worker, "check", self.engine)
-            cli.out(self.prepare(worker)["reference"] + "\n")
+            commandline.out(self.prepare(worker)["reference"] + "\n")
         worker.get()                # until it dies
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import cli
+import commandline
 import figure
 import records
 import streams
@@ -32,7 +33,7 @@ def say(text):
     sys.stderr.flush()
 
 
-class Parser(cli.Parser):
+class Parser(commandline.Parser):
     tool = TOOL
 
 
@@ -451,7 +452,7 @@ def write(picture, path):
 def work(args, context):
     if "list" in args.published:
         for name in published_names(context):
-            cli.out(f"{name}\t{published_conditions(name, context)}\n")
+            commandline.out(f"{name}\t{published_conditions(name, context)}\n")
         return 0
     kind = choose_format(args)
     width, height = parse_size(args.size, kind)
@@ -459,7 +460,7 @@ def work(args, context):
     if args.size is None and kind != "term":
         height = figure.height_for(made, width, height)
     if args.script:
-        cli.out(figure.script(made, kind, width, height))
+        commandline.out(figure.script(made, kind, width, height))
         return 0
     write(figure.draw(made, kind, width, height), args.output)
     return 0

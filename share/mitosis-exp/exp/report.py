@@ -14,7 +14,8 @@ import plot
 import records
 import results
 import sums
-from cli import out, say
+from cli import say
+from commandline import out
 from problem import Problem, Skip
 
 ELSEWHERE = 12      # published values that belong to none of the rows

@@ -19,7 +19,8 @@ import launchers
 import records
 import results
 import words
-from cli import out, say
+from cli import say
+from commandline import out
 from problem import FAILED, MISSING, USAGE, Interrupted, Problem, Skip, reason
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

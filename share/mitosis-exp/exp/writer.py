@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-import cli
+import commandline
 import engine
 import figure
 import records
@@ -76,7 +76,7 @@ class Writer:
             line = "\t".join(records.ABSENT if cell is None else records.escape(cell)
                              for cell in cells)
             text += ("\\" if line.startswith("#") else "") + line + "\n"
-        cli.out(text)
+        commandline.out(text)
 
     @staticmethod
     def shown(column, cell):

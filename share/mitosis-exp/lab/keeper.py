@@ -21,7 +21,7 @@ import host
 import initramfs
 import network
 import wire
-from problem import FAILED, Problem, reason
+from problem import OWN_FAILURE, Problem, reason
 
 TAIL = 25                       # lines of the console of a node that does not boot
 DAY = 86400                     # seconds; poll(2) waits for weeks at most
@@ -159,7 +159,7 @@ class Keeper:
         for each in [client] if client else self.clients:
             self.send(each, wire.message(wire.NEWS, **news))
 
-    def fail(self, text, status=FAILED, tail=""):
+    def fail(self, text, status=OWN_FAILURE, tail=""):
         """The lab cannot come up, or cannot go on."""
         self.tell(event="failed", text=text, status=status, tail=tail)
         self.flush_clients()

@@ -6,9 +6,11 @@ import sys
 
 
 def keep():
-    """Were a descriptor left closed, the next file to be opened would take its place, and Python has
-    no stream for it. What is opened instead fails as a closed one does, but standard error: there is
-    nobody to tell."""
+    """Give each closed standard stream a descriptor that fails as a closed one does.
+
+    Otherwise the next file to be opened would get its number and be taken for it, and Python has no
+    stream for it. Only standard error swallows what is written: there is nobody to tell.
+    """
     for fd, name, way in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY),
                           (2, "stderr", os.O_WRONLY)):
         try:
