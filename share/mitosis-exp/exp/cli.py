@@ -16,14 +16,10 @@ import records
 import streams
 import words
 from commandline import out
+from context import Context
 from problem import USAGE, Interrupted, Problem, reason
 
 TOOL = "mitosis-exp"
-
-
-def say(text):
-    sys.stderr.write(f"{TOOL}: {text}\n")
-    sys.stderr.flush()
 
 
 class Parser(commandline.Parser):
@@ -168,7 +164,7 @@ def do_import(args, context):
         raise Problem("no result line of the published programs in the input")
     union = records.Union()
     union.add(stream, {})
-    out(union.text({"tool": TOOL, "version": context.version, "host": socket.gethostname(),
+    out(union.text({"tool": context.tool, "version": context.version, "host": socket.gethostname(),
                     "kernel": os.uname().release, "engine": "-",
                     "args": records.quoted(["import", *args.files])}))
     return 0
@@ -201,32 +197,20 @@ def joined(argv):
     return made
 
 
-class Context:
-    """What the tool knows of itself."""
-
-    def __init__(self, version, here, share):
-        self.version = version
-        self.tools = here
-        self.share = share
-        # Absolute: a run may be continued in another directory.
-        self.experiments = os.path.abspath(os.environ.get("MITOSIS_EXPERIMENTS")
-                                           or os.path.join(share, "experiments"))
-        self.published = os.path.join(share, "published")
-
-
 def main(argv, version, here, share):
     streams.keep()
+    context = Context(TOOL, version, here, share)
     try:
         parser = build_parser(version)
         args = parser.parse_args(joined(argv))
         if args.verb is None:
             parser.error("no VERB given")
-        return VERBS[args.verb](args, Context(version, here, share))
+        return VERBS[args.verb](args, context)
     except Problem as problem:
-        say(problem)
+        context.say(problem)
         return problem.status
     except Interrupted as interrupted:
-        say(f"ended by {interrupted}")
+        context.say(f"ended by {interrupted}")
         return 128 + interrupted.number
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -344,6 +344,11 @@ class Lab(Launcher):
 ALL = {each.name: each for each in (Local, Lab, Ssh, Pdsh, Slurm)}
 
 
+def chosen(args):
+    """The one that the command line asks for."""
+    return ALL[args.launcher or ("lab" if args.lab else "local")]
+
+
 def is_here(host):
     """Whether a name means the host that we are on."""
     name = socket.gethostname().lower()

@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 
-import cli
 import commandline
 import figure
 import records
 import streams
 import sums
+from context import Context
 from problem import FAILED, USAGE, Problem, reason
 
 TOOL = "mitosis-plot"
@@ -26,11 +26,6 @@ ACROSS = ("wss", "size", "touch", "threads", "parallel", "outstanding", "machine
           "window")
 FILES_SHOWN = 4     # in a message
 CHARTED = {"svg": "svg", "png": "png", "txt": "term"}
-
-
-def say(text):
-    sys.stderr.write(f"{TOOL}: {text}\n")
-    sys.stderr.flush()
 
 
 class Parser(commandline.Parser):
@@ -362,7 +357,10 @@ def build(args, context, text, what):
     numeric = chosen.numeric()
     series = make_series(chosen, not args.by, args.error, numeric)
     for name in args.published:
-        series += clip(published(name, args, chosen, numeric, context), series, numeric, name)
+        references = clip(published(name, args, chosen, numeric, context), series, numeric)
+        if not references:
+            context.say(f"{name}: nothing was published for what was measured here")
+        series += references
     measured = ", ".join(figure.column_name(name) for name in chosen.ys)
     across = figure.Axis(chosen.x, args.scale_x)
     if chosen.x == "column":
@@ -380,16 +378,13 @@ def build(args, context, text, what):
     return figure.Figure(title, beneath, across, up, series, numeric)
 
 
-def clip(references, series, numeric, name):
+def clip(references, series, numeric):
     """A reference is there for comparison: only where something was measured."""
     places = [point[0] for each in series for point in each.points]
     for each in references:
         each.points = [point for point in each.points if
                        (min(places) <= point[0] <= max(places) if numeric else point[0] in places)]
-    kept = [each for each in references if each.points]
-    if not kept:
-        say(f"{name}: nothing was published for what was measured here")
-    return kept
+    return [each for each in references if each.points]
 
 
 def subtitle(chosen, args, reference):
@@ -468,10 +463,11 @@ def work(args, context):
 
 def main(argv, version, here, share):
     streams.keep()
+    context = Context(TOOL, version, here, share)
     try:
-        return work(build_parser(version).parse_args(argv), cli.Context(version, here, share))
+        return work(build_parser(version).parse_args(argv), context)
     except Problem as problem:
-        say(problem)
+        context.say(problem)
         return problem.status
     except KeyboardInterrupt:
         return 130

@@ -14,7 +14,6 @@ import plot
 import records
 import results
 import sums
-from cli import say
 from commandline import out
 from problem import Problem, Skip
 
@@ -432,10 +431,10 @@ def experiment(directory, state, own_hosts, context):
             page += picture(samples, state, context)
         except Skip as skip:
             page += f"<p class=note>No figure: {text(skip)}</p>\n"
-            say(f"{name}: no figure: {skip}")
+            context.say(f"{name}: no figure: {skip}")
         except Problem as problem:
             page += f"<p class=note>No figure: {text(problem)}</p>\n"
-            say(f"{name}: no figure: {problem}")
+            context.say(f"{name}: no figure: {problem}")
         page += "</div>\n" + measured(samples, state, context)
         page += attached(path, f"{name}.tsv")
     else:
