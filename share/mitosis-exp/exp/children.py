@@ -40,7 +40,7 @@ class Children:
         return [self.tool("mitosis-child"), *given, reference]
 
     def engine_option(self):
-        """Where the user has named an engine for a snapshot that is there already."""
+        """For a snapshot of somebody else's, if the user has named the engine."""
         return ["--engine", self.engine] if self.args.reference and self.args.engine else []
 
     def tool(self, name):
@@ -73,9 +73,9 @@ class Children:
         if quiet:
             options.append("--quiet")
         if replay and not self.args.no_push:
-            options.append("--no-push")     # what else there is would only be in the way
+            options.append("--no-push")     # nothing but the working set is to be fetched ahead
         if replay and self.args.container:
-            # The file lies on the host: an open descriptor finds it in the container, too.
+            # A container does not see the host's file, but an open descriptor of it.
             stdin = self.working_set
             options += ["--replay", "/proc/self/fd/0"]
         elif replay:
@@ -93,7 +93,10 @@ class Children:
         return rows
 
     def record_working_set(self, reference):
-        """By a first child, on this host itself. The file has no name when it is there."""
+        """Have a first child, on this host and in no container, record what it touches.
+
+        The file is kept open, and has no name any more.
+        """
         with tempfile.TemporaryDirectory(prefix="mitosis-function.") as directory:
             path = os.path.join(directory, "working-set")
             argv = [self.tool("mitosis-child"), "--mode", "demand", "--record", path,

@@ -27,8 +27,8 @@ class Parser(commandline.Parser):
 
 
 class Verb(Parser):
-    """A verb's options and words come in any order. argparse can do that for a parser by itself, and
-    not for one of add_subparsers(), which calls this."""
+    """A verb's options and words come in any order. argparse can do that for a parser by itself,
+    but not for one of add_subparsers(), which calls this."""
 
     mixing = False
 
@@ -186,7 +186,7 @@ VERBS = {"run": do_run, "list": do_list, "import": do_import, "report": do_repor
 
 
 def joined(argv):
-    """--lab-option --kernel=6.12 as one word: argparse takes what begins with a dash for no value."""
+    """--lab-option --kernel=6.12 as one word: to argparse, what begins with a dash is no value."""
     words_left = iter(argv)
     made = []
     for word in words_left:

@@ -118,7 +118,7 @@ class Measurement:
         return [phase for phase in self.phases if phase in ("child", "replay")]
 
     def check_demand(self):
-        """Where children cannot fetch on demand, what would only be done so is not begun."""
+        """What needs memory on demand is refused at once where this host cannot do that."""
         if "replay" in self.phases:
             what = "phase replay"
         elif self.args.mode == "demand" and "child" in self.phases:
@@ -137,7 +137,8 @@ class Measurement:
                           "userfaultfd is not available (mitosis-check says what to do)", MISSING)
 
     def measure(self, engine, phases):
-        """All phases with one engine: those that are compared take turns."""
+        """All phases with one engine. Those that are compared take turns, so that what changes on
+        the host meanwhile changes them alike."""
         self.engine = self.children.engine = self.samples.engine = engine
         self.phases = phases
         self.samples.done = 0

@@ -55,7 +55,8 @@ class Samples:
         self.done += 1
 
     def record_branches(self, iteration, phase, rows):
-        """A plain function has one; those of a workflow are over when the last one is."""
+        """A plain function has one row. A workflow has one for each branch, and one for all of them
+        together, which took as long as the slowest."""
         if not self.function.is_workflow:
             self.record_whole(iteration, phase, **rows[0])
             return

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The small languages of the command line and of the files: sizes, host lists, placeholders, assignments."""
+"""The small languages of the command line and of experiment files: sizes, lists of hosts,
+placeholders, assignments."""
 
 import re
 
@@ -8,8 +9,8 @@ from problem import USAGE, Problem
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-HOSTS_MAX = 65536   # of a range
-DEPTH = 16          # placeholders within placeholders
+HOSTS_MAX = 65536   # hosts in one range
+DEPTH = 16          # how deep placeholders may be nested
 
 
 def size(text):
@@ -21,7 +22,7 @@ def size(text):
 
 
 def _split(text):
-    """At commas, but not at those within brackets."""
+    """Split TEXT at commas, but not at those within brackets."""
     return re.split(r",(?![^\[]*\])", text)
 
 

@@ -206,7 +206,7 @@ def do_down(args, _):
                 say(f"{name}: {node}: {number} complaint{'s'[:number > 1]} of its kernel")
                 worst = OWN_FAILURE
         connection.call("down")
-        # the lab is gone when its keeper's end of this is
+        # the keeper closes its end when the lab is gone
         connection.sock.settimeout(30)
         try:
             while connection.sock.recv(65536):

@@ -106,7 +106,7 @@ class Lab:
     def __init__(self, spec, verbose):
         self.verbose = verbose
         listener = labs.listen(spec.name)
-        # Until commands run, every signal means: out of here.
+        # Until commands run, every signal ends the tool.
         for number in runner.FATAL:
             signal.signal(number, interrupted)
         sock, self.pid = keeper.launch(spec, listener)
