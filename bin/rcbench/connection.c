@@ -45,7 +45,7 @@ static void connection_end(struct connection *c)
 	c->next = d->idle;
 	d->idle = c;
 	d->under_way--;
-	/* What is kept serves something else, which is counted. */
+	/* One that is kept is not itself what is measured: only its failure counts. */
 	if (!d->keep || c->sample.outcome != OUTCOME_OK)
 		worker_count(w, c->sample.outcome);
 }
@@ -119,7 +119,7 @@ static enum outcome outcome_of_completion(const struct ibv_wc *wc)
 	}
 }
 
-/* One that is alone on its completion queue: spins, as a latency is measured. */
+/* The connection has the completion queue to itself. Spins, since a latency is measured. */
 int connection_exchange(struct connection *c, uint64_t seed, enum outcome *outcome)
 {
 	uint64_t end = clock_now_ns() + c->driver->worker->point->timeout_ns;
@@ -135,7 +135,7 @@ int connection_exchange(struct connection *c, uint64_t seed, enum outcome *outco
 
 		if (n < 0)
 			return -1;
-		/* What is left of a connection that has failed. */
+		/* A completion of an earlier connection, which has failed. */
 		if (n && wc.qp_num != c->id->qp->qp_num)
 			continue;
 		if (n && wc.status != IBV_WC_SUCCESS) {
@@ -204,7 +204,7 @@ static void connection_established(struct connection *c, const struct cm_event *
 		return;
 	}
 	step_end(c, STEP_VERIFY);
-	/* A pool's next message will be answered, too. */
+	/* A pool sends further messages over it: ready for the next answer. */
 	if (d->keep && connection_expect(c))
 		connection_drop(c, OUTCOME_ERROR);
 	else
@@ -289,7 +289,7 @@ void connection_event(const struct cm_event *event)
 			c->sample.outcome = outcome;
 		connection_end(c);
 	} else if (c->state == CONNECTION_READY && outcome != OUTCOME_OK) {
-		/* Somebody may be using it. */
+		/* It may be in use just now: whoever takes it next finds it dead, and drops it. */
 		c->sample.outcome = outcome;
 		atomic_store_explicit(&c->dead, true, memory_order_release);
 	} else if (outcome != OUTCOME_OK) {
@@ -315,13 +315,16 @@ void driver_poll(struct driver *d)
 	if (ibv_get_cq_event(d->completions, &cq, &context))
 		return;
 	ibv_ack_cq_events(cq, 1);
-	/* What comes between the last look and this would be announced by nothing else. */
+	/* Armed before the queue is emptied: what completes after the last poll is announced. */
 	ibv_req_notify_cq(d->cq, 0);
 	while ((n = ibv_poll_cq(d->cq, 16, wc)) > 0) {
 		for (int i = 0; i < n; i++) {
 			struct connection *c = &d->connections[wc[i].wr_id];
 
-			/* The slot may be another connection's by now: that has not sent yet, or is asked again. */
+			/*
+			 * The completion may belong to an earlier connection in the same slot. The present one either
+			 * has sent nothing yet, which its state tells, or has another queue pair.
+			 */
 			if (c->state != CONNECTION_VERIFY)
 				continue;
 			if (wc[i].status != IBV_WC_SUCCESS) {

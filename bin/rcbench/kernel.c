@@ -20,7 +20,7 @@
 
 _Static_assert((int)STEPS == (int)MITOSIS_BENCH_STEPS, "the steps are the same");
 
-/* Of one call, which fills its pool anew. */
+/* How many one call does. With a pool as many as can be, since each call fills the pool anew. */
 static uint64_t batch_of(const struct point *p)
 {
 	return p->reuse ? MITOSIS_BENCH_COUNT_MAX : 4096;
@@ -48,7 +48,7 @@ int kernel_check(bool others)
 	if (fd < 0)
 		return complain(others, MITOSIS_DEVICE_PATH, errno == ENOENT ?
 				"the kernel module is not loaded ('modprobe mitosis')" : strerror(errno));
-	/* Nothing to be done is refused, by a module that knows what it was asked. */
+	/* A count of 0 is always refused: with ENOTTY if the module does not know the request at all. */
 	err = ioctl(fd, MITOSIS_IOC_BENCH, &io) ? errno : 0;
 	close(fd);
 	if (err == ENOTTY)
@@ -105,16 +105,10 @@ static enum outcome take_made(struct worker *w, const struct mitosis_ioc_bench_s
 	return outcome;
 }
 
-/* As in drive.c: what was to begin before the end may be late. */
-static uint64_t end_of(const struct point *p)
-{
-	return p->end_ns ? p->end_ns + (p->rate ? p->timeout_ns : 0) : 0;
-}
-
-/* Until the end of all, or of the interval: its records are due then. */
+/* When a call has to return: at the end, or before it when an interval's records are due. */
 static uint64_t until(const struct point *p)
 {
-	uint64_t now = clock_now_ns(), end = end_of(p), interval;
+	uint64_t now = clock_now_ns(), end = point_end_ns(p), interval;
 
 	if (!p->interval_ns)
 		return end;
@@ -122,7 +116,7 @@ static uint64_t until(const struct point *p)
 	return end && end < interval ? end : interval;
 }
 
-/* How many of this thread are to begin before the end. */
+/* How many connections this thread is to begin before the end. */
 static uint64_t due_within(const struct point *p, const struct worker *w)
 {
 	uint64_t all = (uint64_t)((unsigned __int128)p->duration_ns * p->rate / 1000000000u);
@@ -133,7 +127,7 @@ static uint64_t due_within(const struct point *p, const struct worker *w)
 static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samples)
 {
 	struct point *p = w->point;
-	/* This thread's share. */
+	/* What this thread is to make of them all. */
 	uint64_t most = p->count ? p->count / p->threads + (w->index < p->count % p->threads) : UINT64_MAX;
 	uint64_t begun = 0, seq = 0, short_seq = 0;
 	struct mitosis_ioc_bench io;
@@ -141,11 +135,11 @@ static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samp
 	request_make(&io, w, samples);
 	if (p->rate && p->duration_ns && due_within(p, w) < most)
 		most = due_within(p, w);
-	while (begun < most && !atomic_load(&p->stop) && (!p->end_ns || clock_now_ns() < end_of(p))) {
+	while (begun < most && !atomic_load(&p->stop) && (!p->end_ns || clock_now_ns() < point_end_ns(p))) {
 		io.count = most - begun < batch_of(p) ? most - begun : batch_of(p);
 		io.until_ns = until(p);
 		if (p->rate) {
-			/* Number n of this thread is number n * threads + index of all. */
+			/* The threads take turns: number n of this one is number n * threads + index of all. */
 			io.period_ns = (uint64_t)p->threads * 1000000000u / p->rate;
 			io.first_ns = p->begun_ns + w->index * 1000000000u / p->rate + begun * io.period_ns;
 		}
@@ -155,7 +149,7 @@ static int drive(struct worker *w, int fd, struct mitosis_ioc_bench_sample *samp
 			bool made = samples[i].steps || samples[i].error;
 			enum outcome outcome = made ? take_made(w, &samples[i], &seq) : take_pooled(w, &samples[i], &short_seq);
 
-			/* What fills a pool serves something else, which is counted. */
+			/* Connections that fill a pool are not what is measured: only their failures count. */
 			if (!made || !p->reuse || outcome != OUTCOME_OK)
 				worker_count(w, outcome);
 			begun += !made || !p->reuse;

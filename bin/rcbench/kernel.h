@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kernel.h - is the kernel module there that makes the connections of --space kernel? */
+/* kernel.h - --space kernel: a thread whose connections are made by the kernel module. */
 #ifndef RCBENCH_KERNEL_H
 #define RCBENCH_KERNEL_H
 
 #include <stdbool.h>
 
-/* 0, or -1 after a message; only a warning if others are measured. */
+/* Can the module do that? 0, or -1 after a message; only a warning if others are measured. */
 int kernel_check(bool others);
+/* The thread's body; worker is a struct worker. Returns NULL. */
+void *drive_kernel(void *worker);
 
 #endif

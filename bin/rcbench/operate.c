@@ -7,6 +7,8 @@
  * the pattern into the second; each operation that is under way has a place of its own there. With
  * --verify all that was read is compared, and what was written last is read back.
  */
+#include "operate.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <string.h>

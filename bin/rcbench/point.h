@@ -59,9 +59,16 @@ struct worker {
 	_Atomic uint64_t outcomes[OUTCOMES];
 };
 
+/*
+ * When the last connection or operation may begin; 0: no limit. With a rate it is later than end_ns by the
+ * timeout: what should have begun before the end and is late is measured nevertheless, since to leave it out
+ * would be to leave out the worst.
+ */
+uint64_t point_end_ns(const struct point *p);
+bool point_is_over(const struct point *p);
 /* The next ticket's intended start; false: there is nothing more to begin. */
 bool point_ticket(struct point *p, uint64_t *intended_ns);
-/* One more ended: counted, and the end of the point if there were too many failures. */
+/* Count an attempt that has ended; after too many failures the point is over. */
 void worker_count(struct worker *w, enum outcome outcome);
 /* A sample to be filled in, or NULL: not wanted, or no memory. */
 void *worker_sample(struct worker *w, struct samples *store);
@@ -71,11 +78,5 @@ bool worker_sleep_until(struct worker *w, uint64_t ns);
 void worker_start(struct worker *w);
 /* The last thing a thread does; returns NULL. */
 void *worker_end(struct worker *w);
-
-/* Bodies of threads. */
-void *drive_connections(void *worker);
-void *drive_pool(void *worker);
-void *drive_operations(void *worker);
-void *drive_kernel(void *worker);
 
 #endif

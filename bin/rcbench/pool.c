@@ -3,9 +3,11 @@
  * pool.c - connections taken from a pool instead of being made: each thread has --depth of them, made
  * before the measuring begins, as a kernel that forks remotely keeps them for each pair of hosts.
  *
- * To take one costs no system call. That a peer has left is looked for every LOOK_NS: a connection
- * that died leaves the pool and is counted as a failure.
+ * To take one costs no system call. Every LOOK_NS the thread looks whether a peer has left: a
+ * connection that died leaves the pool and is counted as a failure.
  */
+#include "pool.h"
+
 #include <errno.h>
 #include <poll.h>
 
@@ -18,7 +20,7 @@ static void fill(struct driver *d)
 {
 	while (d->under_way < d->count && !atomic_load(&d->worker->point->stop)) {
 		connection_begin(driver_idle(d), 0);
-		/* One after the other: how long it takes is told, too. */
+		/* One after the other, since the records also tell how long it takes to make each. */
 		while (d->under_way > d->ready)
 			driver_wait(d);
 	}
@@ -49,7 +51,7 @@ static void look(struct driver *d)
 		connection_event(&event);
 }
 
-/* The next that is alive, in turns; NULL: there is none any more. */
+/* The connections in turns, without those that have died; NULL: none is left. */
 static struct connection *take(struct driver *d, unsigned int *at)
 {
 	while (d->ready) {

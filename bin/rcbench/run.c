@@ -14,6 +14,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "drive.h"
+#include "kernel.h"
+#include "operate.h"
+#include "pool.h"
 #include "progress.h"
 #include "report.h"
 #include "run.h"
@@ -46,7 +50,7 @@ void run_wake(pthread_t thread)
 	pthread_kill(thread, SIGUSR1);
 }
 
-/* What the intervals before had, of each thread and of all. */
+/* What a thread had done and failed when the last interval ended. */
 struct seen {
 	uint64_t done, failed;
 };
@@ -108,7 +112,7 @@ static void wake_sleepers(struct point *p, struct worker *workers, uint64_t now)
 	}
 }
 
-/* Until all have ended, or so far. */
+/* Sleep until that time, or until a thread has ended; never longer than WAKE_NS. */
 static void sleep_until(uint64_t ns, struct point *p)
 {
 	struct timespec until;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* roles.c - what a column is, by its name: measured, factor or sample index; and --where. */
+#include "roles.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "number.h"
-#include "reader.h"
 #include "units.h"
 
 /* A name that ends in _UNIT is measured. The man page lists them. */
@@ -112,7 +113,7 @@ int selection_add_filter(struct selection *sel, const char *text)
 	sel->filters[sel->nfilters++] = f;
 	if (f.op == OP_EQ || f.op == OP_NE)
 		return 0;
-	/* an order needs one number */
+	/* < and > compare with one number */
 	for (i = 0; i < f.nvalues; i++) {
 		if (f.nvalues > 1 || !f.values[i].is_number)
 			return -EINVAL;

@@ -133,7 +133,10 @@ int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info)
 	}
 	*info = (struct mitosis_info){ .size = sizeof(*info) };
 	err = session_hello(fd, WIRE_FOR_INFO, none);
-	/* Looked for, first: that one which is ending says nothing is for the caller to judge, and to tell. */
+	/*
+	 * read_info() logs whatever is wrong with an answer. That there is none, as from a snapshot that is just
+	 * ending, is left to the caller, who may ask again.
+	 */
 	if (!err)
 		err = await_answer(fd);
 	if (!err)
@@ -184,7 +187,7 @@ static int list_one(const char *name, void *data)
 	struct ucred who = { 0 };
 	int err, tries = 3;
 
-	/* One that is ending closes its connections, and the next ones when its name goes. */
+	/* A snapshot that is ending closes the connections that it has, and with its name those made meanwhile. */
 	do {
 		err = registry_ask(name, &who, &info);
 	} while ((err == -ECONNRESET || err == -EPIPE) && --tries);

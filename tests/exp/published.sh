@@ -8,7 +8,7 @@
 "$python" - "$MITOSIS_EXP_DIR" <<'END' || fail "experiments and published values do not belong together"
 import argparse, fnmatch, os, re, sys
 share = sys.argv[1]
-sys.path.insert(0, os.path.join(share, "exp"))
+sys.path[:0] = [os.path.join(share, part) for part in ("exp", "common")]
 sys.dont_write_bytecode = True
 import files, plot, records, sums, words
 

@@ -64,7 +64,7 @@ run --set rules=1,2 --set trades=500 --set count=1 workflow
 
 doing="a function whose library is missing"
 mkdir -p lacking/functions
-cp -r "$MITOSIS_EXP_DIR/exp" "$MITOSIS_EXP_DIR/python" "$MITOSIS_EXP_DIR/experiments" "$MITOSIS_EXP_DIR/published" lacking/
+cp -r "$MITOSIS_EXP_DIR/common" "$MITOSIS_EXP_DIR/exp" "$MITOSIS_EXP_DIR/python" "$MITOSIS_EXP_DIR/experiments" "$MITOSIS_EXP_DIR/published" lacking/
 cp "$MITOSIS_EXP_DIR/functions/helloworld.py" lacking/functions/
 printf 'NEEDS = {"no_such_module_at_all": "python3-no-such"}\n' >lacking/functions/json.py
 MITOSIS_EXP_DIR=$PWD/lacking run --set function=helloworld,json --set count=1 prepare-functions

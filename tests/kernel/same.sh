@@ -17,7 +17,7 @@
 
 need_kernels
 everything="data malloc brk mmap zeros stack protect reserve guards wiped thp sparse stripes writes
-	files gone-file gone-short-file changed-file tls identity stdio descriptors surroundings confined elsewhere covered fpu clock
+	files gone-file gone-short-file changed-file changed-file-at-once tls identity stdio descriptors surroundings confined elsewhere covered fpu clock
 	nested again exec handlers pending altstack timers
 	dontneed mremap mremap-discard munmap kernel-access fork fork-threads raw-clone spawn
 	threads threads-resize threads-wander threads-same push-race drain
@@ -39,9 +39,12 @@ for version in "${versions[@]}"; do
 		doing="$version, $test"
 		begin=$(now_ms)
 		status=0
+		# Those of one state are links in the build directory.
+		script=$build_dir/tests/user/$test.sh
+		[ -e "$script" ] || script=$tests_dir/user/$test.sh
 		MITOSIS_TEST_ENGINE=kernel MITOSIS_BUILDDIR=$build_dir MITOSIS_CYCLES=20 \
 			lab exec --timeout 240 --env quick="$quick" node1 -- \
-			bash "$tests_dir/user/$test.sh" >test.out 2>test.err || status=$?
+			bash "$script" >test.out 2>test.err || status=$?
 		if [ "${SAME_KEEP_GOING:-}" ]; then
 			echo "$version $test $status $(($(now_ms) - begin)) ms: $(tail -n 1 test.err)"
 			[ "$status" = 0 ] || head -20 test.err

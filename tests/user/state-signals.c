@@ -166,9 +166,13 @@ static void verify_timers(void)
 }
 
 const struct state signal_states[] = {
-	{ "handlers", build_handlers, NULL, verify_handlers },
-	{ "pending", build_pending, NULL, verify_pending },
-	{ "altstack", build_altstack, NULL, verify_altstack },
-	{ "timers", build_timers, after_timers, verify_timers },
+	{ "handlers", "signal actions and mask",
+	  build_handlers, NULL, verify_handlers },
+	{ "pending", "pending signals",
+	  build_pending, NULL, verify_pending },
+	{ "altstack", "the alternative signal stack",
+	  build_altstack, NULL, verify_altstack },
+	{ "timers", "interval timers",
+	  build_timers, after_timers, verify_timers },
 	{ 0 },
 };

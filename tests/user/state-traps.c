@@ -571,7 +571,7 @@ static void verify_drain(void)
 
 /* ---- for the tests that end one of the processes ---- */
 
-/* Counts once through its memory whenever a line is asked for on a pipe; never ends by itself. */
+/* Goes through its memory again and again, a page each millisecond; never ends by itself. */
 static void verify_slow(void)
 {
 	printf("running %d\n", getpid());
@@ -614,23 +614,41 @@ static void verify_shared(void)
 }
 
 const struct state trap_states[] = {
-	{ "dontneed", build_areas, NULL, verify_dontneed },
-	{ "mremap", build_areas, NULL, verify_mremap },
-	{ "mremap-discard", build_areas, NULL, verify_mremap_discard },
-	{ "munmap", build_areas, NULL, verify_munmap },
-	{ "kernel-access", build_areas, NULL, verify_kernel_access },
-	{ "fork", build_areas, NULL, verify_fork },
-	{ "fork-threads", build_areas, NULL, verify_fork_threads },
-	{ "raw-clone", build_areas, NULL, verify_raw_clone },
-	{ "spawn", build_areas, NULL, verify_spawn },
-	{ "threads", build_areas, NULL, verify_threads },
-	{ "threads-resize", build_areas, NULL, verify_threads_resize },
-	{ "threads-wander", build_areas, NULL, verify_threads_wander },
-	{ "threads-same", build_areas, NULL, verify_threads_same },
-	{ "push-race", build_areas, NULL, verify_push_race },
-	{ "drain", build_areas, NULL, verify_drain },
-	{ "slow", build_areas, NULL, verify_slow },
-	{ "wait", build_areas, NULL, verify_wait },
-	{ "shared", build_areas, NULL, verify_shared },
+	{ "dontneed", "MADV_DONTNEED and MADV_FREE on pages that are here or not",
+	  build_areas, NULL, verify_dontneed },
+	{ "mremap", "mremap of pages that are here or not: moved, grown, shrunk, over others",
+	  build_areas, NULL, verify_mremap },
+	{ "mremap-discard", "moved areas that are discarded, unmapped, exchanged",
+	  build_areas, NULL, verify_mremap_discard },
+	{ "munmap", "munmap, and new mappings at the old place",
+	  build_areas, NULL, verify_munmap },
+	{ "kernel-access", "system calls that read and write missing pages",
+	  build_areas, NULL, verify_kernel_access },
+	{ "fork", "fork in a child, and below it",
+	  build_areas, NULL, verify_fork },
+	{ "fork-threads", "several threads that fork at once",
+	  build_areas, NULL, verify_fork_threads },
+	{ "raw-clone", "a copy made behind the library's back never sees wrong bytes",
+	  build_areas, NULL, verify_raw_clone },
+	{ "spawn", "system, popen and posix_spawn",
+	  build_areas, NULL, verify_spawn },
+	{ "threads", "threads that read while others discard and move",
+	  build_areas, NULL, verify_threads },
+	{ "threads-resize", "threads that grow and shrink blocks of their own",
+	  build_areas, NULL, verify_threads_resize },
+	{ "threads-wander", "threads that move areas into places that others have just left",
+	  build_areas, NULL, verify_threads_wander },
+	{ "threads-same", "threads that wait for the same pages",
+	  build_areas, NULL, verify_threads_same },
+	{ "push-race", "memory that is discarded while the background brings it",
+	  build_areas, NULL, verify_push_race },
+	{ "drain", "a child that fetches everything and depends on nobody",
+	  build_areas, NULL, verify_drain },
+	{ "slow", "goes through its memory for ever: other tests end one of the processes",
+	  build_areas, NULL, verify_slow },
+	{ "wait", "waits for a signal, then reads everything: for other tests",
+	  build_areas, NULL, verify_wait },
+	{ "shared", "reads everything and stays: for other tests",
+	  build_areas, NULL, verify_shared },
 	{ 0 },
 };

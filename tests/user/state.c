@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		for (const struct state *s = groups[i]; s->name; s++) {
 			if (argc < 2)
-				printf("%s\n", s->name);
+				printf("%-22s%s\n", s->name, s->about);
 			else if (!strcmp(s->name, argv[1]))
 				state = s;
 		}

@@ -4,6 +4,7 @@
  *
  * The program "state NAME" builds the state, prepares, and prints the reference; a child verifies
  * and prints "ok NAME". One state per test; the scripts run each with several ways of fetching.
+ * "state" alone lists them.
  */
 #ifndef STATE_H
 #define STATE_H
@@ -19,6 +20,7 @@
 
 struct state {
 	const char *name;
+	const char *about;
 	void (*build)(void);
 	void (*after)(void);		/* in the parent once it is prepared; NULL: nothing */
 	void (*verify)(void);		/* in the child; returns if all is well */

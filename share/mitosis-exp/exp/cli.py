@@ -8,37 +8,27 @@ import signal
 import socket
 import sys
 
+import commandline
 import files
 import importer
 import launchers
 import records
 import streams
 import words
+from commandline import out
+from context import Context
 from problem import USAGE, Interrupted, Problem, reason
 
 TOOL = "mitosis-exp"
 
 
-def say(text):
-    sys.stderr.write(f"{TOOL}: {text}\n")
-    sys.stderr.flush()
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors and output in the way of all tools here."""
-
+class Parser(commandline.Parser):
     tool = TOOL
-
-    def error(self, message):
-        raise Problem(f"{message}\nTry '{self.tool} --help' for more information.", USAGE)
-
-    def _print_message(self, message, file=None):
-        out(message)
 
 
 class Verb(Parser):
-    """A verb's options and words come in any order. argparse can do that for a parser by itself, and
-    not for one of add_subparsers(), which calls this."""
+    """A verb's options and words come in any order. argparse can do that for a parser by itself,
+    but not for one of add_subparsers(), which calls this."""
 
     mixing = False
 
@@ -53,18 +43,6 @@ class Verb(Parser):
             self.mixing = False
         # A word behind an option that does not exist may have been taken for its value.
         return found, [word for word in rest if word.startswith("-")] or rest
-
-
-def out(text):
-    """To standard output; a full disk is an error, a reader that went away is not."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Problem(f"write error: {reason(error)}") from error
 
 
 def count(option):
@@ -186,7 +164,7 @@ def do_import(args, context):
         raise Problem("no result line of the published programs in the input")
     union = records.Union()
     union.add(stream, {})
-    out(union.text({"tool": TOOL, "version": context.version, "host": socket.gethostname(),
+    out(union.text({"tool": context.tool, "version": context.version, "host": socket.gethostname(),
                     "kernel": os.uname().release, "engine": "-",
                     "args": records.quoted(["import", *args.files])}))
     return 0
@@ -208,7 +186,7 @@ VERBS = {"run": do_run, "list": do_list, "import": do_import, "report": do_repor
 
 
 def joined(argv):
-    """--lab-option --kernel=6.12 as one word: argparse takes what begins with a dash for no value."""
+    """--lab-option --kernel=6.12 as one word: to argparse, what begins with a dash is no value."""
     words_left = iter(argv)
     made = []
     for word in words_left:
@@ -219,32 +197,20 @@ def joined(argv):
     return made
 
 
-class Context:
-    """What the tool knows of itself."""
-
-    def __init__(self, version, here, share):
-        self.version = version
-        self.tools = here
-        self.share = share
-        # Absolute: a run may be continued in another directory.
-        self.experiments = os.path.abspath(os.environ.get("MITOSIS_EXPERIMENTS")
-                                           or os.path.join(share, "experiments"))
-        self.published = os.path.join(share, "published")
-
-
 def main(argv, version, here, share):
     streams.keep()
+    context = Context(TOOL, version, here, share)
     try:
         parser = build_parser(version)
         args = parser.parse_args(joined(argv))
         if args.verb is None:
             parser.error("no VERB given")
-        return VERBS[args.verb](args, Context(version, here, share))
+        return VERBS[args.verb](args, context)
     except Problem as problem:
-        say(problem)
+        context.say(problem)
         return problem.status
     except Interrupted as interrupted:
-        say(f"ended by {signal.Signals(interrupted.number).name}")
+        context.say(f"ended by {interrupted}")
         return 128 + interrupted.number
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -17,8 +17,8 @@ import launchers
 import words
 from problem import MISSING, Problem, Skip, reason
 
-TAIL = 12           # last lines of a command that are shown when it fails
-NOTES = 3           # lines on standard error of a command that succeeds which are shown
+TAIL = 12           # lines that a command said last, shown when it fails
+NOTES = 3           # lines on standard error that are shown of a command that succeeds
 LINE_MAX = 1 << 20
 DAY = 86400         # seconds; select(2) and the like wait for weeks at most
 _SECRET = re.compile(r"(mitosis(?:\+\w+)?://[^/\s]+/)[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}")
@@ -60,7 +60,7 @@ class Task:
         self.ready = made_of.ready is None
         self.ready_limit = None if self.ready else self.started + made_of.ready.timeout
         self.limit = None if made_of.background else self.started + made_of.timeout
-        self.grace = None           # when a stopped one is killed
+        self.grace = None           # it is being stopped: when it is killed
 
     @property
     def background(self):
@@ -82,7 +82,7 @@ class Engine:
         self.tasks = []             # running ones, probes included
         self.values = {}            # what ready lines have set
         self.count = 0
-        self.hurry = False          # the user asked twice
+        self.hurry = False          # a second signal came: kill at once what is being stopped
         self.notes = []             # what commands that succeeded said on standard error
 
     # starting
@@ -183,7 +183,10 @@ class Engine:
             self.show(task.command.host, line)
 
     def ended(self, task):
-        """The process is over; a descendant that keeps its output open does not hold us up."""
+        """The process is over: read what it said.
+
+        A descendant that keeps its output open is not waited for.
+        """
         self.selector.unregister(task.pidfd)
         os.close(task.pidfd)
         task.status = task.process.wait()
@@ -238,8 +241,10 @@ class Engine:
                 raise Failure(task.owner, "cannot tell whether it is ready")
 
     def run(self, stages, base_of, keep_background=False):
-        """Run STAGES to their end. BASE_OF names a command's raw output. Returns what stays in the
-        background, if it is to be kept."""
+        """Run STAGES to their end, and stop what runs in the background unless it is to be kept.
+
+        BASE_OF names a command's raw output. Returns the tasks.
+        """
         begun = []
         background = [task for task in self.tasks if task.owner is None]
         try:
@@ -292,7 +297,7 @@ class Engine:
             now = time.monotonic()
             for task in ending:
                 if task.running and (now >= task.grace or self.hurry):
-                    # The connection itself hangs; the sweep at the end sees to the far side.
+                    # The connection itself hangs. What is left on the host is ended by the sweep.
                     os.killpg(task.process.pid, signal.SIGKILL)
                     task.grace = None
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Draws a figure with gnuplot: lines over numbers, bars over names.
 
-All that needs a decision (ranges, ticks, where a label goes) is decided here; gnuplot draws.
+Ranges, ticks and the places of labels are decided here; gnuplot draws.
 """
 
 import math
@@ -125,7 +125,7 @@ class Scale:
 
     def __init__(self, axis, values, levels=None, pixels=None):
         self.axis = axis
-        self.pixels = pixels        # how long the axis is, about: ticks keep their distance
+        self.pixels = pixels        # about how long the axis is, so that labels do not touch
         low, high = min(values), max(values)
         wide = low > 0 and high / low >= (8 if levels else 15)
         self.log = wide and axis.unit != "percent" if axis.scale == "auto" else axis.scale == "log"
@@ -140,7 +140,7 @@ class Scale:
             self.linear(low, high)
 
     def by_levels(self, levels):
-        """Ticks where something was measured: that is what one wants to read."""
+        """Ticks where something was measured, as far as their labels have room."""
         levels = sorted(levels)
         low, high = levels[0], levels[-1]
         if self.log:
@@ -173,7 +173,7 @@ class Scale:
         self.ticks = [step * float(base) ** power for power in range(first, last + 1)
                       for step in steps if self.low <= step * float(base) ** power <= self.high]
         if len(self.ticks) < 3:
-            # Less than a decade: even steps say more than the one or two round powers in it.
+            # Within less than a decade there are one or two powers of ten: even steps are better.
             step = self.step(self.low, self.high)
             self.ticks = [number * step for number in range(math.ceil(self.low / step),
                                                             math.floor(self.high / step) + 1)]
@@ -188,7 +188,7 @@ class Scale:
         self.ticks = [self.low + number * step for number in range(count + 1)]
 
     def step(self, low, high):
-        """A round one, of which there are about five from LOW to HIGH."""
+        """A round distance between ticks that makes about five of them from LOW to HIGH."""
         factor = self.factor(high)
         raw = ((high - low) or high) / factor / 5
         power = 10 ** math.floor(math.log10(raw))
@@ -196,13 +196,13 @@ class Scale:
                              if each * power >= raw * 0.999)
 
     def factor(self, high):
-        """Steps are round in the unit that is shown."""
+        """The unit in which steps are round: for bytes the one that is shown (KiB, MiB)."""
         if self.axis.unit.startswith("bytes"):
             return 1024.0 ** max(0, math.floor(math.log(high, 1024)))
         return 1.0
 
     def place(self, value):
-        """0 to 1 along the axis."""
+        """Where VALUE is on the axis, from 0 to 1."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -224,8 +224,10 @@ def printable(text):
 
 
 def quote(text):
-    """A string for gnuplot, on one line; braces and the like have no meaning in it (noenhanced). What
-    stands between bare backquotes gnuplot runs as a command, even here."""
+    """A string for gnuplot, on one line. Braces and the like have no meaning in it (noenhanced).
+
+    Backquotes are escaped: gnuplot runs what stands between them as a command, even in a string.
+    """
     return '"' + re.sub(r'[\\"`]', r"\\\g<0>", printable(text)) + '"'
 
 
@@ -249,7 +251,7 @@ def script(figure, kind, width, height):
 
 
 def heading(figure, width, height):
-    """The title and what is said beneath it, in as many lines as they need, and what room that takes."""
+    """Labels for the title and the lines beneath it, and the height that they take."""
     lines = []
     down = 1.0
     for text, size, weight, colour in ((figure.title, 14, " Bold", INK),
@@ -263,7 +265,7 @@ def heading(figure, width, height):
 
 
 def key_rows(figure, width):
-    """In how many rows the names of the lines are; 0 if each is at the end of its line."""
+    """How many rows the names of the lines take; 0 if each name is at the end of its line."""
     longest = max(len(series.name) for series in figure.series)
     if figure.numeric and len(figure.series) <= 12 and longest * CHAR + 22 <= 0.4 * width:
         return 0
@@ -323,7 +325,8 @@ def line_chart(figure, kind, width, height):
         right = (longest * CHAR + 22) / width
     across_all(figure)
     if figure.x.unit == "percent" and figure.y.scale == "auto":
-        figure.y.scale = "linear"       # in proportion to what is touched, or not?
+        # So that one sees what is in proportion to the share that is touched.
+        figure.y.scale = "linear"
     levels = {point[0] for series in figure.series for point in series.points}
     pixels = width * (0.88 - right) if kind != "term" else (width - 12) * CHAR
     x = Scale(figure.x, levels, levels, pixels)
@@ -358,8 +361,10 @@ def line_chart(figure, kind, width, height):
 
 
 def across_all(figure):
-    """What has no size of its own (a program that is started afresh) is as a line from end to end:
-    it holds for every size."""
+    """Draw a single value at size 0 as a line from end to end: it does not depend on the size.
+
+    It is that of a program that is started afresh, which has no working set.
+    """
     levels = {point[0] for series in figure.series for point in series.points}
     if figure.x.unit != "bytes" or 0 not in levels or len(levels) < 3:
         return
@@ -407,7 +412,7 @@ def spread_out(places, gap):
 def bar_chart(figure, kind, width, height):
     names = list(dict.fromkeys(point[0] for series in figure.series for point in series.points))
     if figure.y.scale == "auto":
-        figure.y.scale = "linear"       # the length of a bar is what is seen: it begins at zero
+        figure.y.scale = "linear"       # bars are compared by their lengths, so they begin at zero
     y = Scale(figure.y, all_values(figure))
     several = len(figure.series)
     wide = 0.8 / several

@@ -13,9 +13,10 @@ import tomllib
 import types
 
 import words
+from commandline import duration
 from problem import Problem, reason
 
-GAP = 1.0           # between the passes of the second dialect, which names nothing to wait for
+GAP = 1.0           # seconds between passes of the second dialect: none tells when it is ready
 LIMIT = 600.0       # of a pass that names no time limit
 PASSWORDS = ("pwd", "passphrase")
 
@@ -30,7 +31,8 @@ RUN_KEYS = ("user", *PASSWORDS, "global_configs", "hosts", "placeholder", "pass"
             "dialect", "experiment", "setup", "cleanup", "global")
 ALL_HOSTS = "all"   # the role of every host there is
 PLACES = ("first", "last")          # of an experiment in `all'
-# Where the module cannot be loaded, what needs it says so itself; without an RDMA device it is no use.
+# Not an error where the module cannot be loaded: what needs it says so itself. Not tried without
+# an RDMA device, where it would be of no use.
 _MODULE = """\
 [ -c /dev/mitosis ] || [ -z "$(ls /sys/class/infiniband 2>/dev/null)" ] || { modprobe rdma_cm && case ${module} in */*) insmod ${module} ;; \
 *) modprobe ${module} ;; esac; } 2>&1 | tail -n 1 | sed 's/^/no kernel module: /' >&2"""
@@ -50,7 +52,7 @@ class Ready:
         self.file = table.get("file")
         self.line = table.get("line")
         self.set = table.get("set")
-        self.timeout = words.duration(table.get("timeout", "180s"), f"{where}: ready.timeout")
+        self.timeout = duration(table.get("timeout", "180s"), f"{where}: ready.timeout")
         if sum(each is not None for each in (self.port, self.file, self.line)) != 1:
             raise Problem(f"{where}: ready: name one of port, file and line")
         if self.set is not None and self.line is None:
@@ -87,7 +89,7 @@ class Pass:
         self.local = table.get("local", False)
         self.background = table.get("background", False)
         self.take = str(table.get("take", ""))
-        self.timeout = words.duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
+        self.timeout = duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
         self.ready = None
         if "ready" in table:
             check(table["ready"], READY_KEYS, f"{self.where}: ready")
@@ -139,7 +141,7 @@ class Command:
         own.update(dict.fromkeys(experiment.set_later, None))
 
         def fill(text):
-            # What a ready line will set is not known yet: its placeholder stays as it is.
+            # What a ready line will set is not known yet: such a placeholder stays as it is.
             later = {name: f"\0{name}\0" for name in experiment.set_later}
             done = words.substitute(text, {**own, **later}, made_of.where)
             return re.sub("\0(.*?)\0", r"${\1}", done)
@@ -271,7 +273,8 @@ class Experiment:
                                     for kind in ("setup", "cleanup"))
 
     def guess_dialect(self, top, tables):
-        """What only the second one has: files to copy, muted hosts, {} for the common arguments."""
+        """The second, if there is what only it has: files to copy, muted hosts, {} for the common
+        arguments."""
         braces = any(re.search(r"(?<!\{)\{\}(?!\})", table.get("cmd", "")) for table in tables
                      if isinstance(table.get("cmd"), str))
         return 2 if "sync" in top or "null" in top or (braces and self.configs) else 1
@@ -283,7 +286,7 @@ class Experiment:
         kept = {}
 
         def keep(match):
-            # A placeholder's braces are not literal ones.
+            # Placeholders are taken out before braces are looked at, and put back afterwards.
             kept[f"\1{len(kept)}\1"] = match[0]
             return f"\1{len(kept) - 1}\1"
 
@@ -298,7 +301,7 @@ class Experiment:
         """What configure() makes CMD of, where there is no global_configs."""
         if self.dialect == 1:
             return cmd
-        # What a ready line will set is a placeholder still.
+        # Placeholders that a ready line will set are still there; their braces stay single.
         return "".join(part if number % 2 else re.sub(r"[{}]", r"\g<0>\g<0>", part)
                        for number, part in enumerate(re.split(r"(\$\{[^{}]*\})", cmd)))
 
@@ -309,9 +312,12 @@ class Experiment:
         return any(each.role == ALL_HOSTS for each in self.setup + self.passes + self.cleanup)
 
     def place(self, table, available, excluded=(), local_only=False):
-        """Give each pass its hosts: TABLE is role -> hosts as the user said, AVAILABLE the hosts
-        that roles are spread over otherwise, the first role on the first and the others on the
-        rest."""
+        """Give each pass its hosts.
+
+        TABLE is role -> hosts, as the user said. Roles that it does not name are spread over the
+        hosts without a role, else over AVAILABLE: the first role gets the first host, each other
+        role all of the rest.
+        """
         spread = {}
         pool = table.get(None) or available
         for number, role in enumerate(self.roles):
@@ -353,19 +359,20 @@ class Experiment:
 
     @property
     def own_hosts(self):
-        """Those that the file itself names."""
+        """The hosts that the file names, used or not."""
         of_passes = {host for each in self.setup + self.passes + self.cleanup
                      if not each.role and not each.local for host in each.fixed or self.all_hosts}
         return of_passes | {host for each in self.syncs for host, _ in each.targets}
 
     @property
     def named_hosts(self):
-        """Those that the file itself names, and not the user."""
+        """The hosts of this run that the file has named, and not the user."""
         own = self.own_hosts
         return [host for host in self.hosts if host in own]
 
     def builtins(self):
-        """Where others find a host; where a server listens."""
+        """Placeholders that every file has: @ROLE, the address of its first host, and @listen,
+        where servers listen."""
         found = {"@listen": "127.0.0.1" if self.local_only else "0.0.0.0"}
         for role, hosts in self.by_role.items():
             if hosts:
@@ -396,7 +403,7 @@ class Experiment:
         return made
 
     def extra(self, passes, chosen):
-        """The stages of set-up or clean-up, which see the first value of what is swept."""
+        """The stages of set-up or clean-up, with the first value of placeholders that are swept."""
         values = {name: levels(value)[0][1] if isinstance(value, list) and value else value
                   for name, value in self.fixed_values(chosen).items()}
         return self.stages(passes, {**values, **self.builtins()})
@@ -420,7 +427,7 @@ class Experiment:
             count = words.substitute(each.take, values, each.where)
             if not count.isdigit() or not int(count):
                 raise Problem(f"{each.where}: take: {count}: not a number from 1")
-            # A point that has too few hosts says so when its turn comes.
+            # With too few hosts none: see lacking(), which is asked when the point's turn comes.
             hosts = hosts[:int(count)] if len(hosts) >= int(count) else []
         return [Command(each, host, index, loop, values, self)
                 for index, host in enumerate(hosts, 1) for loop in range(each.loop)]
@@ -473,7 +480,7 @@ class Experiment:
 # values
 
 def levels(values):
-    """(what is shown, what is filled in) of each value that is swept."""
+    """For each value that is swept: (what is shown, what is filled in)."""
     made = []
     for value in values:
         if isinstance(value, dict):
@@ -495,7 +502,7 @@ def check(table, known, where):
 
 
 def check_kinds(table, known, where):
-    """Those keys that are known: each of its type."""
+    """Keys that are known have to be of their type; others are not looked at."""
     for key, value in table.items():
         kinds = known.get(key, object)
         kinds = kinds if isinstance(kinds, tuple) else (kinds,)
@@ -546,7 +553,7 @@ def load(path, name=None):
 
 
 def name_of(word):
-    """An experiment is called as its file."""
+    """The name of an experiment: its file's, in characters that a directory's name may have."""
     name = os.path.basename(word).removesuffix(".toml")
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip(".") or "experiment"
 
@@ -557,8 +564,11 @@ def names(directory):
 
 
 def all_names(directory, fresh):
-    """What `all' stands for. FRESH: the hosts are there for this run alone, so that they may be
-    set up and cleaned up: nothing of somebody else's can come to harm."""
+    """The experiments that `all' stands for, in order.
+
+    Those that say "all" themselves set hosts up or clean them up. They are in it only if FRESH: if
+    the hosts are there for this run alone, so that nothing of somebody else's can come to harm.
+    """
     found = [load(os.path.join(directory, f"{name}.toml"), name) for name in names(directory)]
     order = {"first": 0, "": 1, "last": 2}
     return [each.name for each in sorted(found, key=lambda each: order[each.in_all])

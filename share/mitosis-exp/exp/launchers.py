@@ -29,7 +29,8 @@ TOKEN = "MITOSIS_EXP_RUN"       # in the environment of all that belongs to a ru
 PASS = "MITOSIS_EXP_PASS"       # and to one command of it
 GRACE = 5           # seconds between TERM and KILL
 
-# CMD is a shell's argument here. `read` and not cat: a builtin leaves no process behind.
+# The guard: see above. `read` and not cat waits for the end of input, since a builtin is no process
+# that could be left behind.
 _GUARD = """\
 PATH={path}:$PATH MITOSIS_EXP_RUN={token} MITOSIS_EXP_PASS={token}.{number} MITOSIS_EXP_HOST={host}
 export PATH MITOSIS_EXP_RUN MITOSIS_EXP_PASS MITOSIS_EXP_HOST
@@ -51,7 +52,7 @@ status=$?
 kill $watch 2>/dev/null
 exit $status
 """
-# The same where a launcher has no input to give.
+# For launchers that give a command no input, whose end could tell that we are gone.
 _UNWATCHED = """\
 PATH={path}:$PATH MITOSIS_EXP_RUN={token} MITOSIS_EXP_PASS={token}.{number} MITOSIS_EXP_HOST={host}
 export PATH MITOSIS_EXP_RUN MITOSIS_EXP_PASS MITOSIS_EXP_HOST
@@ -75,7 +76,7 @@ wait_gone
 left=$(marked)
 [ -z "$left" ] || {{ echo "cannot be ended: process $left"; exit 1; }}
 """
-# A listening socket is seen in the kernel's table: to connect would be to be its first client.
+# Looks into the kernel's table of sockets: to connect would make us the server's first client.
 _PORT = """\
 hex=$(printf '%04X' {port})
 until grep -Eq "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null
@@ -95,8 +96,8 @@ class Launcher:
     """What all of them have in common. A subclass says what its command line is."""
 
     name = ""
-    watched = True          # its input reaches the command
-    from_here = True        # a command begins in our working directory, else in the login's
+    watched = True          # our input reaches the guard, and its end ends the command
+    from_here = True        # commands begin in our working directory; False: in the login's
     local_only = False
     program = None
     package = None
@@ -217,7 +218,7 @@ class Pdsh(Launcher):
         user = ["-l", self.user] if self.user else []
         kept = f".mitosis-exp.{self.token}.{host}"
         try:
-            # Its own status says nothing of the far side: that is seen when the archive is unpacked.
+            # pdcp's status does not tell whether the host got the file: unpacking it will.
             brought = ask(["pdcp", "-b", "-R", "ssh", "-t", "60", *user, "-w", host, archive.name,
                            kept], COPY_LIMIT)
             script = f"exec <{shlex.quote(kept)} || exit\n{self.unpack(path)}"
@@ -302,7 +303,7 @@ class Lab(Launcher):
                 raise Problem(f"{host}: no node of this lab (it has: {', '.join(there)})")
         if not self.nodes:
             return
-        # This lab is a command's that ends with our end of its input: so it ends as we do.
+        # The lab lasts as long as its command, and that until its input ends: so it ends as we do.
         self.errors = tempfile.TemporaryFile("w+")
         self.holder = subprocess.Popen(
             [self.tool, "run", "--name", self.lab, "-n", str(self.nodes), *self.args.lab_option,
@@ -327,7 +328,7 @@ class Lab(Launcher):
             return
         holder.stdin.close()
         if not self.up:
-            # Nobody reads that yet.
+            # The lab is still starting: no command runs that would read its input.
             holder.terminate()
         try:
             holder.wait(30)
@@ -342,6 +343,11 @@ class Lab(Launcher):
 
 
 ALL = {each.name: each for each in (Local, Lab, Ssh, Pdsh, Slurm)}
+
+
+def chosen(args):
+    """The one that the command line asks for."""
+    return ALL[args.launcher or ("lab" if args.lab else "local")]
 
 
 def is_here(host):
@@ -359,7 +365,7 @@ def pack(source, name):
     """An archive of a file or directory, which is called NAME in it."""
     file = tempfile.NamedTemporaryFile(prefix="mitosis-exp.")
     try:
-        # Whole before anything is unpacked: the copy may come to lie where its source is.
+        # The archive is complete before any is unpacked: the copy may have the place of the source.
         with tarfile.open(fileobj=file, mode="w") as archive:
             archive.add(source, arcname=name)
         file.flush()
@@ -380,7 +386,8 @@ def ask(argv, limit, given=subprocess.DEVNULL):
 
 
 def last_line(text):
-    """Of what a program said: where pdsh and srun tell a status, which we know, what came before it."""
+    """The last line that a program said. pdsh and srun add one about the status, which we know: it
+    is left out."""
     lines = [line for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not _STATUS.match(line)] or lines
     return lines[-1].strip() if lines else "no message"

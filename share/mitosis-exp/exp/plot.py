@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 
-import cli
+import commandline
 import figure
 import records
 import streams
 import sums
+from context import Context
 from problem import FAILED, USAGE, Problem, reason
 
 TOOL = "mitosis-plot"
@@ -27,12 +28,7 @@ FILES_SHOWN = 4     # in a message
 CHARTED = {"svg": "svg", "png": "png", "txt": "term"}
 
 
-def say(text):
-    sys.stderr.write(f"{TOOL}: {text}\n")
-    sys.stderr.flush()
-
-
-class Parser(cli.Parser):
+class Parser(commandline.Parser):
     tool = TOOL
 
 
@@ -91,7 +87,8 @@ def read_files(paths):
 
 
 def with_meta(part, name):
-    """What a file holds, beginning with a stream's first line: mitosis-stats does without it, too."""
+    """What a file holds, with the first line of a stream put before it where it has none, as
+    mitosis-stats does not demand it either."""
     found = re.findall(r'^(?:# mitosis-exp |\{"meta": *\{"mitosis-exp": *)(\d+)', part, re.MULTILINE)
     ours = int(records.FORMAT.rpartition(" ")[2])
     for version in map(int, found):
@@ -124,7 +121,7 @@ def is_statistics(stream):
 
 
 def is_comparison(stream):
-    """Of mitosis-stats --compare."""
+    """Is it the output of mitosis-stats --compare?"""
     return "column" in stream.columns and "old_n" in stream.columns
 
 
@@ -246,7 +243,7 @@ def make_series(chosen, varying_only, kind, numeric, reference=None):
     table = {}
     for row in chosen.rows:
         values = [shown(name, row.get(name, records.ABSENT)) for name in several]
-        # A bare number needs its factor beside it.
+        # A number alone would not say what it is: its factor's name goes before it.
         words_of = [f"{name} {value}" if number(value) is not None else value
                     for name, value in zip(several, values)]
         name = ", ".join(words_of) or (reference or figure.column_name(chosen.ys[0]))
@@ -295,7 +292,7 @@ def published(name, args, chosen, numeric, context):
         return []
     wanted = argparse.Namespace(x=chosen.x, y=",".join(ys), by=None)
     theirs = Chooser(wanted, factors, rows)
-    # What a published line is about is in its name, unless ours are about nothing else.
+    # A published line's name says all that it is about, but what is the same in all of ours.
     theirs.by = [key for key in (*factors, "column") if key != theirs.x and (
         key in theirs.by or key in factors and (key in chosen.by or levels_of(key, chosen) is None))]
     meta = streams_of(text, path)[0].meta
@@ -304,19 +301,19 @@ def published(name, args, chosen, numeric, context):
 
 
 def levels_of(key, chosen):
-    """What ours have of a factor, or None if that is not known."""
+    """The values of a factor in our records, or None if some do not say."""
     return {alike(row[key]) for row in chosen.rows} if all(key in row for row in chosen.rows) \
         else None
 
 
 def alike(value):
-    """64M and 67108864 are the same."""
+    """A value for comparison: 64M and 67108864 are the same."""
     return value if number(value) is None else number(value)
 
 
 def is_like(row, factors, chosen):
-    """Is a published row about what was measured, in all that is known of it? What goes across is
-    for clip()."""
+    """Is a published row about what was measured, as far as our records say? The factor that goes
+    across is not looked at here: clip() does that."""
     known = {key: levels_of(key, chosen) for key in factors if key != chosen.x}
     return all(levels is None or alike(row[key]) in levels for key, levels in known.items())
 
@@ -351,7 +348,7 @@ def build(args, context, text, what):
         text = with_sums(args, text, raw)
     factors, rows = statistics(text, what, options, context.tools)
     if raw and (args.by is not None or args.x):
-        # Samples that differ only in what nobody asked for are pooled before the median is taken.
+        # Samples that differ only in other factors than those asked for go into one median.
         first = Chooser(args, factors, rows)
         names = [name for name in dict.fromkeys([first.x, *first.by]) if name != "column"]
         if args.by is not None:
@@ -361,7 +358,10 @@ def build(args, context, text, what):
     numeric = chosen.numeric()
     series = make_series(chosen, not args.by, args.error, numeric)
     for name in args.published:
-        series += clip(published(name, args, chosen, numeric, context), series, numeric, name)
+        references = clip(published(name, args, chosen, numeric, context), series, numeric)
+        if not references:
+            context.say(f"{name}: nothing was published for what was measured here")
+        series += references
     measured = ", ".join(figure.column_name(name) for name in chosen.ys)
     across = figure.Axis(chosen.x, args.scale_x)
     if chosen.x == "column":
@@ -379,16 +379,13 @@ def build(args, context, text, what):
     return figure.Figure(title, beneath, across, up, series, numeric)
 
 
-def clip(references, series, numeric, name):
-    """A reference is there for comparison: only where something was measured."""
+def clip(references, series, numeric):
+    """The references, without points where nothing was measured to compare them with."""
     places = [point[0] for each in series for point in each.points]
     for each in references:
         each.points = [point for point in each.points if
                        (min(places) <= point[0] <= max(places) if numeric else point[0] in places)]
-    kept = [each for each in references if each.points]
-    if not kept:
-        say(f"{name}: nothing was published for what was measured here")
-    return kept
+    return [each for each in references if each.points]
 
 
 def subtitle(chosen, args, reference):
@@ -451,7 +448,7 @@ def write(picture, path):
 def work(args, context):
     if "list" in args.published:
         for name in published_names(context):
-            cli.out(f"{name}\t{published_conditions(name, context)}\n")
+            commandline.out(f"{name}\t{published_conditions(name, context)}\n")
         return 0
     kind = choose_format(args)
     width, height = parse_size(args.size, kind)
@@ -459,7 +456,7 @@ def work(args, context):
     if args.size is None and kind != "term":
         height = figure.height_for(made, width, height)
     if args.script:
-        cli.out(figure.script(made, kind, width, height))
+        commandline.out(figure.script(made, kind, width, height))
         return 0
     write(figure.draw(made, kind, width, height), args.output)
     return 0
@@ -467,10 +464,11 @@ def work(args, context):
 
 def main(argv, version, here, share):
     streams.keep()
+    context = Context(TOOL, version, here, share)
     try:
-        return work(build_parser(version).parse_args(argv), cli.Context(version, here, share))
+        return work(build_parser(version).parse_args(argv), context)
     except Problem as problem:
-        say(problem)
+        context.say(problem)
         return problem.status
     except KeyboardInterrupt:
         return 130

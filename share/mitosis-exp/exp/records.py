@@ -26,7 +26,7 @@ class Stream:
 
 
 def is_measured(column):
-    """As mitosis-stats decides it; all others are factors."""
+    """Is it a measured column, and not a factor? By its name, as mitosis-stats decides."""
     return _MEASURED.fullmatch(column) is not None
 
 
@@ -47,7 +47,7 @@ def escape(text):
 
 
 def quoted(words):
-    """Arguments for the comment line, quoted for a shell and on one line, as the tools in C do it."""
+    """Arguments for the comment line, quoted for a shell, on one line, as the tools in C do it."""
     return " ".join(map(_quoted, words))
 
 
@@ -71,12 +71,12 @@ def cells(line):
 
 
 class Malformed(Exception):
-    """A stream that is not one; the text says in which line."""
+    """A stream that cannot be read; the text says in which line."""
 
 
 def read(lines, start=1):
-    """The streams in LINES. What comes before the first one belongs to none. START is the first line's
-    number in messages."""
+    """The streams in LINES. Lines before the first stream are ignored. START is the number of the
+    first line in messages."""
     found = []
     stream = None
     for number, line in enumerate(lines, start):

@@ -14,10 +14,10 @@ import plot
 import records
 import results
 import sums
-from cli import out, say
+from commandline import out
 from problem import Problem, Skip
 
-ELSEWHERE = 12      # published values that belong to none of the rows
+ELSEWHERE = 12      # at most so many published values are told that belong to none of the rows
 DRAWINGS = {"wide": plot.SIZES["svg"], "narrow": (380, 340)}     # for a wide window and a narrow one
 INTERVAL = "95 % interval"
 SHOWN = 40          # rows of a table; all of them are in the attached data
@@ -157,7 +157,7 @@ def statistics(text, options, context):
 
 
 def options_of(words):
-    """What of mitosis-stats' options matters here."""
+    """--by and --where among options for mitosis-stats."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--by", default="")
     parser.add_argument("--where", action="append", default=[])
@@ -165,7 +165,7 @@ def options_of(words):
 
 
 def summed_over(state, text):
-    """The factor whose sum stands beside its levels, if they are several."""
+    """The factor over which rates are added up, or None: it is only done for several levels."""
     factor = plot.build_parser("").parse_args(state["plot"]).sum
     return factor if factor and len(sums.levels(text, factor)) > 1 else None
 
@@ -229,12 +229,13 @@ def shown_ratio(value):
 
 
 def unbroken(value):
-    """A number and its unit stay on one line."""
+    """VALUE with a space that keeps a number and its unit on one line."""
     return value.replace(" ", "\u00a0")
 
 
 def with_parts(rows, factors, summed):
-    """A sum follows its parts. That of one part says the same as the part, which is left out."""
+    """ROWS in an order in which each sum follows its parts. Of a sum that has one part only the sum
+    is kept, since both say the same."""
     def place(row):
         return tuple(row[name] for name in factors if name != summed)
 
@@ -246,8 +247,8 @@ def with_parts(rows, factors, summed):
 
 
 def shown_rows(rows, published, summed):
-    """The numbers of the rows that are shown. If there are too many, sums and those that something was
-    published for go before the rest."""
+    """The numbers of the rows that are shown. If they are too many, those stay first for which
+    something was published, then sums."""
     def is_sum(number):
         return summed is not None and rows[number][summed] == sums.LEVEL
 
@@ -314,15 +315,15 @@ class Reference:
             streams = records.read(file)
         theirs = streams[0].meta["engine"]
         self.engines = ("user", "kernel") if theirs == "mitosis" else (theirs,)
-        self.summed = summed        # the published rates are totals over this factor
+        self.summed = summed        # the factor over which the published rates are totals
         self.rows = [row for stream in streams for row in stream.dicts()]
         self.keys = [name for name in streams[0].columns if not records.is_measured(name)]
         self.used = set()
         self.columns = set()
 
     def find(self, row):
-        """What was published for the place of ROW, or None. A place is all that the published value
-        depends on: a row that does not say one of these is none of its places."""
+        """What was published for ROW, or None. All that the published value depends on has to be in
+        ROW, and the same."""
         column = row["column"]
         self.columns.add(column)
         if row.get("engine", self.engines[0]) not in self.engines:
@@ -342,7 +343,7 @@ class Reference:
         return unbroken(figure.human(float(row[column]), figure.unit_of(column)))
 
     def elsewhere(self):
-        """Those that belong to none of the rows, in words."""
+        """The published values that belong to none of the rows, in words."""
         columns = [name for name in self.rows[0] if name in self.columns and name not in self.keys]
         found = []
         for number, each in enumerate(self.rows):
@@ -431,10 +432,10 @@ def experiment(directory, state, own_hosts, context):
             page += picture(samples, state, context)
         except Skip as skip:
             page += f"<p class=note>No figure: {text(skip)}</p>\n"
-            say(f"{name}: no figure: {skip}")
+            context.say(f"{name}: no figure: {skip}")
         except Problem as problem:
             page += f"<p class=note>No figure: {text(problem)}</p>\n"
-            say(f"{name}: no figure: {problem}")
+            context.say(f"{name}: no figure: {problem}")
         page += "</div>\n" + measured(samples, state, context)
         page += attached(path, f"{name}.tsv")
     else:
@@ -460,7 +461,7 @@ def about(part):
 
 
 def shown_time(stamp):
-    """2026-11-26T02:05:00+0000 as one reads it."""
+    """2026-11-26T02:05:00+0000 for people."""
     return re.sub(r"T(\d\d:\d\d)(:\d\d)?([+-]\d{4})?$", r" \1 \3", stamp).replace(" +0000", " UTC")
 
 

@@ -22,7 +22,7 @@ VERSION = 1
 
 
 def write(path, text):
-    """Whole or not at all."""
+    """Write a file: whole, or not at all."""
     directory = os.path.dirname(path)
     try:
         with tempfile.NamedTemporaryFile("w", dir=directory, delete=False,
@@ -90,7 +90,7 @@ class Run:
         return cls(path, asked)
 
     def keep(self, experiments):
-        """The files, as they are when the run begins: it is continued with these."""
+        """Store the experiments' files as they are now: --resume goes on with these."""
         for each in experiments:
             directory = os.path.join(self.path, each.name)
             make(directory)
@@ -148,7 +148,7 @@ class Results:
         return lambda command: os.path.join(directory, f"{command.label}.{command.host}")
 
     def collect(self):
-        """Make records.tsv of the raw output of all points that are done; the number of records."""
+        """Make records.tsv of the raw output of all points that are done; return how many records."""
         union = records.Union()
         for point in self.points:
             entry = self.state["points"].get(str(point.number))
@@ -177,7 +177,7 @@ class Results:
         if not streams:
             imported = importer.read(lines)
             if imported.rows:
-                # Who said it is known better here than from the line.
+                # The host in the line is dropped: here it is known which one it was.
                 at = imported.columns.index("host")
                 imported.columns.pop(at)
                 for row in imported.rows:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Adds up the rates of several hosts, or of another factor's levels, so that a total stands beside what
-each of them got.
+"""Adds up the rates of several hosts, or of another factor's levels: a total beside what each got.
 
-The n-th samples of all levels are one sample of the sum: what hosts that began at the same time print per
-interval belongs to about the same interval. So the sum has samples, a median and its interval as any
-other group has.
+The n-th samples of all levels make the n-th sample of the sum: hosts that began at the same time
+print a record per interval, and the n-th records are about the same interval. So the sum has
+samples, a median and its confidence interval as any other group has.
 """
 
 import re
@@ -21,7 +20,7 @@ def is_rate(column):
 
 
 def names_in(conditions):
-    """The columns that conditions of mitosis-stats are about."""
+    """The columns in conditions as mitosis-stats --where has them."""
     return [match[1] for match in map(_NAME.match, conditions) if match]
 
 
@@ -32,8 +31,8 @@ def levels(text, factor):
 
 
 def add(text, factor, names):
-    """TEXT with further records whose FACTOR is `sum', a group for each combination of the values of
-    NAMES."""
+    """TEXT with records of sums after it, whose FACTOR is `sum'. There is a sum for each
+    combination of the values of NAMES."""
     streams = records.read(text.splitlines())
     if not any(factor in stream.columns for stream in streams):
         raise Problem(f"--sum: {factor}: no such factor in the records")

@@ -1,26 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The small languages of the command line and of the files: durations, host lists, placeholders,
-assignments."""
+"""The small languages of the command line and of experiment files: sizes, lists of hosts,
+placeholders, assignments."""
 
 import re
 
 from problem import USAGE, Problem
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?")     # as the tools in C
-_FACTOR = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "h": 3600}
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-HOSTS_MAX = 65536   # of a range
-DEPTH = 16          # placeholders within placeholders
-
-
-def duration(text, what):
-    """Seconds: 10s, 250ms, 2m; a bare number is seconds."""
-    match = _DURATION.fullmatch(str(text))
-    if not match:
-        raise Problem(f"{what}: {text}: not a duration (such as 10s, 250ms, 2m)", USAGE)
-    return float(match[1]) * _FACTOR[match[2]]
+HOSTS_MAX = 65536   # hosts in one range
+DEPTH = 16          # how deep placeholders may be nested
 
 
 def size(text):
@@ -32,7 +22,7 @@ def size(text):
 
 
 def _split(text):
-    """At commas, but not at those within brackets."""
+    """Split TEXT at commas, but not at those within brackets."""
     return re.split(r",(?![^\[]*\])", text)
 
 

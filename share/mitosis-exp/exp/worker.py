@@ -3,17 +3,20 @@
 
     python3 -B worker.py FILE [EVENT [DIRECTORY...]]
 
-With an event it calls the function with it for each line of standard input, and writes a line when that
-is done; the function may import from the directories. Otherwise it reads messages from standard input and writes its answers to what was its standard output; what
-the function itself prints goes to standard error. A message is its length, 4 bytes, little-endian,
-and a value in the format of the module marshal. That one is built into the interpreter: nothing is
-imported here before the function is that the function might have to import itself, or a cold start
-would look cheaper than it is, and nothing big, or it would look dearer.
+With an event it calls the function with that event for each line of standard input, and writes a
+line when the call is done; the function may import from the directories. Otherwise it reads
+messages from standard input and writes its answers to what was its standard output; what the
+function itself prints goes to standard error.
 
-First comes a table: the event of the function; whether to call it; where the module mitosis, and what
-else the function imports, may be; and for the second step of a workflow that gets the state of the
-first one in a message, that state. The answer tells what the cold start took. Then come commands,
-each answered when it is done, until the input ends:
+A message is its length, 4 bytes, little-endian, and a value in the format of the module marshal,
+which is built into the interpreter. What is imported here before the function is loaded distorts
+its cold start: a module that the function needs as well would make it look cheaper, a big one
+dearer. So only built-in modules and os are.
+
+The first message is a table: the event of the function; whether to call it; the directories of the
+module mitosis and of what else the function imports; and for the second step of a workflow, if it
+gets the state of the first step in a message, that state. The answer tells what the cold start
+took. Then come commands, each answered when it is done, until the input ends:
 
     ("input",)                              make the input, for a function that has make_input
     ("call",)                               once more
@@ -51,7 +54,7 @@ class Channel:
         os.dup2(2, 1)
 
     def give_back(self):
-        """No descriptor but the first three is open: a snapshot cannot carry pipes over."""
+        """Close what claim() opened: a snapshot takes no pipes along but descriptors 0, 1 and 2."""
         sys.stdout.flush()
         os.dup2(self.out, 1)
         os.close(self.out)
@@ -76,7 +79,7 @@ class Channel:
     def put(self, value):
         data = marshal.dumps(value)
         data = len(data).to_bytes(4, "little") + data
-        # Short ones whole: local children share this pipe.
+        # Local children share this pipe: their answers are short enough to be written whole.
         while data:
             data = data[os.write(self.out, data):]
 
@@ -91,10 +94,10 @@ class Function:
     def __init__(self, path):
         self.path = path
         self.module = None
-        self.branches = None        # events of the second step, when the first one is done
+        self.branches = None        # the events of the second step, once the first one is done
 
     def load(self):
-        """As the interpreter would run it."""
+        """Run the file, as the interpreter would."""
         module = type(sys)("function")
         module.__file__ = self.path
         sys.modules["function"] = module
@@ -137,7 +140,7 @@ def where(error, path):
 
 
 def describe(error, path):
-    """The one line about an exception, and the module that is missing if that is what it is about."""
+    """The one line about an exception; if it is about a missing module, that module."""
     if isinstance(error, Wrong):
         return {"error": str(error)}
     what = f"{error.msg}" if isinstance(error, SyntaxError) else str(error)
@@ -178,7 +181,7 @@ class Worker:
         self.channel = Channel()
         self.function = Function(path)
         self.event = None
-        self.expected = None        # of a child; of a workflow's children one for each branch
+        self.expected = None        # digests of what children have to return, one for each branch
         self.mitosis = None
         self.python = None
 
@@ -197,7 +200,7 @@ class Worker:
 
     def cold(self, order):
         self.python = order["python"]
-        # In place of our own directory. Behind the libraries: a function may be called like one.
+        # Our own directory goes. The function's comes last: it may hold a namesake of a library.
         sys.path[:1] = []
         sys.path += order["beside"]
         begin = time.monotonic_ns()
@@ -211,7 +214,7 @@ class Worker:
         return answer
 
     def answer_lines(self, event, beside):
-        """For who asks in the simplest way, such as mitosis-leanrun --bench-pause."""
+        """Lines instead of messages, for callers such as mitosis-leanrun --bench-pause."""
         self.channel.claim()
         sys.path[:1] = []
         sys.path += beside
@@ -254,7 +257,7 @@ class Worker:
 
     def check(self, engine):
         if self.python not in sys.path:
-            sys.path.append(self.python)    # in a source tree; elsewhere it is found before
+            sys.path.append(self.python)    # for a source tree: an installed one is found before
         import mitosis
 
         self.mitosis = mitosis
@@ -273,7 +276,7 @@ class Worker:
         if len(alive) > 1:
             raise Wrong(f"{self.function.path}: {len(alive)} threads are alive "
                         f"({', '.join(alive)}): a process that is prepared has one")
-        # A collection in a child would touch every object there is, and fetch it.
+        # Without this the first collection in a child would touch, and so fetch, every object.
         gc.collect()
         gc.freeze()
         self.channel.give_back()
@@ -298,7 +301,7 @@ class Worker:
             stats = self.mitosis.stats()
             return {"faults": stats.faults, "fetched": stats.fetched_pages * stats.page_size}
 
-        # Which branch of the workflow this is, one learns from standard input.
+        # A workflow's child reads from standard input which branch it is.
         self.answer_and_end(first, self.channel.get() if self.function.is_workflow else 0,
                             about_memory)
 

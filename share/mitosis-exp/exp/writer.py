@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-import cli
+import commandline
 import engine
 import figure
 import records
@@ -24,7 +24,7 @@ class Column:
 
 
 def describe(columns):
-    """For --help."""
+    """What --help says of COLUMNS."""
     width = max(len(each.name) for each in columns)
     return "Columns:\n" + "".join(f"  {each.name:{width}}  {each.about}\n" for each in columns)
 
@@ -36,7 +36,7 @@ def meta(tool, version, engine_name, argv):
 
 
 class Writer:
-    """Header and meta are written with the first record: who fails before it says nothing."""
+    """Header and meta are written with the first record: who fails before prints nothing."""
 
     def __init__(self, columns, about, as_json=False):
         self.columns = columns
@@ -58,7 +58,7 @@ class Writer:
     def aligned(self, cells):
         parts = []
         for number, (column, cell) in enumerate(zip(self.columns, cells)):
-            # What does not fit widens the column from here on: a table streams.
+            # Rows are written as they come: a cell that does not fit widens its column from now on.
             self.widths[number] = max(self.widths[number], len(cell))
             width = self.widths[number]
             parts.append(f"{cell:{width}}" if column.kind == "text" else f"{cell:>{width}}")
@@ -76,7 +76,7 @@ class Writer:
             line = "\t".join(records.ABSENT if cell is None else records.escape(cell)
                              for cell in cells)
             text += ("\\" if line.startswith("#") else "") + line + "\n"
-        cli.out(text)
+        commandline.out(text)
 
     @staticmethod
     def shown(column, cell):

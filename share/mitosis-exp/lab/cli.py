@@ -8,12 +8,14 @@ import re
 import shlex
 import signal
 import socket
-import sys
 
+import commandline
 import labs
 import runner
-from problem import FAILED, USAGE, Problem, reason
-from runner import Interrupted, Job, Runner, say
+import streams
+from commandline import duration
+from problem import OWN_FAILURE, USAGE, Interrupted, Problem, reason
+from runner import Job, Runner, say
 
 TOOL = "mitosis-lab"
 NODE = re.compile(r"node([1-9]\d?)")
@@ -21,15 +23,8 @@ NODE = re.compile(r"node([1-9]\d?)")
 
 # words
 
-def duration(what):
-    units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, None: 1, "s": 1, "m": 60, "h": 3600}
-
-    def convert(text):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?", text)
-        if not match:
-            raise Problem(f"{what}: {text}: not a duration (such as 10s, 250ms, 2m)", USAGE)
-        return float(match[1]) * units[match[2]]
-    return convert
+def duration_of(option):
+    return lambda text: duration(text, option)
 
 
 def count(what):
@@ -48,21 +43,8 @@ def node_name(text):
 
 # the table of options
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise Problem(f"{message}\nTry '{TOOL} --help' for more information.", USAGE)
-
-    def _print_message(self, message, file=None):
-        """Help and version: a full disk is an error here, not a line at the interpreter's end."""
-        try:
-            file.write(message)
-            file.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # What is left in the buffer must not be tried again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-            raise Problem(f"write error: {reason(error)}", 1) from error
+class Parser(commandline.Parser):
+    tool = TOOL
 
 
 def build_parser(version):
@@ -94,12 +76,12 @@ def build_parser(version):
         made.add_argument("--net", choices=("bridge", "hub"), help="how nodes are connected")
         made.add_argument("--no-rdma", action="store_true", help="leave out soft-RoCE")
         made.add_argument("--out", metavar="DIR", help="keep what was said, dmesg included")
-        made.add_argument("--boot-timeout", type=duration("--boot-timeout"), default=180,
+        made.add_argument("--boot-timeout", type=duration_of("--boot-timeout"), default=180,
                           metavar="TIME", help="limit for the start (180s)")
         made.add_argument("-v", "--verbose", action="store_true", help="tell what happens")
 
     def command_options(made):
-        made.add_argument("--timeout", type=duration("--timeout"), metavar="TIME",
+        made.add_argument("--timeout", type=duration_of("--timeout"), metavar="TIME",
                           help="a command that runs longer has failed")
         made.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]",
                           help="a variable for the commands")
@@ -222,9 +204,9 @@ def do_down(args, _):
         for node, number in connection.call("reports")["counts"].items():
             if number:
                 say(f"{name}: {node}: {number} complaint{'s'[:number > 1]} of its kernel")
-                worst = FAILED
+                worst = OWN_FAILURE
         connection.call("down")
-        # the lab is gone when its keeper's end of this is
+        # the keeper closes its end when the lab is gone
         connection.sock.settimeout(30)
         try:
             while connection.sock.recv(65536):
@@ -334,21 +316,9 @@ VERBS = {"run": do_run, "up": do_up, "exec": do_exec, "shell": do_shell, "status
          "kernels": do_kernels}
 
 
-def keep_standard_streams():
-    """Were a descriptor left closed, the next file to be opened would take its place, and Python has
-    no stream for it. What is opened instead fails as a closed one does, but standard error: there is
-    nobody to tell."""
-    for fd, name, way in ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY),
-                          (2, "stderr", os.O_WRONLY)):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, way)
-            setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))
-
-
 def main(words, version):
-    keep_standard_streams()
+    streams.keep()
+    Problem.otherwise = OWN_FAILURE
     try:
         at = words.index("--") if "--" in words else len(words)
         parser = build_parser(version)

@@ -73,7 +73,7 @@ class Guest:
             host.program("qemu-system-x86_64"), "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot", "-name", f"mitosis-lab-{self.name}",
             *(["-accel", "kvm"] if host.has_kvm() else []), "-accel", "tcg",
-            # five levels of page tables make emulated page walks slower and nothing better
+            # with five levels of page tables, emulated page walks would be slower for nothing
             "-machine", "pc", "-cpu", "max,la57=off",
             "-smp", str(spec.smp), "-m", str(spec.memory),
             "-kernel", spec.kernel.image, "-initrd", f"/proc/self/fd/{initramfs}",
@@ -150,7 +150,7 @@ class Guest:
         return f"QEMU: {said or f'exit status {status}'}"
 
     def check(self):
-        """The greeting has come: did everything on the way to it work?"""
+        """The agent's greeting has come: was there trouble on the way to it?"""
         if self.greeting.get("trouble"):
             raise Problem(f"{self.name}: {self.greeting['trouble']}")
 

@@ -21,7 +21,7 @@ import host
 import initramfs
 import network
 import wire
-from problem import FAILED, Problem, reason
+from problem import OWN_FAILURE, Problem, reason
 
 TAIL = 25                       # lines of the console of a node that does not boot
 DAY = 86400                     # seconds; poll(2) waits for weeks at most
@@ -114,7 +114,7 @@ class Keeper:
             seconds = wait and min(DAY, max(0, wait - time.monotonic()))
             for key, events in self.selector.select(seconds):
                 function, subject = key.data
-                # an earlier event of this round may have ended what this one is about
+                # what this event is about may have been ended by an earlier one of this round
                 if self.selector.get_map().get(key.fd) is key:
                     function(subject, events)
 
@@ -159,7 +159,7 @@ class Keeper:
         for each in [client] if client else self.clients:
             self.send(each, wire.message(wire.NEWS, **news))
 
-    def fail(self, text, status=FAILED, tail=""):
+    def fail(self, text, status=OWN_FAILURE, tail=""):
         """The lab cannot come up, or cannot go on."""
         self.tell(event="failed", text=text, status=status, tail=tail)
         self.flush_clients()
@@ -442,8 +442,10 @@ class Keeper:
         self.tell(client, answer="console")
 
     def traces(self, client, node):
-        """Have a node that hangs say where: blocked tasks, then what each processor does. One
-        that does not even answer to that gets an interrupt it cannot mask."""
+        """Have a node that hangs print where: its blocked tasks, then what each processor does.
+
+        A node that does not print these gets an interrupt that it cannot mask.
+        """
         start = len(node.console)
         self.to_agent(node, wire.frame(wire.SIGNAL, 0, b"wl"))
 
@@ -474,7 +476,7 @@ def peer_uid(sock):
 
 
 def close_all_but(*kept):
-    """Our caller's pipes would stay open for as long as a lab that is left up."""
+    """Close what was inherited: a caller's pipes would stay open as long as the lab is up."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in kept:
             try:
@@ -506,7 +508,7 @@ def launch(spec, listener):
         close_all_but(0, 1, 2, theirs.fileno(), listener.fileno())
         keep(Keeper(spec, theirs, listener))
     finally:
-        os._exit(0)             # the tool's own clean-up is the tool's
+        os._exit(0)             # without the exit handlers, which are the tool's
 
 
 def keep(keeper):

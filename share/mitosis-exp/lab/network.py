@@ -97,7 +97,7 @@ def open_tap(name):
 
 
 def connect(nodes, kind=None):
-    """The network for NODES, and why it is not the better one, if so."""
+    """The network for NODES; and if it is a hub for want of a bridge, the reason, else None."""
     if kind == "hub":
         return Hub(nodes), None
     try:
@@ -141,6 +141,6 @@ class Link:
             return None
         replace = "tc qdisc replace dev eth0 parent 1:1"
         well = f"{replace} pfifo limit 10000"
-        # from one netem to the next, what is not named would stay
+        # netem keeps what a change does not name, so everything is named
         return ["sh", "-c", f"{well} && {replace} netem {self.netem}" if self.netem
                 else f"! tc qdisc show dev eth0 | grep -q netem || {well}"]

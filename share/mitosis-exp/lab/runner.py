@@ -18,7 +18,7 @@ import time
 import tty
 
 import wire
-from problem import FAILED, Problem, reason
+from problem import OWN_FAILURE, Interrupted, Problem, reason
 
 GRACE = 5                       # seconds that a command has to end after a signal
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
@@ -28,14 +28,6 @@ DAY = 86400                     # seconds; poll(2) waits for weeks at most
 PASSED = ("PATH", "HOME", "LANG", "LANGUAGE", "TERM", "TZ", "USER", "LOGNAME", "SHELL",
           "PYTHONPATH", "LD_LIBRARY_PATH")
 PASSED_PREFIXES = ("LC_", "MITOSIS_")
-
-
-class Interrupted(Exception):
-    """The user wants out, now."""
-
-    def __init__(self, number):
-        super().__init__(signal.Signals(number).name)
-        self.number = number
 
 
 def say(text):
@@ -317,7 +309,7 @@ class Runner:
         if news.get("event") == "node" and news.get("panic"):
             # the machine is gone: what waits for it would wait for ever
             for job in self.running():
-                self.end(job, FAILED, f"stopped, since {news['node']} panicked")
+                self.end(job, OWN_FAILURE, f"stopped, since {news['node']} panicked")
 
     # ends
 
@@ -336,7 +328,7 @@ class Runner:
         if job.node in self.killed:
             self.end(job, 0, None, shown=why)
         else:
-            self.end(job, FAILED, f"{why} while its command ran" if why == "powered off" else why)
+            self.end(job, OWN_FAILURE, f"{why} while its command ran" if why == "powered off" else why)
 
     def end(self, job, status, text, shown=None):
         job.status = status
@@ -356,7 +348,7 @@ class Runner:
             show(node, self.connection.call("traces", node=node)["text"])
         for job in self.running():
             self.connection.send(wire.frame(wire.HANGUP, job.channel))
-            self.end(job, FAILED, None, shown="timeout")
+            self.end(job, OWN_FAILURE, None, shown="timeout")
 
     def verdict(self):
         """The first failure's status; a complaint of a kernel is a failure too."""
@@ -364,7 +356,7 @@ class Runner:
         for report in reports:
             say(f"{report['node']}: kernel: {report['title']}")
             show(report["node"], report["text"])
-        return self.statuses[0] if self.statuses else FAILED if reports else 0
+        return self.statuses[0] if self.statuses else OWN_FAILURE if reports else 0
 
 
 def show(node, text):

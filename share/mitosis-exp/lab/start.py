@@ -13,9 +13,10 @@ import kernels
 import labs
 import network
 import runner
-from cli import NODE, count, duration, jobs_for, node_name
-from problem import USAGE, Problem
-from runner import Interrupted, Job, Runner, say, show
+from cli import NODE, count, jobs_for, node_name
+from commandline import duration
+from problem import USAGE, Interrupted, Problem
+from runner import Job, Runner, say, show
 
 
 def mebibytes(text):
@@ -41,7 +42,7 @@ def per_node(values, node, convert, default=None):
 def killing(text):
     """NODE[@DURATION] of --kill."""
     name, _, when = text.partition("@")
-    return node_name(name), duration("--kill")(when) if when else 0.0
+    return node_name(name), duration(when, "--kill") if when else 0.0
 
 
 def jobs_of_run(args, argv):
@@ -105,7 +106,7 @@ class Lab:
     def __init__(self, spec, verbose):
         self.verbose = verbose
         listener = labs.listen(spec.name)
-        # Until commands run, every signal means: out of here.
+        # Until commands run, every signal ends the tool.
         for number in runner.FATAL:
             signal.signal(number, interrupted)
         sock, self.pid = keeper.launch(spec, listener)

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* drive.h - a thread that makes connections. */
+#ifndef RCBENCH_DRIVE_H
+#define RCBENCH_DRIVE_H
+
+/* Its body; worker is a struct worker. Returns NULL. */
+void *drive_connections(void *worker);
+
+#endif
