@@ -232,6 +232,7 @@ int main(int argc, char **argv)
 		  "ENGINE" },
 		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "print nothing, only the exit status counts", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 		{ "dry-run", 'n', POPT_ARG_NONE, &dry_run, 0, "show what there is, and leave it", NULL },
 		{ "module", 'm', POPT_ARG_NONE, &module, 0, "unload the kernel module, too", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -291,6 +291,7 @@ int main(int argc, char **argv)
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel, local, criu (default user)", "ENGINE[,ENGINE...]" },
 		{ "images", '\0', POPT_ARG_STRING, &images, 0, "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

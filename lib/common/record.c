@@ -25,6 +25,8 @@
 
 #define FORMAT_VERSION 1
 
+int record_json_header;
+
 enum kind { UNSET, UNSIGNED, SIGNED, REAL, TEXT };
 
 struct cell {
@@ -396,7 +398,7 @@ static void put_header(struct record_stream *rs)
 	if (rs->header_done)
 		return;
 	rs->header_done = true;
-	if (rs->format != RECORD_TABLE)
+	if (rs->format == RECORD_TSV || (rs->format == RECORD_JSON && record_json_header))
 		put_meta(rs);
 	if (rs->format == RECORD_JSON)
 		return;

@@ -7,11 +7,11 @@ After a line of dashes comes each state in which the line of the cursor was seen
 the end. The exit status is the command's.
 """
 
+import fcntl
 import os
 import pty
 import re
 import struct
-import fcntl
 import sys
 import termios
 
