@@ -531,7 +531,7 @@ class Measurement:
             what = "--mode demand"
         else:
             return
-        argv = [self.tool("mitosis-check"), "--json"]
+        argv = [self.tool("mitosis-check"), "--json", "on-demand"]
         try:
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
             found = [row for stream in records.read(done.stdout.splitlines())
