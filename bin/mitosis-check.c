@@ -2,7 +2,8 @@
 /*
  * mitosis-check - what this host can do for remote fork, and the remedy for what is missing.
  *
- * One table of probes (check/item.h); the last two are the verdicts, which build upon the others.
+ * One table of probes (check/item.h) in sections; the last two and "lab" are verdicts, which build upon
+ * others. Only what is asked for is probed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,28 +59,41 @@ static void probe_engine_kernel(struct item *item)
 }
 
 static struct item items[] = {
-	{ .name = "privileges", .probe = probe_privileges, .group = "On demand" },
+	{ .name = "privileges", .probe = probe_privileges, .section = "on-demand", .group = "On demand" },
 	{ .name = "userfaultfd", .probe = probe_userfaultfd },
 	{ .name = "userfaultfd-syscall", .probe = probe_uffd_syscall },
 	{ .name = "userfaultfd-device", .probe = probe_uffd_device },
 	{ .name = "userfaultfd-sysctl", .probe = probe_uffd_sysctl },
 	{ .name = "userfaultfd-features", .probe = probe_uffd_features },
-	{ .name = "vdso-map", .probe = probe_vdso_map, .group = "Snapshots and children" },
+	{ .name = "vdso-map", .probe = probe_vdso_map, .section = "snapshots",
+	  .group = "Snapshots and children" },
 	{ .name = "mm-map", .probe = probe_mm_map },
 	{ .name = "pagemap-scan", .probe = probe_pagemap_scan },
 	{ .name = "thp", .probe = probe_thp },
 	{ .name = "loopback", .probe = probe_loopback },
 	{ .name = "cgroup", .probe = probe_cgroup },
-	{ .name = "cpu", .probe = probe_cpu, .group = "Identity: the same on hosts whose children can run on each other" },
+	{ .name = "cpu", .probe = probe_cpu, .section = "identity",
+	  .group = "Identity: the same on hosts whose children can run on each other" },
 	{ .name = "vdso", .probe = probe_vdso },
-	{ .name = "rdma", .probe = probe_rdma, .group = "RDMA and the kernel's engine" },
+	{ .name = "rdma", .probe = probe_rdma, .section = "rdma", .group = "RDMA and the kernel's engine" },
 	{ .name = "rdma-rxe", .probe = probe_rdma_rxe },
 	{ .name = "kernel-module", .probe = probe_module },
-	{ .name = "kvm", .probe = probe_kvm, .group = "Lab and baseline" },
-	{ .name = "criu", .probe = probe_criu },
-	{ .name = "engine-user", .probe = probe_engine_user, .group = "Verdict" },
+	{ .name = "kvm", .probe = probe_kvm, .section = "lab",
+	  .group = "Lab: real kernels with RDMA on this machine" },
+	{ .name = "lab-qemu", .probe = probe_lab_part },
+	{ .name = "lab-busybox", .probe = probe_lab_part },
+	{ .name = "lab-tools", .probe = probe_lab_part },
+	{ .name = "lab-kernel", .probe = probe_lab_part },
+	{ .name = "lab-modules", .probe = probe_lab_part },
+	{ .name = "lab-trouble", .probe = probe_lab_part },
+	{ .name = "lab-network", .probe = probe_lab_part },
+	{ .name = "lab", .probe = probe_lab },
+	{ .name = "criu", .probe = probe_criu, .section = "baseline", .group = "Baseline" },
+	{ .name = "engine-user", .probe = probe_engine_user, .section = "verdict", .group = "Verdict" },
 	{ .name = "engine-kernel", .probe = probe_engine_kernel },
 };
+
+bool item_without_remedies;
 
 void item_set(struct item *item, enum state state, const char *format, ...)
 {
@@ -119,6 +133,20 @@ const char *read_line(const char *path, char *to, int room)
 	return to;
 }
 
+/* Marks the items of a section; false: there is none of that name. */
+static bool choose(const char *section)
+{
+	const char *at = "";
+	bool found = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		at = items[i].section ? items[i].section : at;
+		if (!section || !strcmp(at, section))
+			found = items[i].chosen = true;
+	}
+	return found;
+}
+
 static void probe(struct item *item)
 {
 	if (!*item->detail)
@@ -146,6 +174,8 @@ static int print_records(enum record_format format, int argc, char **argv)
 		return err;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		if (!items[i].chosen)
+			continue;
 		record_begin(rs);
 		record_string(rs, C_ITEM, items[i].name);
 		record_string(rs, C_STATE, state_names[items[i].state]);
@@ -200,6 +230,8 @@ static void print_page(void)
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
 		const struct item *item = &items[i];
 
+		if (!item->chosen)
+			continue;
 		if (item->group)
 			printf("\n%s%s%s\n", colour ? "\033[1m" : "", item->group, colour ? "\033[0m" : "");
 		printf("  %s%-7s%s  %-*s  ", colour ? colours[item->state] : "", state_names[item->state],
@@ -215,16 +247,19 @@ static void print_page(void)
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
-		.synopsis = "[OPTION...]",
+		.synopsis = "[OPTION...] [SECTION...]",
 		.summary = "Probe what this host can do for remote fork, and say what helps where something is missing.\n"
-			   "Two hosts with the same identities can run each other's children.",
+			   "Two hosts with the same identities can run each other's children.\n"
+			   "Sections: on-demand, snapshots, identity, rdma, lab, baseline, verdict (default: all).",
 		.columns = columns, .ncolumns = ARRAY_SIZE(columns),
 		.examples = "  mitosis-check\n"
+			    "  mitosis-check lab\n"
 			    "  mitosis-check --engine kernel >/dev/null || echo no kernel engine here\n"
 			    "  mitosis-check | awk -F '\\t' '$2 == \"no\" { print $1 \": \" $4 }'\n",
-		.exit_status = "  0 the engine asked about can run here; 77 it cannot; 1 failed; 2 wrong usage\n",
+		.exit_status = "  0 the engine asked about, or with the section lab a lab, can run here; 77 it cannot;\n  1 failed; 2 wrong usage\n",
 	};
 	int json = 0, quiet = 0, opt, status = STATUS_USAGE, err = 0;
+	const char *section;
 	char *engine = NULL, verdict[32];
 	struct poptOption options[] = {
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
@@ -232,6 +267,7 @@ int main(int argc, char **argv)
 		  "ENGINE" },
 		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "print nothing, only the exit status counts", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};
@@ -242,18 +278,28 @@ int main(int argc, char **argv)
 	opt = tool_next(con);
 	if (opt != TOOL_END)
 		goto out;
-	if (poptPeekArg(con)) {
-		tool_usage_error(poptPeekArg(con), "no argument is expected");
-		goto out;
+	snprintf(verdict, sizeof(verdict), "engine-user");
+	if (!poptPeekArg(con))
+		choose(NULL);
+	while ((section = poptGetArg(con)) != NULL) {
+		if (!choose(section)) {
+			tool_usage_error(section, "no such section");
+			goto out;
+		}
+		if (!strcmp(section, "lab"))
+			snprintf(verdict, sizeof(verdict), "lab");
 	}
 	if (engine && strcmp(engine, "user") && strcmp(engine, "kernel")) {
 		tool_usage_error("--engine", "%s: neither user nor kernel", engine);
 		goto out;
 	}
-	snprintf(verdict, sizeof(verdict), "engine-%s", engine ? engine : "user");
+	if (engine)
+		snprintf(verdict, sizeof(verdict), "engine-%s", engine);
+	item_without_remedies = quiet;
 	if (!quiet) {
 		for (size_t i = 0; i < ARRAY_SIZE(items); i++)
-			probe(&items[i]);
+			if (items[i].chosen)
+				probe(&items[i]);
 		if (!json && isatty(STDOUT_FILENO))
 			print_page();
 		else

@@ -138,6 +138,7 @@ int main(int argc, char **argv)
 		  "everybody's children and snapshots, too, which takes root", NULL },
 		{ "module", 'm', POPT_ARG_NONE, &set.module, 0, "unload the kernel module, too", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &set.json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

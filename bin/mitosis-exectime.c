@@ -680,6 +680,7 @@ int main(int argc, char **argv)
 		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per combination, until a signal", NULL },
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

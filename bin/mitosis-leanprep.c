@@ -779,6 +779,7 @@ int main(int argc, char **argv)
 		{ "all", 'a', POPT_ARG_NONE, &o.all, 0, "clean: templates too, if they are not in use", NULL },
 		{ "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0, "clean: do not say what was removed", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &o.json, 0, "list, inspect: write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -203,6 +203,7 @@ int main(int argc, char **argv)
 		{ "directory", 'd', POPT_ARG_STRING, &set.directory, 0, "where the command starts (default: as the image says, or /)", "DIR" },
 		{ "no-init", '\0', POPT_ARG_NONE, &set.no_init, 0, "the command is process 1 itself", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &set.json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -265,6 +265,7 @@ int main(int argc, char **argv)
 		{ "references", 'q', POPT_ARG_NONE, &quiet, 0, "print references only, one a line", NULL },
 		{ "quiet", '\0', POPT_ARG_NONE, &quiet, 0, "the same", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -144,6 +144,7 @@ static int measure_local(struct wss *w, bool cow, struct sample *s)
 static void emit(struct plan *p, const char *engine, uint64_t wss, uint64_t iter, const struct sample *s)
 {
 	if (iter >= p->warmup) {
+		p->done++;
 		record_begin(p->out);
 		record_string(p->out, C_ENGINE, engine);
 		record_uint(p->out, C_WSS, wss);
@@ -162,7 +163,7 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, uint64_t iter
 		}
 		record_end(p->out);
 	}
-	progress_update(++p->done);
+	progress_update(p->done);
 }
 
 static int run_criu(struct plan *p, uint64_t bytes)
@@ -290,6 +291,7 @@ int main(int argc, char **argv)
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel, local, criu (default user)", "ENGINE[,ENGINE...]" },
 		{ "images", '\0', POPT_ARG_STRING, &images, 0, "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};
@@ -337,7 +339,7 @@ int main(int argc, char **argv)
 	if (record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
 			engine ? engine : "user", argc, argv))
 		goto out;
-	progress_start("prepare", (p.count + p.warmup) * p.wss_count * ((p.user ? 1 : 0) + (p.kernel ? 1 : 0) + (p.local ? 1 : 0) + (p.criu ? 1 : 0)));
+	progress_start("prepare", p.count * p.wss_count * ((p.user ? 1 : 0) + (p.kernel ? 1 : 0) + (p.local ? 1 : 0) + (p.criu ? 1 : 0)));
 	for (size_t i = 0; i < p.wss_count && !err; i++)
 		err = run_wss(&p, p.wss[i]);
 	progress_finish();

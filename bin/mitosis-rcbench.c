@@ -445,6 +445,7 @@ int main(int argc, char **argv)
 		{ "wait", 'w', POPT_ARG_STRING, &o.wait, 0, "try so long until the server listens (default: once)", "TIME" },
 		{ "max-failures", '\0', POPT_ARG_STRING, &o.max_failures, 0, "end with status 1 after more than these (default 0)", "N" },
 		{ "json", 'j', POPT_ARG_NONE, &o.json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -161,6 +161,7 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, const char *m
 		 uint64_t iter, const struct sample *s)
 {
 	if (iter >= p->warmup) {
+		p->done++;
 		record_begin(p->out);
 		record_string(p->out, C_ENGINE, engine);
 		record_uint(p->out, C_WSS, wss);
@@ -188,7 +189,7 @@ static void emit(struct plan *p, const char *engine, uint64_t wss, const char *m
 		}
 		record_end(p->out);
 	}
-	progress_update(++p->done);
+	progress_update(p->done);
 }
 
 /* Children of one snapshot: a run of them for each mode and number at a time. */
@@ -822,7 +823,7 @@ static int run(struct plan *p, char **refs)
 		snapshots += engines ? engines : 1;
 	if (!refs)
 		snapshots = p->wss_count * engines;
-	p->total = p->step_count ? expected(p) * snapshots : (p->count + p->warmup) *
+	p->total = p->step_count ? expected(p) * snapshots : p->count *
 		(snapshots * p->parallel_count * ((p->demand ? 1 : 0) + (p->eager ? 1 : 0)) * (p->replay ? 2 : 1) +
 		 (p->local ? p->wss_count : 0) + (p->criu ? p->wss_count : 0) + (p->exec ? 1 : 0));
 	progress_start("resume", p->total);
@@ -891,6 +892,7 @@ int main(int argc, char **argv)
 		{ "serve", '\0', POPT_ARG_NONE, &serving, 0, "be the parent: print a reference per working set and engine, until a signal", NULL },
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0, "where children find the parent (default: this host only)", "ADDRESS[:PORT]" },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

@@ -238,6 +238,7 @@ int main(int argc, char **argv)
 		{ "compare", '\0', POPT_ARG_NONE, NULL, OPT_COMPARE,
 		  "Compare two files, OLD and NEW: Mann-Whitney U and effect size", NULL },
 		{ "json", '\0', POPT_ARG_NONE, NULL, OPT_JSON, "Write JSON Lines", NULL },
+		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,
 		POPT_TABLEEND
 	};

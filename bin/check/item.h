@@ -14,8 +14,10 @@ enum state { STATE_OK, STATE_LIMITED, STATE_NO };
 
 struct item {
 	const char *name;
+	const char *section;		/* the argument that asks for it and those behind it; NULL: as the one before */
 	const char *group;		/* the headline on a terminal */
 	void (*probe)(struct item *item);
+	bool chosen;
 	enum state state;
 	char detail[320], remedy[320];
 };
@@ -24,6 +26,8 @@ void item_set(struct item *item, enum state state, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* A command or a sentence; "%s" for what item_sudo() returns belongs before a command. */
 void item_remedy(struct item *item, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Only states matter: what takes a while to find out for a remedy is not. */
+extern bool item_without_remedies;
 /* "sudo ", or nothing for root. */
 const char *item_sudo(void);
 
@@ -32,6 +36,9 @@ enum state item_state(const char *name);
 
 /* The first line of a file without its end, or "". */
 const char *read_line(const char *path, char *to, int room);
+
+/* Whether the running kernel has, or can load, a module; a name with underscores. */
+bool module_is_available(const char *name);
 
 /* memory.c */
 void probe_userfaultfd(struct item *item);
@@ -57,5 +64,9 @@ void probe_rdma_rxe(struct item *item);
 void probe_module(struct item *item);
 void probe_kvm(struct item *item);
 void probe_criu(struct item *item);
+
+/* lab.c */
+void probe_lab_part(struct item *item);
+void probe_lab(struct item *item);
 
 #endif

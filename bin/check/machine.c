@@ -10,18 +10,17 @@
 #include <glob.h>
 #include <limits.h>
 #include <linux/kvm.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "children.h"
+#include "packages.h"
+#include "run.h"
 
 /* The controllers that a container's limits are made of, less those in the list. */
 static const char *missing_controllers(const char *list, char *to, size_t room)
@@ -80,6 +79,60 @@ void probe_cgroup(struct item *item)
 	item_remedy(item, "systemd-run --user --scope -p Delegate=yes COMMAND");
 }
 
+enum presence { ABSENT, AVAILABLE, LOADED };
+
+/* Is this the path of that module's file? The file's name may have hyphens instead of underscores. */
+static bool is_file_of(const char *path, const char *module)
+{
+	const char *name = strrchr(path, '/');
+
+	for (name = name ? name + 1 : path; *module; name++, module++)
+		if (*name != *module && !(*name == '-' && *module == '_'))
+			return false;
+	return !strncmp(name, ".ko", 3);
+}
+
+/* Is a module on disk for the kernel that runs, or built into it? */
+static enum presence look_up_module(const char *name)
+{
+	static const char *const lists[] = { "modules.builtin", "modules.dep" };
+	enum presence found = ABSENT;
+	char path[512], *line = NULL;
+	struct utsname host;
+	size_t room = 0;
+
+	uname(&host);
+	for (int i = 0; i < 2 && !found; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/lib/modules/%s/%s", host.release, lists[i]);
+		f = fopen(path, "re");
+		while (f && !found && getline(&line, &room, f) > 0) {
+			/* What stands before the colon; the rest is what that module needs. */
+			line[strcspn(line, ":\n")] = '\0';
+			if (is_file_of(line, name))
+				found = i ? AVAILABLE : LOADED;
+		}
+		if (f)
+			fclose(f);
+	}
+	free(line);
+	return found;
+}
+
+static enum presence find_module(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return access(path, F_OK) ? look_up_module(name) : LOADED;
+}
+
+bool module_is_available(const char *name)
+{
+	return find_module(name) != ABSENT;
+}
+
 /* "a (ACTIVE), b (DOWN)": the names of a directory, with what a file of theirs says. */
 static int list_rdma(char *to, size_t room)
 {
@@ -108,21 +161,28 @@ static int list_rdma(char *to, size_t room)
 void probe_rdma(struct item *item)
 {
 	char list[200];
-	int active = list_rdma(list, sizeof(list)), cm;
+	int active = list_rdma(list, sizeof(list)), cm, err;
 
 	if (active < 0) {
 		item_set(item, STATE_NO, "no device in /sys/class/infiniband");
-		item_remedy(item, "%smodprobe rdma_rxe && %srdma link add rxe0 type rxe netdev eth0", item_sudo(),
-			    item_sudo());
+		if (module_is_available("rdma_rxe"))
+			item_remedy(item, "%smodprobe rdma_rxe && %srdma link add rxe0 type rxe netdev NETDEV", item_sudo(),
+				    item_sudo());
+		else
+			item_remedy(item, "see rdma-rxe");
 		return;
 	}
 	cm = open("/dev/infiniband/rdma_cm", O_RDWR | O_CLOEXEC);
+	err = errno;
 	if (!active) {
 		item_set(item, STATE_LIMITED, "%s: no port is active", list);
 		item_remedy(item, "%sip link set NETDEV up", item_sudo());
 	} else if (cm < 0) {
-		item_set(item, STATE_LIMITED, "%s; /dev/infiniband/rdma_cm: %s", list, strerror(errno));
-		item_remedy(item, "%smodprobe rdma_ucm", item_sudo());
+		item_set(item, STATE_LIMITED, "%s; /dev/infiniband/rdma_cm: %s", list, strerror(err));
+		if (err == ENOENT && module_is_available("rdma_ucm"))
+			item_remedy(item, "%smodprobe rdma_ucm", item_sudo());
+		else if (err == ENOENT)
+			item_remedy(item, "a kernel with the module rdma_ucm");
 	} else {
 		item_set(item, STATE_OK, "%s", list);
 	}
@@ -130,38 +190,16 @@ void probe_rdma(struct item *item)
 		close(cm);
 }
 
-enum presence { ABSENT, AVAILABLE, LOADED };
-
-/* Is a module loaded, built in, or on disk for the kernel that runs? */
-static enum presence find_module(const char *name)
+/* A kernel of the distribution has what the running one lacks. */
+static void boot_another(struct item *item, const char *with)
 {
-	static const char *const lists[] = { "modules.builtin", "modules.dep" };
-	char path[512], wanted[64], *line = NULL;
-	enum presence found = ABSENT;
-	struct utsname host;
-	size_t room = 0;
+	static const char kernel[] = "linux-image-amd64";
+	char command[256];
 
-	snprintf(path, sizeof(path), "/sys/module/%s", name);
-	if (!access(path, F_OK))
-		return LOADED;
-	uname(&host);
-	snprintf(wanted, sizeof(wanted), "/%s.ko", name);
-	for (int i = 0; i < 2 && !found; i++) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/lib/modules/%s/%s", host.release, lists[i]);
-		f = fopen(path, "re");
-		while (f && !found && getline(&line, &room, f) > 0) {
-			/* What stands before the colon; the rest is what that module needs. */
-			line[strcspn(line, ":\n")] = '\0';
-			if (strstr(line, wanted))
-				found = i ? AVAILABLE : LOADED;
-		}
-		if (f)
-			fclose(f);
-	}
-	free(line);
-	return found;
+	if (*package_remedy(kernel, command, sizeof(command)))
+		item_remedy(item, "%s, and boot it; or use the lab: mitosis-check lab", command);
+	else
+		item_remedy(item, "boot a kernel of a distribution%s; or use the lab: mitosis-check lab", with);
 }
 
 void probe_rdma_rxe(struct item *item)
@@ -178,8 +216,7 @@ void probe_rdma_rxe(struct item *item)
 		break;
 	default:
 		item_set(item, STATE_NO, "no module rdma_rxe for Linux %s", host.release);
-		item_remedy(item, "boot a distribution kernel (%sapt-get install linux-image-amd64), or use the lab: "
-			    "mitosis-lab", item_sudo());
+		boot_another(item, "");
 	}
 }
 
@@ -222,19 +259,17 @@ static bool configured_without_rdma(const char *release)
 /* Why there is no module for this kernel: DKMS builds it where its source and the headers are. */
 static void explain_absence(struct item *item)
 {
-	bool debian = !access("/etc/debian_version", F_OK), headers;
-	char path[512];
+	char path[512], package[128], command[256], left[128];
+	const char *names[2];
 	struct utsname host;
+	bool headers, dkms;
 	glob_t source;
-	int dkms;
+	size_t n = 0;
 
 	uname(&host);
 	if (configured_without_rdma(host.release)) {
 		item_set(item, STATE_NO, "Linux %s is configured without RDMA", host.release);
-		if (debian)
-			item_remedy(item, "%sapt-get install linux-image-amd64, and boot it", item_sudo());
-		else
-			item_remedy(item, "boot a kernel with CONFIG_INFINIBAND");
+		boot_another(item, " with CONFIG_INFINIBAND");
 		return;
 	}
 	snprintf(path, sizeof(path), "/lib/modules/%s/build/Makefile", host.release);
@@ -243,27 +278,41 @@ static void explain_absence(struct item *item)
 	globfree(&source);
 	item_set(item, STATE_NO, "no module mitosis for Linux %s%s", host.release,
 		 headers ? "" : ", whose headers are not installed");
-	if (!headers || !dkms)
-		item_remedy(item, "%s%s%s%s%s", item_sudo(), debian ? "apt-get install" : "dnf install",
-			    headers ? "" : debian ? " linux-headers-" : " kernel-devel-", headers ? "" : host.release,
-			    dkms ? "" : " mitosis-dkms");
-	else
-		item_remedy(item, "%sdkms autoinstall -k %s; if that fails see mitosis-dkms(8)", item_sudo(), host.release);
+	snprintf(package, sizeof(package), "linux-headers-%s", host.release);
+	if (headers && dkms) {
+		item_remedy(item, "%sdkms autoinstall -k %s; if that fails see mitosis-dkms(8)", item_sudo(),
+			    host.release);
+		return;
+	}
+	/* Nobody builds anything for a kernel without headers. */
+	if (!headers && !package_is_offered(package)) {
+		boot_another(item, "");
+		return;
+	}
+	if (!headers)
+		names[n++] = package;
+	if (!dkms)
+		names[n++] = "mitosis-dkms";
+	package_command(names, n, command, sizeof(command), left, sizeof(left));
+	item_remedy(item, "%s%s%s", command, *command && *left ? "; then " : "",
+		    *left ? "mitosis-dkms, which is among this project's own packages: see mitosis-dkms(8)" : "");
 }
 
 void probe_module(struct item *item)
 {
 	struct mitosis_ioc_info io = { .size = sizeof(io) };
 	int fd = open(MITOSIS_DEVICE_PATH, O_RDWR | O_CLOEXEC), err = errno;
-	enum presence module;
 
 	if (fd >= 0) {
 		err = ioctl(fd, MITOSIS_IOC_INFO, &io) ? errno : 0;
 		close(fd);
 		if (err) {
 			item_set(item, STATE_NO, MITOSIS_DEVICE_PATH ": %s", strerror(err));
-			item_remedy(item, "a module of this version: %srmmod mitosis && %smodprobe mitosis", item_sudo(),
-				    item_sudo());
+			if (look_up_module("mitosis"))
+				item_remedy(item, "a module of this version: %srmmod mitosis && %smodprobe mitosis",
+					    item_sudo(), item_sudo());
+			else
+				item_remedy(item, "a module of this version: see mitosis-dkms(8)");
 		} else if (io.error) {
 			item_set(item, STATE_LIMITED, "mitosis %.31s: no RDMA device: %s", io.version,
 				 strerror(-io.error));
@@ -278,40 +327,49 @@ void probe_module(struct item *item)
 		item_remedy(item, "run as root, or as a member of the group that the device belongs to");
 		return;
 	}
-	module = find_module("mitosis");
-	if (module == ABSENT)
+	if (find_module("mitosis") == ABSENT)
 		explain_absence(item);
 	else
 		item_remedy(item, "%smodprobe mitosis", item_sudo());
 }
 
-/* Without it /dev/kvm may still be there: a KVM that runs only kernels that were made for it. */
-static bool cpu_virtualizes(void)
+static bool cpu_has(const char *flag)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[8192];
+	char line[8192], wanted[16];
 	bool found = false;
 
+	snprintf(wanted, sizeof(wanted), " %s ", flag);
 	while (f && !found && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = ' ';
-		found = !strncmp(line, "flags", 5) && (strstr(line, " vmx ") || strstr(line, " svm "));
+		found = !strncmp(line, "flags", 5) && strstr(line, wanted);
 	}
 	if (f)
 		fclose(f);
 	return found;
 }
 
+/* Without it /dev/kvm may still be there: a KVM that runs only kernels that were made for it. */
+static bool cpu_virtualizes(void)
+{
+	return cpu_has("vmx") || cpu_has("svm");
+}
+
 void probe_kvm(struct item *item)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), err = errno, version, vm;
+	const char *vendor = cpu_has("svm") ? "kvm_amd" : "kvm_intel";
 
 	if (fd < 0) {
 		item_set(item, STATE_NO, "/dev/kvm: %s: the lab's machines are emulated", strerror(err));
 		if (err == EACCES)
 			item_remedy(item, "sudo usermod -aG kvm \"$USER\", then log in again");
+		else if (!cpu_virtualizes())
+			item_remedy(item, "none on this processor (in a virtual machine: allow nested virtualization)");
+		else if (module_is_available(vendor))
+			item_remedy(item, "%smodprobe %s", item_sudo(), vendor);
 		else
-			item_remedy(item, "%smodprobe kvm_intel || %smodprobe kvm_amd (in a virtual machine: "
-				    "allow nested virtualization)", item_sudo(), item_sudo());
+			item_remedy(item, "a kernel with KVM");
 		return;
 	}
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
@@ -329,72 +387,40 @@ void probe_kvm(struct item *item)
 	close(fd);
 }
 
-/* What a program says last, and its exit status; -1: it did not end in time. */
-static int run_program(const char *path, const char *argument, char *said, size_t room)
+/* The last line of a text that ends in newlines, shortened. */
+static const char *last_line(char *text)
 {
-	struct pollfd p = { .events = POLLIN };
-	int out[2], status;
-	bool ended = false;
-	size_t have = 0;
+	size_t n = strlen(text);
 	char *line;
-	pid_t pid;
 
-	*said = '\0';
-	if (pipe2(out, O_CLOEXEC))
-		return -1;
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		dup2(out[1], 1);
-		dup2(out[1], 2);
-		execl(path, path, argument, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	p.fd = out[0];
-	while (pid > 0 && !ended && poll(&p, 1, 10000) > 0) {
-		ssize_t n;
-
-		if (have > room / 2) {
-			/* Only the end matters. */
-			memmove(said, said + have - room / 4, room / 4);
-			have = room / 4;
-		}
-		n = read(out[0], said + have, room - have - 1);
-		ended = n <= 0;
-		have += n > 0 ? (size_t)n : 0;
-	}
-	close(out[0]);
-	if (pid <= 0)
-		return -1;
-	if (!ended)
-		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	said[have] = '\0';
-	while (have && said[have - 1] == '\n')
-		said[--have] = '\0';
-	line = strrchr(said, '\n');
-	if (line)
-		memmove(said, line + 1, strlen(line + 1) + 1);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	while (n && text[n - 1] == '\n')
+		text[--n] = '\0';
+	line = strrchr(text, '\n');
+	line = line ? line + 1 : text;
+	if (strlen(line) > 120)
+		line[120] = '\0';
+	return line;
 }
 
 void probe_criu(struct item *item)
 {
-	char path[PATH_MAX], said[1024];
+	char path[PATH_MAX], check[] = "check", command[256], *said;
+	char *argv[] = { path, check, NULL };
+	const char *last;
 	int status;
 
 	if (!program_path("criu", path, sizeof(path))) {
 		item_set(item, STATE_NO, "not installed (a baseline of measurements, nothing else needs it)");
-		item_remedy(item, "%sapt-get install criu", item_sudo());
+		item_remedy(item, "%s", package_remedy("criu", command, sizeof(command)));
 		return;
 	}
-	status = run_program(path, "check", said, sizeof(said));
-	said[120] = '\0';
+	said = run_program(argv, true, &status);
+	last = said ? last_line(said) : "";
 	if (!status) {
-		item_set(item, STATE_OK, "%s check: %s", path, said);
-		return;
+		item_set(item, STATE_OK, "%s check: %s", path, last);
+	} else {
+		item_set(item, STATE_LIMITED, "%s check: %s", path, *last ? last : "did not answer");
+		item_remedy(item, geteuid() ? "run as root" : "a newer criu, or a kernel it knows");
 	}
-	item_set(item, STATE_LIMITED, "%s check: %s", path, *said ? said : "did not answer");
-	item_remedy(item, geteuid() ? "run as root" : "a newer criu, or a kernel it knows");
+	free(said);
 }

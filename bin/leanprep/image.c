@@ -77,9 +77,11 @@ int run_tool(char *const argv[], const char *remedy)
 		size_t room = 0;
 
 		rewind(output);
+		flockfile(stderr);
 		progress_clear();
 		while (getline(&line, &room, output) > 0)
 			fprintf(stderr, "%s: %s", argv[0], line);
+		funlockfile(stderr);
 		free(line);
 		tool_error(argv[0], "failed with status %d", status);
 	}

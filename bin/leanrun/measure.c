@@ -218,27 +218,30 @@ static void emit(struct record_stream *out, const struct job *j, const struct me
 	record_end(out);
 }
 
+struct tally {
+	uint64_t done, failures;
+};
+
 /* Read records until all spawners have ended. */
 static int collect(struct record_stream *out, const struct job *j, const struct measure *m, uint64_t parallel, int in,
-		   uint64_t first, uint64_t *failures)
+		   uint64_t first, struct tally *tally)
 {
 	struct rate rate = rate_begin(m->count, parallel, first);
-	uint64_t n = 0, last = first;
+	uint64_t last = first;
 	struct sample s;
 
-	progress_start(m->pause ? "pauses" : "containers", m->count);
 	while (!read_exactly(in, &s, sizeof(s)) && !record_error(out)) {
 		/* Two spawners may tell of theirs in another order than they ended. */
 		last = s.ended_ns > last ? s.ended_ns : last;
 		emit(out, j, m, parallel, &s, first, rate_add(&rate, last));
-		*failures += s.status != 0;
-		progress_update(++n);
+		tally->failures += s.status != 0;
+		progress_update(++tally->done);
 	}
-	progress_finish();
 	return record_error(out) ? STATUS_FAILED : 0;
 }
 
-static int run_with(struct job *j, const struct measure *m, struct record_stream *out, uint64_t parallel, uint64_t *failures)
+static int run_with(struct job *j, const struct measure *m, struct record_stream *out, uint64_t parallel,
+		    struct tally *tally)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct spawner sp = { .job = j, .m = m, .shared = shared };
@@ -280,7 +283,7 @@ static int run_with(struct job *j, const struct measure *m, struct record_stream
 		uint64_t first = clock_now_ns();
 
 		atomic_store(&shared->go, 1);
-		status = collect(out, j, m, parallel, pipes[0], first, failures);
+		status = collect(out, j, m, parallel, pipes[0], first, tally);
 	}
 	close(pipes[0]);
 	for (uint64_t i = 0; i < running; i++) {
@@ -301,7 +304,7 @@ static int run_with(struct job *j, const struct measure *m, struct record_stream
 int run_measured(struct job *j, const struct measure *m)
 {
 	struct record_stream *out;
-	uint64_t failures = 0;
+	struct tally tally = { 0 };
 	int status = 0;
 
 	if (m->pause && j->spawner.group < 0) {
@@ -311,12 +314,16 @@ int run_measured(struct job *j, const struct measure *m)
 	if (record_open(&out, stdout, m->json ? RECORD_JSON : RECORD_AUTO, measure_columns, measure_column_count, NULL, m->argc,
 			m->argv))
 		return STATUS_FAILED;
+	/* Before the spawners are forked, so that their messages spare the bar. */
+	progress_start(m->pause ? "pauses" : "containers", m->count * m->parallel_count);
 	for (size_t i = 0; i < m->parallel_count && !status; i++)
-		status = run_with(j, m, out, m->parallel[i], &failures);
+		status = run_with(j, m, out, m->parallel[i], &tally);
+	progress_finish();
 	if (record_close(out))
 		status = STATUS_FAILED;
-	if (!status && failures) {
-		tool_error(j->name, "%llu containers ended with another status than 0", (unsigned long long)failures);
+	if (!status && tally.failures) {
+		tool_error(j->name, "%llu containers ended with another status than 0",
+			   (unsigned long long)tally.failures);
 		status = STATUS_FAILED;
 	}
 	return status;

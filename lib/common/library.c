@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "progress.h"
 #include "tool.h"
 
 static bool told;	/* the library has said why the call fails that is under way */
@@ -20,7 +21,10 @@ void library_log(enum mitosis_log_level level, const char *text, void *data)
 	} else if (level == MITOSIS_LOG_WARNING && !voice->quiet) {
 		tool_warn(NULL, "%s", text);
 	} else if (level > MITOSIS_LOG_WARNING && voice->verbose) {
+		flockfile(stderr);
+		progress_clear();
 		fprintf(stderr, "%s: %s\n", tool_name, text);
+		funlockfile(stderr);
 	}
 }
 

@@ -18,11 +18,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "record.h"
 #include "tool.h"
 #include "units.h"
 
 #define FORMAT_VERSION 1
+
+int record_json_header;
 
 enum kind { UNSET, UNSIGNED, SIGNED, REAL, TEXT };
 
@@ -55,6 +58,7 @@ struct record_stream {
 	unsigned int *widths;
 	struct buffer line;
 	bool header_done;
+	bool on_terminal;	/* where a progress bar may stand */
 	int error;
 };
 
@@ -371,12 +375,18 @@ static void write_line(struct record_stream *rs)
 
 	if (rs->error)
 		return;
+	if (rs->on_terminal) {
+		flockfile(stderr);
+		progress_clear();
+	}
 	if (b->failed)
 		rs->error = -ENOMEM;
 	else if (fwrite(b->data, 1, b->len, rs->out) != b->len)
 		rs->error = -errno;
 	else if (fflush(rs->out))
 		rs->error = -errno;
+	if (rs->on_terminal)
+		funlockfile(stderr);
 	if (rs->error && rs->out == stdout)
 		tool_note_write_error(-rs->error);
 }
@@ -388,7 +398,7 @@ static void put_header(struct record_stream *rs)
 	if (rs->header_done)
 		return;
 	rs->header_done = true;
-	if (rs->format != RECORD_TABLE)
+	if (rs->format == RECORD_TSV || (rs->format == RECORD_JSON && record_json_header))
 		put_meta(rs);
 	if (rs->format == RECORD_JSON)
 		return;
@@ -606,8 +616,9 @@ int record_open(struct record_stream **rsp, FILE *out, enum record_format f,
 	rs->engine = engine;
 	rs->argc = argc;
 	rs->argv = argv;
+	rs->on_terminal = fileno(out) >= 0 && isatty(fileno(out));
 	if (f == RECORD_AUTO)
-		rs->format = fileno(out) >= 0 && isatty(fileno(out)) ? RECORD_TABLE : RECORD_TSV;
+		rs->format = rs->on_terminal ? RECORD_TABLE : RECORD_TSV;
 	for (i = 0; i < ncols; i++)
 		rs->widths[i] = natural_width(&cols[i]);
 	*rsp = rs;

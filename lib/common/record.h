@@ -9,8 +9,9 @@
  * reference is replaced by ***), a header line, one line per record. Not measured: NA. In strings
  * tab, newline, carriage return and backslash are \t \n \r \\, a leading # is \#.
  *
- * JSON Lines: first {"meta":{"mitosis-exp":1,"tool":T,...,"args":A}}, then one object per record
- * with the same columns in the same order. Not measured: null.
+ * JSON Lines: one object per record with the same columns in the same order, and nothing else: its
+ * readers (jq, pandas) take each line for a record. Not measured: null. Who wants to keep the facts of
+ * the comment asks for {"meta":{"mitosis-exp":1,"tool":T,...,"args":A}} as the first line (--header).
  *
  * Table: aligned, human units, no comment line. Not measured: -
  *
@@ -57,6 +58,9 @@ enum record_format {
 };
 
 struct record_stream;
+
+/* --header, for all streams of the process: JSON Lines begin with an object of what they are. */
+extern int record_json_header;
 
 /* cols, engine (NULL: "-") and argv must outlive the stream. Returns 0 or -errno. */
 int record_open(struct record_stream **rs, FILE *out, enum record_format f,

@@ -97,10 +97,10 @@ void tool_init(const char *name)
 
 static void message(const char *object, const char *kind, const char *fmt, va_list ap)
 {
+	flockfile(stderr);
 	progress_clear();
 	if (!stdout_closed)
 		fflush(stdout);	/* on a terminal, records stand before a message about them */
-	flockfile(stderr);
 	fprintf(stderr, "%s: ", tool_name);
 	if (object)
 		fprintf(stderr, "%s: ", object);

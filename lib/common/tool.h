@@ -70,6 +70,11 @@ extern struct poptOption tool_common_options[];
 #define TOOL_COMMON_OPTIONS \
 	{ NULL, '\0', POPT_ARG_INCLUDE_TABLE, tool_common_options, 0, "Common options:", NULL }
 
+/* --header, beside --json. */
+#define TOOL_HEADER_OPTION \
+	{ "header", '\0', POPT_ARG_NONE, &record_json_header, 0, \
+	  "--json: first an object with the key meta: tool, version, host, kernel, engine, args", NULL }
+
 /*
  * poptGetContext() with the help attached. flags as there: a tool that runs a command passes
  * POPT_CONTEXT_POSIXMEHARDER. info must outlive the context. The caller frees the context with

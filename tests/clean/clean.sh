@@ -47,6 +47,8 @@ cleaned 0
 nothing
 [ ! -e "$MITOSIS_LEAN_DIR" ] || fail "it made directories"
 cleaned 0 --json
+[ ! -s out ] || fail "JSON of nothing: $(cat out)"
+cleaned 0 --json --header
 grep -q '^{"meta"' out || fail "no JSON: $(cat out)"
 cleaned 0 --yes
 nothing

@@ -49,13 +49,15 @@ cmp -s out of-samples || fail "statistics give another figure: $(diff out of-sam
 expect 0 "$plot" --script s.json
 cmp -s out of-samples || fail "JSON Lines give another figure: $(diff out of-samples | head -n 5)"
 
+"$bin_dir/mitosis-stats" --json --header p.tsv >whole.json || broken "mitosis-stats"
+head -n 1 whole.json | grep -q '^{"meta"' || fail "no header"
+expect 0 "$plot" --script whole.json
+cmp -s out of-samples || fail "JSON Lines with a header give another figure: $(diff out of-samples | head -n 5)"
+
 doing="without the comment"
 sed 1d p.tsv >bare.tsv
 expect 0 "$plot" --script bare.tsv
 cmp -s out of-samples || fail "without the comment another figure: $(diff out of-samples | head -n 5)"
-sed 1d s.json >bare.json
-expect 0 "$plot" --script bare.json
-cmp -s out of-samples || fail "JSON Lines without a comment give another figure"
 expect 0 "$plot" --script bare.tsv p.tsv
 said out 'medians of 16 samples'
 

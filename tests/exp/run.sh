@@ -59,6 +59,18 @@ run 0 --hosts a later.toml
 [ "$(column out how | tr '\n' ' ') $(column out t_ns | tr '\n' ' ') $(column out u_ns | tr '\n' ' ')" = "a b c  1 2 NA  NA 3 NA " ] ||
 	fail "$(cat out)"
 
+# The same without a header, among what else the command says.
+{
+	echo 'begun {"how":"no"}'
+	sed 1d json
+	printf '%s\n' '' '{' '{"nested":{"t_ns":1}}' '[1]' 'done'
+} >bare
+echo '[[pass]]
+cmd = "cat bare"' >bare.toml
+run 0 --hosts a bare.toml
+[ "$(column out how | tr '\n' ' ') $(column out t_ns | tr '\n' ' ') $(column out u_ns | tr '\n' ' ')" = "a b c  1 2 NA  NA 3 NA " ] ||
+	fail "$(cat out)"
+
 doing="readiness"
 cat >ready.toml <<'END'
 [[pass]]

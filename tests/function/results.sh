@@ -65,13 +65,19 @@ doing=statistics
 expect 0 "$tool" micro --event '{"wss": "1M", "touch": 50}' --count 3 --phase cold,child --replay
 "$bin_dir/mitosis-stats" --baseline phase=cold --columns total_ns out >stats || fail "mitosis-stats"
 [ "$(column stats phase | sort -u | grep -v cold | tr '\n' ' ')" = "child replay " ] || fail "$(cat stats)"
-expect 0 "$tool" micro --event '{"wss": "1M"}' --count 1 --phase warm,child --json
+expect 0 "$tool" micro --event '{"wss": "1M"}' --count 1 --phase warm,child --json --header
 "$python" - <<'END' || fail "not JSON Lines: $(cat out)"
 import json
 meta, *rows = [json.loads(line) for line in open("out", encoding="utf-8")]
 assert meta["meta"]["mitosis-exp"] == 1 and meta["meta"]["tool"] == "mitosis-function", meta
 assert [row["phase"] for row in rows] == ["warm", "child"], rows
 assert rows[0]["resume_ns"] is None and rows[1]["resume_ns"] > 0
+END
+expect 0 "$tool" micro --event '{"wss": "1M"}' --count 2 --phase warm --json
+"$python" - <<'END' || fail "JSON Lines are not all records: $(cat out)"
+import json
+rows = [json.loads(line) for line in open("out", encoding="utf-8")]
+assert len(rows) == 2 and all(list(row) == list(rows[0]) for row in rows), rows
 END
 
 doing="what is touched is fetched"

@@ -102,12 +102,16 @@ static void tsv(void)
 	free(t);
 }
 
-static void json(void)
+/* A record a line, and before them what they are, if that is asked for. */
+static void json(int header)
 {
-	char *t = output(RECORD_JSON);
+	char *t;
 
-	CHECK(strstr(t, "{\"meta\":{\"mitosis-exp\":1,\"tool\":\"test-record\",") == t, "%s", t);
-	CHECK(!strcmp(after(t, 1),
+	record_json_header = header;
+	t = output(RECORD_JSON);
+	if (header)
+		CHECK(strstr(t, "{\"meta\":{\"mitosis-exp\":1,\"tool\":\"test-record\",") == t, "%s", t);
+	CHECK(!strcmp(after(t, header),
 		      "{\"name\":\"a\\u0009b\\\\c\\u000a\\\"\xef\xbf\xbd\",\"wss\":67108864,"
 		      "\"prepare_ns\":1234567,\"delta\":-5,\"ratio\":0.1}\n"
 		      "{\"name\":\"#second\",\"wss\":null,\"prepare_ns\":null,\"delta\":null,"
@@ -165,7 +169,8 @@ int main(void)
 {
 	tool_init("test-record");
 	tsv();
-	json();
+	json(0);
+	json(1);
 	table();
 	errors();
 	return failures ? 1 : 0;

@@ -35,7 +35,7 @@ if [ ! -c /dev/mitosis ] && [ "$(state_of kernel-module)" = no ] && [ ! -e "/lib
 	awk -F '\t' '$1 == "kernel-module" { print $4 }' out | grep -q -e "linux-headers-$(uname -r)" -e linux-image ||
 		fail "the remedy does not name a package: $(cat out)"
 fi
-[ "$("$check" --json | wc -l)" = "$(grep -vc '^item' out)" ] || fail "JSON has another number of records"
+[ "$("$check" --json | grep -c '^{"item":')" = "$(grep -vc -e '^#' -e '^item' out)" ] || fail "JSON has another number of records"
 for wrong in "--engine steam" argument; do
 	status=0
 	# shellcheck disable=SC2086

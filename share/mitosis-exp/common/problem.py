@@ -32,11 +32,6 @@ class Interrupted(Exception):
         self.number = number
 
 
-def missing(what, package):
-    """What this host lacks, and the Debian package that brings it."""
-    return Problem(f"{what} is missing (Debian package: {package})", MISSING)
-
-
 def reason(error):
     """The words of an OSError, without its number."""
     return error.strerror or str(error)

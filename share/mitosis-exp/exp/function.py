@@ -76,6 +76,8 @@ def build_parser(version):
              "when it is done")
     add("--list", action="store_true", help="show the functions that come with the package")
     add("-j", "--json", action="store_true", help="write JSON Lines")
+    add("--header", action="store_true",
+        help="--json: first an object with the key meta: tool, version, host, kernel, engine, args")
     add("-V", "--version", action="version", version=f"{TOOL} (mitosis-exp {version})")
     add("name", nargs="?", metavar="NAME|FILE.py", help=argparse.SUPPRESS)
     return parser
@@ -171,7 +173,8 @@ def work(args, context, argv, signals):
         if not args.engine:
             engines = ["kernel" if args.reference.startswith("mitosis+rdma:") else "user"]
     about = writer.meta(TOOL, context.version, ",".join(engines), argv)
-    measurement = Measurement(args, context, function, writer.Writer(COLUMNS, about, args.json))
+    out = writer.Writer(COLUMNS, about, args.json, args.header)
+    measurement = Measurement(args, context, function, out)
     try:
         measurement.workers.make_input()
         if args.serve:

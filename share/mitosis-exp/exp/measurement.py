@@ -125,7 +125,7 @@ class Measurement:
             what = "--mode demand"
         else:
             return
-        argv = [os.path.join(self.context.tools, "mitosis-check"), "--json"]
+        argv = [os.path.join(self.context.tools, "mitosis-check"), "--json", "on-demand"]
         try:
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
             found = [row for stream in records.read(done.stdout.splitlines())

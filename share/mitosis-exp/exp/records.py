@@ -14,11 +14,13 @@ _ESCAPES = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 
 
 class Stream:
-    """One header and its rows; `meta` is what the comment line says."""
+    """One header and its rows; `meta` is what the comment line says. JSON Lines may come without: then
+    the stream is BARE, and that its lines are records is only what they look like."""
 
-    def __init__(self, meta, columns):
+    def __init__(self, meta, columns, bare=False):
         self.meta = meta
         self.columns = columns
+        self.bare = bare
         self.rows = []          # lists of text, in the order of the columns
 
     def dicts(self):
@@ -75,8 +77,8 @@ class Malformed(Exception):
 
 
 def read(lines, start=1):
-    """The streams in LINES. Lines before the first stream are ignored. START is the number of the
-    first line in messages."""
+    """The streams in LINES. What comes before the first one belongs to none, nor does what is no object
+    after JSON Lines that came without a header. START is the first line's number in messages."""
     found = []
     stream = None
     for number, line in enumerate(lines, start):
@@ -89,7 +91,13 @@ def read(lines, start=1):
             stream = Stream({key: value for key, value in meta.items() if key != "format"}, [])
             stream.json = True
             found.append(stream)
-        elif stream is None or not line or line.startswith("#"):
+        elif (stream is None or stream.bare) and is_record(line):
+            if stream is None:
+                stream = Stream({}, [], bare=True)
+                stream.json = True
+                found.append(stream)
+            add_object(stream, json.loads(line))
+        elif stream is None or stream.bare or not line or line.startswith("#"):
             continue
         elif getattr(stream, "json", False):
             add_object(stream, load(line, number))
@@ -112,6 +120,17 @@ def load(line, number):
     if not isinstance(value, dict):
         raise Malformed(f"line {number}: not an object")
     return value
+
+
+def is_record(line):
+    """Whether it is an object as one of JSON Lines' records: of numbers and strings only."""
+    if not line.startswith("{"):
+        return False
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return False
+    return bool(value) and not any(isinstance(each, (dict, list)) for each in value.values())
 
 
 def add_object(stream, row):

@@ -174,7 +174,7 @@ class Results:
             streams = records.read(lines)
         except records.Malformed as error:
             raise Problem(f"{path}: {error}") from None
-        if not streams:
+        if all(stream.bare for stream in streams):      # or there is none
             imported = importer.read(lines)
             if imported.rows:
                 # The host in the line is dropped: here it is known which one it was.

@@ -38,9 +38,11 @@ def meta(tool, version, engine_name, argv):
 class Writer:
     """Header and meta are written with the first record: who fails before prints nothing."""
 
-    def __init__(self, columns, about, as_json=False):
+    def __init__(self, columns, about, as_json=False, header=False):
+        """HEADER is for JSON Lines, whose readers take each line for a record unless it is asked for."""
         self.columns = columns
         self.about = about          # what meta() gives
+        self.header = header
         self.kind = "json" if as_json else "table" if sys.stdout.isatty() else "tsv"
         self.widths = [max(len(each.name), LEAST[each.kind]) for each in columns]
         self.begun = False
@@ -49,6 +51,8 @@ class Writer:
         names = [each.name for each in self.columns]
         if self.kind == "table":
             return self.aligned(names)
+        if self.kind == "json" and not self.header:
+            return ""
         if self.kind == "json":
             number = int(records.FORMAT.rpartition(" ")[2])
             return json.dumps({"meta": {"mitosis-exp": number, **self.about}}) + "\n"

@@ -14,7 +14,7 @@ import labs
 import runner
 import streams
 from commandline import duration
-from problem import OWN_FAILURE, USAGE, Interrupted, Problem, reason
+from problem import FAILED, MISSING, OWN_FAILURE, USAGE, Interrupted, Problem, reason
 from runner import Job, Runner, say
 
 TOOL = "mitosis-lab"
@@ -123,6 +123,9 @@ def build_parser(version):
 
     console = verb("console", "what a node's kernel has said", "NODE")
     console.add_argument("node", metavar="NODE")
+
+    checking = verb("check", "what a lab needs of this host, and what of it is missing", "[--json]")
+    checking.add_argument("--json", action="store_true", help="JSON Lines")
 
     listing = verb("kernels", "the kernels that a lab can boot", "[--json]")
     listing.add_argument("--json", action="store_true", help="JSON Lines")
@@ -299,6 +302,15 @@ def do_kernels(args, _):
     return 0
 
 
+def do_check(args, _):
+    import check
+
+    rows = check.rows()
+    columns = [(name, None) for name in check.COLUMNS]
+    table(columns, rows, args.json, args.version_text)
+    return MISSING if any(row[1] == "no" for row in rows) else 0
+
+
 def do_run(args, argv):
     import start                # only these two need what it imports, and `exec` is to be quick
 
@@ -313,7 +325,7 @@ def do_up(args, _):
 
 VERBS = {"run": do_run, "up": do_up, "exec": do_exec, "shell": do_shell, "status": do_status,
          "down": do_down, "link": do_link, "kill": do_kill, "console": do_console,
-         "kernels": do_kernels}
+         "kernels": do_kernels, "check": do_check}
 
 
 def main(words, version):

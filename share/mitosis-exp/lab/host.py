@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 
-from problem import missing
+from lacking import Missing
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -30,7 +30,7 @@ def program(name):
     """The path of a program; the directories of administration count even if not in PATH."""
     path = shutil.which(name, path=PATH)
     if path is None:
-        raise missing(name, PACKAGES[name])
+        raise Missing(name, PACKAGES[name])
     return path
 
 
@@ -40,7 +40,7 @@ def static_busybox():
     with open(path, "rb") as file:
         # a dynamic program names its interpreter near its beginning
         if b"/ld-linux" in file.read(4096):
-            raise missing(f"{path}: a static busybox", "busybox-static")
+            raise Missing(f"{path}: a static busybox", "busybox-static")
     return path
 
 

@@ -14,7 +14,8 @@ import subprocess
 from dataclasses import dataclass
 
 import host
-from problem import MISSING, Problem, missing
+from lacking import Missing
+from problem import MISSING, Problem
 
 # Enough to reach the host's root, our port and the network; what else a guest needs, it loads.
 BOOT_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net", "virtio_console")
@@ -41,13 +42,14 @@ class Kernel:
                    "--show-depends", "-a", *names]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            found = re.search(r"Module (\S+) not found", done.stderr)
-            what = found.group(1) if found else (done.stderr.strip() or "modprobe").split("\n")[0]
+            found = re.findall(r"Module (\S+) not found", done.stderr)
+            what = ", ".join(found) or (done.stderr.strip() or "modprobe").split("\n")[0]
             if not os.path.exists(os.path.join(self.modules, "modules.dep.bin")):
                 raise Problem(f"{self.modules}: no modules.dep: run depmod -b {self.root} "
                               f"{self.version}", MISSING)
-            raise missing(f"kernel {self.version}: module {what}",
-                          PACKAGE if self.installed else "linux-image-…-amd64, not its cloud kind")
+            raise Missing(f"kernel {self.version}: module{'s'[:len(found) > 1]} {what}", PACKAGE,
+                          None if self.installed else "linux-image-…-amd64, not its cloud kind",
+                          many=len(found) > 1)
         files = []
         for line in done.stdout.splitlines():
             word, _, rest = line.partition(" ")
@@ -114,7 +116,7 @@ def find(name=None):
     if name is None:
         candidates = installed() or listed()
         if not candidates:
-            raise missing("a kernel image in /boot with its modules", PACKAGE)
+            raise Missing("a kernel image in /boot with its modules", PACKAGE)
         running = os.uname().release
         return readable(next((k for k in candidates if k.version == running), candidates[0]))
     if "/" in name or os.path.isdir(name):
@@ -130,7 +132,15 @@ def find(name=None):
     for kernel in candidates:
         if re.match(re.escape(name) + r"(?!\d)", kernel.version):
             return readable(kernel)
-    raise missing(f"kernel {name}", f"linux-image-{name}, or name a directory")
+    raise Missing(f"kernel {name}", f"linux-image-{name}", f"linux-image-{name}, or name a directory")
+
+
+def load_files(kernel, *names):
+    """The files of modules, and what unpacks them in time: a guest has only busybox."""
+    files = kernel.module_files(*names)
+    if any(path.endswith(".zst") for path in files):
+        host.program("zstd")
+    return files
 
 
 def readable(kernel):

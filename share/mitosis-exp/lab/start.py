@@ -6,6 +6,7 @@ import os
 import re
 import signal
 
+import check
 import guest
 import host
 import keeper
@@ -15,6 +16,7 @@ import network
 import runner
 from cli import NODE, count, jobs_for, node_name
 from commandline import duration
+from lacking import Lacking
 from problem import USAGE, Interrupted, Problem
 from runner import Job, Runner, say, show
 
@@ -73,28 +75,30 @@ def lab_spec(args, name, nodes):
             match = NODE.fullmatch(text.partition("=")[0])
             if match and int(match[1]) > nodes:
                 raise Problem(f"{text}: there is no node{match[1]} (see -n)", USAGE)
-    for needed in "qemu-system-x86_64", "modprobe", "ip":
-        host.program(needed)
-    host.static_busybox()
-    if not args.no_rdma:
-        host.program("rdma")
+    lacking = Lacking()
+    for needed in "qemu-system-x86_64", "modprobe", "ip", *(() if args.no_rdma else ("rdma",)):
+        lacking.ask(host.program, needed)
+    lacking.ask(host.static_busybox)
     found = {}
     specs = []
     for number in range(1, nodes + 1):
         node = f"node{number}"
         wanted = per_node(args.kernel, node, str)
         if wanted not in found:
-            found[wanted] = kernels.find(wanted)
-            if not args.no_rdma:
-                found[wanted].module_files("rdma_rxe", "rdma_ucm")
+            found[wanted] = lacking.ask(kernels.find, wanted)
+            if found[wanted]:
+                lacking.ask(kernels.load_files, found[wanted], *kernels.BOOT_MODULES,
+                            *(() if args.no_rdma else check.RDMA))
         link = per_node(args.link, node, network.Link)
         if link and link.netem:
-            found[wanted].module_files("sch_netem", "sch_prio")
-            host.program("tc")
+            if found[wanted]:
+                lacking.ask(kernels.load_files, found[wanted], *check.TROUBLE)
+            lacking.ask(host.program, "tc")
         specs.append(guest.Spec(
             number, found[wanted], smp=per_node(args.smp, node, count("--smp"), 1),
             memory=per_node(args.memory, node, mebibytes, 1024),
             append=per_node(args.append, node, str, ""), link=link))
+    lacking.tell()
     out = os.path.abspath(args.out) if args.out else None
     return keeper.Spec(name, specs, rdma=not args.no_rdma, net=args.net, out=out,
                        boot_limit=args.boot_timeout)
