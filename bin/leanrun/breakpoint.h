@@ -10,6 +10,8 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
+#ifdef __x86_64__
+
 /* It is stopped, and stopped at the address afterwards. 0, or -1 when it ended or did not come there. */
 static inline int run_to(pid_t pid, unsigned long address)
 {
@@ -70,5 +72,21 @@ static inline long main_of(pid_t pid)
 	}
 	return 0;
 }
+
+#else
+
+/* Not yet for this processor: where main is cannot be told, so that nobody runs up to it. */
+static inline int run_to(pid_t pid, unsigned long address)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+static inline long main_of(pid_t pid)
+{
+	return 0;
+}
+
+#endif
 
 #endif

@@ -34,6 +34,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -65,7 +66,7 @@ static void writable_root(struct lean_spawn *s)
 	long err;
 
 	mount_or(s, "tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, s->inside->tmp_options);
-	if (sys(SYS_mkdir, "/tmp/upper", 0755) || sys(SYS_mkdir, "/tmp/work", 0755) || sys(SYS_mkdir, "/tmp/root", 0755))
+	if (sys(SYS_mkdirat, AT_FDCWD, "/tmp/upper", 0755) || sys(SYS_mkdirat, AT_FDCWD, "/tmp/work", 0755) || sys(SYS_mkdirat, AT_FDCWD, "/tmp/root", 0755))
 		give_up(s, "/tmp", -EIO);
 	mount_or(s, "overlay", "/tmp/root", "overlay", MS_NOSUID | MS_NODEV,
 		 s->inside->user_ns ? "lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work,userxattr"
@@ -74,7 +75,7 @@ static void writable_root(struct lean_spawn *s)
 	for (size_t i = 0; i < s->inside->part_count; i++) {
 		const struct lean_part *part = &s->inside->parts[i];
 
-		if (sys(SYS_mkdir, part->upper, 0755) || sys(SYS_mkdir, part->work, 0755))
+		if (sys(SYS_mkdirat, AT_FDCWD, part->upper, 0755) || sys(SYS_mkdirat, AT_FDCWD, part->work, 0755))
 			give_up(s, "/tmp", -EIO);
 		mount_or(s, "overlay", part->target, "overlay", MS_NOSUID | MS_NODEV, part->options);
 	}
@@ -126,11 +127,11 @@ static void place_descriptors(struct lean_spawn *s)
 
 	for (int i = 0; i < 3; i++)
 		if (s->stdio[i] != i && err >= 0)
-			err = sys(SYS_dup2, s->stdio[i], i);
+			err = sys(SYS_dup3, s->stdio[i], i, 0);
 	if (err >= 0 && s->extra == 3)
 		err = sys(SYS_fcntl, 3, F_SETFD, 0);
 	else if (err >= 0 && s->extra >= 0)
-		err = sys(SYS_dup2, s->extra, 3);
+		err = sys(SYS_dup3, s->extra, 3, 0);
 	if (err >= 0)
 		err = sys(SYS_close_range, s->extra >= 0 ? 4 : 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (err < 0)
@@ -143,6 +144,7 @@ static void give_up_rights(struct lean_spawn *s)
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = { 0 };
 	struct pollfd spawner = { .fd = s->spawner, .events = POLLIN };
+	const struct timespec at_once = { 0, 0 };
 	long err = 0;
 
 	/* A user namespace of one user has no other users or groups to change to. */
@@ -165,7 +167,7 @@ static void give_up_rights(struct lean_spawn *s)
 	err = sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 	if (err)
 		give_up(s, "death signal", err);
-	err = sys(SYS_poll, &spawner, 1, 0);
+	err = sys(SYS_ppoll, &spawner, 1, &at_once, 0, 8);
 	if (err)
 		give_up(s, "the spawner has ended", err < 0 ? err : -ESRCH);
 }

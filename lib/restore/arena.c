@@ -3,7 +3,6 @@
  * arena.c - the memory that the restorer runs in: code, stack, arguments, descriptor, plan, hot pages, and a
  * tail that outlasts the rest. It lies where neither the parent nor this process has anything.
  */
-#define IN_LIBRARY
 #include "api/log.h"
 #include "context.h"
 #include "net/net.h"

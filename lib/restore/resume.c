@@ -4,7 +4,6 @@
  *
  * All decisions are made here, before the fork (start.c), where an error can still be reported and undone.
  */
-#define IN_LIBRARY
 #include "api/log.h"
 #include "net/net.h"
 #include "page/areas.h"
