@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -71,6 +72,25 @@ static void unregister_rseq(int control_fd)
 		child_fail(control_fd, RESTORE_RSEQ, (int)ret);
 }
 
+/* Above what was opened for the child there are its own few, and between them what the caller had open. */
+static long close_callers(const struct restorer_args *a, int above)
+{
+	const int own[] = { a->control_fd, a->remote_fd, a->uffd, a->socket_fd, a->exe_fd };
+	long ret = 0;
+
+	for (int from = above; from >= 0 && !ret;) {
+		int next = INT_MAX;
+
+		for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+			if (own[i] >= from && own[i] < next)
+				next = own[i];
+		if (next > from)
+			ret = sys(SYS_close_range, from, next == INT_MAX ? ~0U : (unsigned int)next - 1, 0);
+		from = next == INT_MAX ? -1 : next + 1;
+	}
+	return ret;
+}
+
 static __attribute__((noreturn)) void become_child(struct resume *r, int control_fd, int supervisor)
 {
 	struct restorer_args *a = r->restorer;
@@ -112,13 +132,16 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 	ret = files_place(r->d, r->opened);
 	if (ret < 0)
 		child_fail(a->control_fd, RESTORE_FILES, (int)ret);
-	a->close_from = (uint32_t)base;
-	a->close_to = (uint32_t)above;
 	if (a->exe_fd >= 0) {
 		a->exe_fd = file_move_up(a->exe_fd, above);
 		if (a->exe_fd < 0)
 			child_fail(a->control_fd, RESTORE_FILES, a->exe_fd);
 	}
+	ret = close_callers(a, above);
+	if (ret < 0)
+		child_fail(a->control_fd, RESTORE_FILES, (int)ret);
+	a->close_from = (uint32_t)base;
+	a->close_to = (uint32_t)above;
 	if (r->cwd >= 0 && fchdir(r->cwd))
 		child_fail(a->control_fd, RESTORE_DIRECTORY, -errno);
 	unregister_rseq(a->control_fd);

@@ -65,6 +65,7 @@ static bool is_device(const char *path, const struct stat *st, uint64_t device)
 
 static const char *add_file(struct snapshot *s, const char *path, uint64_t device, uint64_t inode, uint32_t *index)
 {
+	struct statfs fs;
 	struct stat st;
 
 	/* Mappings of one file follow each other almost always. */
@@ -82,6 +83,8 @@ static const char *add_file(struct snapshot *s, const char *path, uint64_t devic
 	s->mapped_devices[s->n.mapped] = device;
 	if (!f->path)
 		return "the names of mapped files are too long";
+	if (!sys(SYS_statfs, path, &fs) && fs.f_type == HUGETLBFS_MAGIC)
+		return "it has mapped a file of hugetlbfs, whose pages the kernel may take from a copy";
 	if (sys(SYS_newfstatat, AT_FDCWD, path, &st, 0) < 0 || st.st_ino != inode || !S_ISREG(st.st_mode) || !is_device(path, &st, device)) {
 		f->gone = 1;
 	} else {
@@ -156,6 +159,8 @@ const char *areas_read(struct snapshot *s)
 			return "it has memory above 47 bits of address";
 		if (v.start >= s->arena && v.end <= s->arena + s->arena_length)
 			continue;
+		if (text_begins(p, "/anon_hugepage"))
+			return "it has private huge pages (MAP_HUGETLB), which the kernel may take from a copy";
 		if (p[0] == '[') {
 			if (p[1] == 'v' && p[2] == 'v') {
 				v.flags |= VMA_VDSO;

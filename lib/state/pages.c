@@ -101,7 +101,10 @@ static const char *scan_area(struct snapshot *s, struct descriptor_vma *v, int p
 		}
 		if (why)
 			return why;
+		/* walk_end stays behind where the kernel's own buffer of 512 regions filled up. */
 		at = arg.walk_end;
+		if (n && regions[n - 1].end > at)
+			at = regions[n - 1].end;
 	}
 	if (*marks || guards_only)
 		return NULL;

@@ -8,6 +8,7 @@
  *	helper shared	a parent with shared anonymous memory: prints its reference, waits for input
  *	helper covered DIRECTORY	the same with a file there over which another file system is mounted, with
  *				a file of the same name, number, size and time; in a mount namespace of its own
+ *	helper hugepage	the same with a private huge page (MAP_HUGETLB)
  *	helper viewed	the same with memory that it only reads, of a memfd
  */
 #include <fcntl.h>
@@ -121,6 +122,26 @@ static int be_shared(bool view)
 	return read(0, &c, 1) < 0;
 }
 
+static int be_huge(void)
+{
+	char ref[MITOSIS_REF_MAX], c;
+	char *p = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	if (p == MAP_FAILED)
+		return 77;
+	memset(p, 7, 2 << 20);
+	if (mitosis_prepare(NULL, ref))
+		return 1;
+	printf("%s\n", ref);
+	fflush(stdout);
+	/* With none to spare the kernel takes the page from the copy for this. */
+	*p = 8;
+	for (size_t i = 1; i < 2 << 20; i++)
+		if (p[i] != 7)
+			return 1;
+	return read(0, &c, 1) < 0;
+}
+
 /* A file of 4096 times the letter on a new file system; its mapping. */
 static char *map_on_new(const char *directory, char letter)
 {
@@ -172,8 +193,10 @@ int main(int argc, char **argv)
 		return be_shared(false);
 	if (argc == 2 && !strcmp(argv[1], "viewed"))
 		return be_shared(true);
+	if (argc == 2 && !strcmp(argv[1], "hugepage"))
+		return be_huge();
 	if (argc == 3 && !strcmp(argv[1], "covered"))
 		return be_covered(argv[2]);
-	fprintf(stderr, "usage: helper uffd|fields|threaded|shared|viewed|covered DIRECTORY\n");
+	fprintf(stderr, "usage: helper uffd|fields|threaded|shared|viewed|hugepage|covered DIRECTORY\n");
 	return 2;
 }

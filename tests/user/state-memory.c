@@ -401,6 +401,35 @@ static void verify_sparse(void)
 /* ---- many areas ---- */
 
 #define STRIPES 2000UL
+/* Runs of pages with gaps between them, in one area each: more than a buffer of the kernel's scan holds (512). */
+static const struct { uint64_t count; char **at; } runs[] = {
+	{ 513, &(char *){ NULL } }, { 5000, &(char *){ NULL } }, { 100000, &(char *){ NULL } },
+};
+
+static void build_runs(void)
+{
+	for (size_t k = 0; k < sizeof(runs) / sizeof(runs[0]); k++) {
+		char *p = map_pages(2 * runs[k].count);
+
+		*runs[k].at = p;
+		CHECK(!madvise(p, 2 * runs[k].count * PAGE, MADV_NOHUGEPAGE));
+		for (uint64_t i = 0; i < runs[k].count; i++)
+			*(uint64_t *)(p + 2 * i * PAGE) = i + 1;
+	}
+}
+
+static void verify_runs(void)
+{
+	for (size_t k = 0; k < sizeof(runs) / sizeof(runs[0]); k++) {
+		const char *p = *runs[k].at;
+
+		for (uint64_t i = 0; i < runs[k].count; i++) {
+			CHECK_EQUAL(*(const uint64_t *)(p + 2 * i * PAGE), i + 1);
+			CHECK_EQUAL(*(const uint64_t *)(p + (2 * i + 1) * PAGE), 0);
+		}
+	}
+}
+
 static char *stripes;
 
 static void build_stripes(void)
@@ -603,6 +632,8 @@ const struct state memory_states[] = {
 	  build_thp, NULL, verify_thp },
 	{ "sparse", "64 GiB of address space, 128 pages of content",
 	  build_sparse, NULL, verify_sparse },
+	{ "runs", "hundreds to a hundred thousand runs of pages in one area",
+	  build_runs, NULL, verify_runs },
 	{ "stripes", "thousands of areas",
 	  build_stripes, NULL, verify_stripes },
 	{ "writes", "a parent that writes everything after prepare",
