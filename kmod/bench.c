@@ -34,7 +34,7 @@
 #include "bench.h"
 #include "compat/compat.h"
 #include "counters.h"
-#include "rdma.h"
+#include "rdma-device.h"
 
 #define TICK_NS		(NSEC_PER_SEC / 10)
 #define MESSAGE		64U

@@ -4,10 +4,10 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
-#include "child.h"
+#include "mem-child.h"
 #include "counters.h"
-#include "remote.h"
-#include "snapshot.h"
+#include "clt-remote.h"
+#include "srv-snapshot.h"
 
 atomic64_t mitosis_counters[MITOSIS_COUNTER_MAX];
 static struct dentry *mitosis_debugfs;		/* or an error pointer */

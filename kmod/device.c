@@ -10,13 +10,13 @@
 #include <linux/uaccess.h>
 
 #include "bench.h"
-#include "child.h"
+#include "mem-child.h"
 #include "device.h"
 #include "mitosis_ioctl.h"
 #include "protocol.h"
-#include "rdma.h"
-#include "remote.h"
-#include "snapshot.h"
+#include "rdma-device.h"
+#include "clt-remote.h"
+#include "srv-snapshot.h"
 
 /* An open file of the device: the life of at most one snapshot. */
 struct device_file {

@@ -5,12 +5,12 @@
  */
 #include <linux/module.h>
 
-#include "child.h"
+#include "mem-child.h"
 #include "counters.h"
 #include "device.h"
-#include "rdma.h"
-#include "remote.h"
-#include "server.h"
+#include "rdma-device.h"
+#include "clt-remote.h"
+#include "srv-connection.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * child.c - the descriptor of a remote snapshot: what MITOSIS_IOC_OPEN returns and what it answers.
+ * mem-child.c - the descriptor of a remote snapshot: what MITOSIS_IOC_OPEN returns and what it answers.
  *
  * A struct mitosis_child is made with the descriptor and shared by the files of all mappings made from
  * it, so it outlives the descriptor as long as memory is mapped. With the last file it lets go of the
@@ -16,14 +16,14 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "child.h"
+#include "mem-child.h"
 #include "compat/compat.h"
 #include "counters.h"
-#include "discard.h"
-#include "memory.h"
-#include "pagefile.h"
+#include "mem-discard.h"
+#include "mem-fault.h"
+#include "mem-pagefile.h"
 #include "params.h"
-#include "remote.h"
+#include "clt-remote.h"
 
 #define MITOSIS_BATCH_PAGES	64UL	/* of a prefetch: so many at once … */
 #define MITOSIS_BATCHES		16	/* … and so many times that under way: 4 MiB */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* server.h - connections that peers made to this host. */
+/* srv-connection.h - connections that peers made to this host. */
 #ifndef MITOSIS_SERVER_H
 #define MITOSIS_SERVER_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * discard.c - keeps private file mappings honest about being anonymous memory.
+ * mem-discard.c - keeps private file mappings honest about being anonymous memory.
  *
  * The parent's memory was anonymous, and a program relies on what that means: after MADV_DONTNEED, and
  * in what mremap() adds, it finds zeros. A private mapping of a file brings the file's bytes back
@@ -28,7 +28,7 @@
  * and not yet installed its page is the dangerous one, since the discard that runs meanwhile clears
  * nothing there and is over when the old page appears. Therefore
  *   - mapping around a fault happens with mm->lock read-held, from looking to installing;
- *   - a fault looks again once it has the folio locked (memory.c), and keeps the lock until its page
+ *   - a fault looks again once it has the folio locked (mem-fault.c), and keeps the lock until its page
  *     is installed; the discard, having set the bits, waits for every locked folio of the range whose
  *     contents are there. What it waits for is in the page tables when the clearing begins.
  * The wait needs nothing of the madvise() caller: the holder of the lock is on its way out of a fault,
@@ -63,9 +63,9 @@
 #include "compat/compat.h"
 #include "compat/mmap_lock.h"
 #include "counters.h"
-#include "discard.h"
-#include "memory.h"
-#include "pagefile.h"
+#include "mem-discard.h"
+#include "mem-fault.h"
+#include "mem-pagefile.h"
 #include "trace.h"
 
 #ifndef MADV_DONTNEED_LOCKED

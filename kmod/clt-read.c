@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * read.c - the queue of reads from a host: where each waits, its posting, its end.
+ * clt-read.c - the queue of reads from a host: where each waits, its posting, its end.
  *
  *   submit -> parked at its remote (not open) -> ready (open, all queues full) -> posted -> done
  *
@@ -20,8 +20,8 @@
 
 #include "compat/compat.h"
 #include "counters.h"
-#include "peer.h"
-#include "remote.h"
+#include "clt-peer.h"
+#include "clt-remote.h"
 #include "trace.h"
 
 #define FAULTS_MAX	3U		/* access errors of one read */

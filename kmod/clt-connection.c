@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * connection.c - one queue pair to a host that has snapshots: from resolving its address to the last
+ * clt-connection.c - one queue pair to a host that has snapshots: from resolving its address to the last
  * completion.
  *
  *   start: address -> device, queues -> route -> request with a snapshot's UUID -> established
@@ -10,7 +10,7 @@
  *          any number of threads, each of which has reserved its place with the peer
  *   free:  disconnect, drain, destroy; nothing of it is touched by the device or a handler any more
  *
- * There is no way back from a failure: session.c is told, and makes another connection. What the peer is
+ * There is no way back from a failure: clt-session.c is told, and makes another connection. What the peer is
  * told (mitosis_peer_connection_is, _told, _read_done) comes from the handler, from softirq, or, of reads, from
  * threads that spin.
  *
@@ -27,11 +27,11 @@
 #include <rdma/rdma_cm.h>
 
 #include "compat/compat.h"
-#include "connection.h"
+#include "clt-connection.h"
 #include "counters.h"
 #include "params.h"
-#include "rdma.h"
-#include "remote.h"
+#include "rdma-device.h"
+#include "clt-remote.h"
 
 #define INBOX		16U
 #define SENDS_MAX	32U		/* messages under way */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* memory.h - an opened snapshot, and mappings of it. */
+/* mem-fault.h - an opened snapshot, and mappings of it. */
 #ifndef MITOSIS_MEMORY_H
 #define MITOSIS_MEMORY_H
 
@@ -14,11 +14,11 @@ struct mitosis_remote;
 
 /*
  * What the child's descriptor and all mappings made from it share. Each mapping has a struct file of
- * its own (memory.c says why), and all of them hold the child.
+ * its own (mem-fault.c says why), and all of them hold the child.
  */
 struct mitosis_child {
 	struct kref kref;			/* one per struct file */
-	struct list_head node;			/* child.c's list */
+	struct list_head node;			/* mem-child.c's list */
 	pid_t opener;
 	struct inode *inode;			/* for comparison: the files hold it */
 	struct mitosis_remote *remote;		/* the inode holds it */

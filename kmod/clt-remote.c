@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * remote.c - a snapshot of another host: which pages it has, and under which keys they are read.
+ * clt-remote.c - a snapshot of another host: which pages it has, and under which keys they are read.
  *
  *   new --keeper: OPEN, OPENED, table read and checked--> known --> lost
  *    |                                                      |
@@ -13,9 +13,9 @@
  * is kept is our own form of it: page numbers (shifted) for the search, bitmaps, keys. Page numbers
  * and bitmaps never change afterwards, so they are read without a lock, in the fault path. A host that
  * is asked again after a broken connection has to give the same ones; only the keys are replaced,
- * while read.c lets no read of this remote be posted.
+ * while clt-read.c lets no read of this remote be posted.
  *
- * Locks: remotes_lock (mutex) guards the list, and in it peer.c's. It is held while a remote's last
+ * Locks: remotes_lock (mutex) guards the list, and in it clt-peer.c's. It is held while a remote's last
  * reference goes and CLOSE is posted, hence before OPEN for the same UUID.
  */
 #include <linux/bitmap.h>
@@ -27,12 +27,12 @@
 #include <linux/vmalloc.h>
 
 #include "compat/compat.h"
-#include "connection.h"
+#include "clt-connection.h"
 #include "counters.h"
 #include "mitosis_ioctl.h"
 #include "params.h"
 #include "protocol.h"
-#include "remote.h"
+#include "clt-remote.h"
 
 #define FAULTS_MAX	3U		/* access errors while reading the table */
 #define WORDS		(MITOSIS_CHUNK_PAGES / 64)
@@ -260,7 +260,7 @@ static int table_take(struct mitosis_remote *remote, struct mitosis_table *table
 }
 
 /*
- * 0: its reads may be posted in this session. -EAGAIN: not this time. Else: never, as session.c
+ * 0: its reads may be posted in this session. -EAGAIN: not this time. Else: never, as clt-session.c
  * decides.
  */
 int mitosis_remote_establish(struct mitosis_remote *remote)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * connection.h - what the client's parts know of each other: connection.c (one queue pair), a host
- * (peer.h: peer.c, session.c, read.c) and remote.c (a snapshot).
+ * clt-connection.h - what the client's parts know of each other: clt-connection.c (one queue pair), a host
+ * (clt-peer.h: clt-peer.c, clt-session.c, clt-read.c) and clt-remote.c (a snapshot).
  */
 #ifndef MITOSIS_CONNECTION_H
 #define MITOSIS_CONNECTION_H
@@ -45,7 +45,7 @@ struct mitosis_connection {
 	unsigned int busy;			/* threads that use the queues just now */
 };
 
-/* connection.c. All but the last three sleep. */
+/* clt-connection.c. All but the last three sleep. */
 /* As if the device had met an error: what is posted comes back flushed. */
 int mitosis_connection_fail(struct mitosis_connection *c);
 struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer, const u8 uuid[16]);
@@ -63,7 +63,7 @@ void mitosis_connection_poll(struct mitosis_connection *c);
 /* A snapshot of a peer. */
 struct mitosis_remote {
 	refcount_t references;
-	struct list_head node;			/* remote.c's list */
+	struct list_head node;			/* clt-remote.c's list */
 	u8 uuid[16];
 	struct mitosis_peer *peer;
 	struct wait_queue_head wait;
@@ -85,7 +85,7 @@ struct mitosis_remote {
 	unsigned long good;			/* its reads were getting on until then */
 };
 
-/* A host, for remote.c. A peer lives as long as a remote is attached, and a while longer. */
+/* A host, for clt-remote.c. A peer lives as long as a remote is attached, and a while longer. */
 struct mitosis_peer *mitosis_peer_attach(const struct sockaddr_storage *endpoint,
 					 struct mitosis_remote *remote);
 void mitosis_peer_detach(struct mitosis_remote *remote);
@@ -99,14 +99,14 @@ int mitosis_peer_fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rke
 void mitosis_peer_distrust(struct mitosis_peer *peer);
 unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer);	/* 0: no session */
 
-/* A host, for connection.c. */
+/* A host, for clt-connection.c. */
 void mitosis_peer_connection_is(struct mitosis_connection *c, int status);
 void mitosis_peer_told(struct mitosis_connection *c, const struct mitosis_message *m);
 void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *read,
 			    enum ib_wc_status status);
 void mitosis_peer_use_rdma(struct mitosis_connection *c, struct mitosis_rdma *rdma);
 
-/* remote.c, for the host. */
+/* clt-remote.c, for the host. */
 int mitosis_remote_establish(struct mitosis_remote *remote);
 bool mitosis_remote_key(const struct mitosis_remote *remote, pgoff_t first, unsigned int count,
 			u32 *key);

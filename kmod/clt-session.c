@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * session.c - the connections to a host, which live and die together, and what makes and ends them:
+ * clt-session.c - the connections to a host, which live and die together, and what makes and ends them:
  * the keeper and the tick.
  *
  *   none --keeper--> connecting --the first one is established--> up --first trouble--> broken
@@ -29,8 +29,8 @@
 #include "compat/compat.h"
 #include "counters.h"
 #include "params.h"
-#include "peer.h"
-#include "remote.h"
+#include "clt-peer.h"
+#include "clt-remote.h"
 #include "trace.h"
 
 #define PAUSE_MIN_MS	10U

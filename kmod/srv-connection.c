@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * server.c - connections that peers made to this host: who may connect, and the messages of protocol.h.
+ * srv-connection.c - connections that peers made to this host: who may connect, and the messages of protocol.h.
  *
  *   CONNECT_REQUEST --refused--> rejection with a reason, nothing kept
  *        |
@@ -25,7 +25,7 @@
  * snapshot that is there, and a key belongs to one snapshot and dies with it.
  *
  * Locks: served_lock (spinlock, bottom halves off) guards the list; in it conn->lock guards what a
- * connection has opened and what is posted, and in it snapshot.c's. OPEN notes the UUID before it looks
+ * connection has opened and what is posted, and in it srv-snapshot.c's. OPEN notes the UUID before it looks
  * for the snapshot, and a release hides the snapshot before it looks for who noted it, so that one
  * of them sees the other.
  */
@@ -44,9 +44,9 @@
 #include "counters.h"
 #include "params.h"
 #include "protocol.h"
-#include "rdma.h"
-#include "server.h"
-#include "snapshot.h"
+#include "rdma-device.h"
+#include "srv-connection.h"
+#include "srv-snapshot.h"
 
 #define SLOTS		16U
 #define RELEASES	8U		/* RELEASED under way on one connection */

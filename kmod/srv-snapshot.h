@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* snapshot.h - the parent's side: pages of a process, held and readable by peers that know its UUID. */
+/* srv-snapshot.h - the parent's side: pages of a process, held and readable by peers that know its UUID. */
 #ifndef MITOSIS_SNAPSHOT_H
 #define MITOSIS_SNAPSHOT_H
 
@@ -20,7 +20,7 @@ struct mitosis_snapshot *mitosis_snapshot_make(struct mitosis_ioc_snapshot *io,
 /* Tell the peers, make it unreadable, put its pages. On return nobody can read it any more. */
 void mitosis_snapshot_release(struct mitosis_snapshot *snapshot);
 
-/* For server.c. Constant time in the UUID. */
+/* For srv-connection.c. Constant time in the UUID. */
 bool mitosis_snapshot_is_there(const u8 uuid[16]);
 /* Fill in an OPENED message (reason and the rest) for a peer that came through dev. */
 struct ib_device;
@@ -35,7 +35,7 @@ struct mitosis_rdma;
 void mitosis_snapshots_lost(struct mitosis_rdma *rdma);
 
 /*
- * walk.c: referenced pages of current->mm, NULL where there is none; count of them or -errno:
+ * srv-walk.c: referenced pages of current->mm, NULL where there is none; count of them or -errno:
  * -EINTR a fatal signal, -EFAULT a swapped page cannot be read, -EOPNOTSUPP memory that cannot be lent,
  * -EOVERFLOW a page is held by a billion others already.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rdma.h - an RDMA device as the module uses it: protection domains, memory regions.
+ * rdma-device.h - an RDMA device as the module uses it: protection domains, memory regions.
  *
  * Registering needs a queue pair that is ready to send, so the module is connected to itself.
  */

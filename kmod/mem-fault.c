@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory.c - faults in mappings of a remote snapshot.
+ * mem-fault.c - faults in mappings of a remote snapshot.
  *
- * A fault finds out whether its address still shows the snapshot (discard.c) and gives a fresh page of
+ * A fault finds out whether its address still shows the snapshot (mem-discard.c) and gives a fresh page of
  * zeros if not. Otherwise the page cache has the page, or it is fetched: that page and the following
  * ones of the window, as far as they belong to the mapping, are shown by it and exist in the snapshot.
  * Half-way through the window lies a marker. Who faults on it goes through memory in order, most
@@ -16,7 +16,7 @@
  * fault and takes neither the end of the mapping nor that of the snapshot for a border.
  *
  * Each mapping gets a struct file of its own: since 6.12 mmap() may enlarge a neighbouring mapping of
- * the same file without calling ->mmap, and addresses that discard.c has not heard of show zeros.
+ * the same file without calling ->mmap, and addresses that mem-discard.c has not heard of show zeros.
  *
  * Who does not fetch: a core dump, which gets what is here and leaves holes for the rest (waiting for
  * gigabytes that the process never touched helps nobody, and the parent may be what died); and the exit
@@ -31,11 +31,11 @@
 #include <linux/sched/signal.h>
 #include "compat/compat.h"
 #include "counters.h"
-#include "discard.h"
-#include "memory.h"
+#include "mem-discard.h"
+#include "mem-fault.h"
 #include "mitosis_ioctl.h"
-#include "pagefile.h"
-#include "remote.h"
+#include "mem-pagefile.h"
+#include "clt-remote.h"
 #include "trace.h"
 
 #define MITOSIS_AHEAD		8U
@@ -239,7 +239,7 @@ static vm_fault_t mitosis_fault(struct vm_fault *vmf)
 	if (child->flags & MITOSIS_OPEN_RECORD)
 		mitosis_record(child, vmf->pgoff);
 	result = mitosis_fault_file(vmf, child, run);
-	/* Discarded in the meantime? The lock on the page makes the answer good: see discard.c. */
+	/* Discarded in the meantime? The lock on the page makes the answer good: see mem-discard.c. */
 	if (!(result & VM_FAULT_LOCKED) || mitosis_mm_run(mm, vmf->address, vmf->pgoff, 1))
 		return result;
 	unlock_page(vmf->page);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * snapshot.c - snapshots that this host holds: pages of processes, and the table that tells peers how
+ * srv-snapshot.c - snapshots that this host holds: pages of processes, and the table that tells peers how
  * to read them.
  *
  * Making one: its UUID is reserved; the ranges are walked in ascending order, and what is found is
@@ -32,9 +32,9 @@
 #include "compat/compat.h"
 #include "counters.h"
 #include "params.h"
-#include "rdma.h"
-#include "server.h"
-#include "snapshot.h"
+#include "rdma-device.h"
+#include "srv-connection.h"
+#include "srv-snapshot.h"
 #include "trace.h"
 
 #define CHUNKS_MAX	(MITOSIS_PIECE_CHUNKS * MITOSIS_PIECES_MAX)

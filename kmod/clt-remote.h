@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * remote.h - the child's side: a snapshot of another host, the connection to it, and reading its
+ * clt-remote.h - the child's side: a snapshot of another host, the connection to it, and reading its
  * pages.
  *
  * One struct mitosis_remote per (endpoint, UUID) on this host, shared by all who open it. It is told
@@ -63,7 +63,7 @@ struct mitosis_read {
 	void *private;
 	struct address_space *mapping;		/* of the pages, or NULL */
 
-	/* read.c's and connection.c's. */
+	/* clt-read.c's and clt-connection.c's. */
 	struct mitosis_connection *connection;
 	unsigned int bytes;
 	u64 begun;				/* ns */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * peer.c - the hosts that have snapshots which are open here: who uses them, and how long they are kept.
+ * clt-peer.c - the hosts that have snapshots which are open here: who uses them, and how long they are kept.
  *
  * Locks: peers_lock (mutex) guards the list of peers and .users; peer->lock (spinlock, irqs off)
- * all that is marked so in peer.h, in any context.
+ * all that is marked so in clt-peer.h, in any context.
  */
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -12,9 +12,9 @@
 
 #include "compat/compat.h"
 #include "params.h"
-#include "peer.h"
-#include "rdma.h"
-#include "remote.h"
+#include "clt-peer.h"
+#include "rdma-device.h"
+#include "clt-remote.h"
 
 #define TICK_MS		50U
 
@@ -214,7 +214,7 @@ int mitosis_peer_last_error(struct mitosis_peer *peer)
 	return mitosis_peer_loss_reason(peer);
 }
 
-/* What is being freed does not count: rdma.c waits for the references. */
+/* What is being freed does not count: rdma-device.c waits for the references. */
 static bool peer_uses(struct mitosis_peer *peer, const struct mitosis_rdma *rdma)
 {
 	const struct mitosis_connection *c;

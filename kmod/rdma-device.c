@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rdma.c - the RDMA devices of this host, and memory regions that peers can read.
+ * rdma-device.c - the RDMA devices of this host, and memory regions that peers can read.
  *
  * A device is known from ib_client.add to ib_client.remove. The latter tells snapshots, served
  * connections and connections of children, and returns when the last reference is gone: who keeps
@@ -24,7 +24,7 @@
  *
  * Work requests that register or invalidate need a queue pair that is ready to send: the module has
  * a connection to itself (struct self), made when it is first needed and remade when it has died. It
- * goes through server.c's listener like any other, with a secret in place of a UUID. .lock of the
+ * goes through srv-connection.c's listener like any other, with a secret in place of a UUID. .lock of the
  * device serializes its use; the batches are short and each is waited for, so the queue never
  * overflows. An error leaves the queue pair unusable and completions outstanding, so the connection
  * is drained and closed before anything that they refer to is left.
@@ -47,10 +47,10 @@
 #include "counters.h"
 #include "params.h"
 #include "protocol.h"
-#include "rdma.h"
-#include "remote.h"
-#include "server.h"
-#include "snapshot.h"
+#include "rdma-device.h"
+#include "clt-remote.h"
+#include "srv-connection.h"
+#include "srv-snapshot.h"
 
 #define BATCH		64U
 #define WAIT		(5 * HZ)		/* for each step of a connection, for each batch */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * peer.h - a host that has snapshots, as the three files that keep it see it: peer.c (the hosts and their
- * users), session.c (the connections to one) and read.c (its queue of reads).
+ * clt-peer.h - a host that has snapshots, as the three files that keep it see it: clt-peer.c (the hosts and their
+ * users), clt-session.c (the connections to one) and clt-read.c (its queue of reads).
  */
 #ifndef MITOSIS_PEER_H
 #define MITOSIS_PEER_H
@@ -10,7 +10,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include "connection.h"
+#include "clt-connection.h"
 
 struct mitosis_session {
 	unsigned int count;
@@ -22,7 +22,7 @@ struct mitosis_session {
 struct mitosis_peer {
 	struct list_head node;
 	struct sockaddr_storage endpoint;
-	unsigned int users;			/* remotes; peer.c's peers_lock */
+	unsigned int users;			/* remotes; clt-peer.c's peers_lock */
 	bool closing;				/* the module goes; peers_lock */
 	unsigned long idle_since;
 	refcount_t references;			/* the list's and the works' */
@@ -48,7 +48,7 @@ struct mitosis_peer {
 	struct mitosis_message *answer;
 };
 
-/* peer.c. Works hold a reference. All but the last in any context. */
+/* clt-peer.c. Works hold a reference. All but the last in any context. */
 void mitosis_peer_put(struct mitosis_peer *peer);
 /* The keeper is to look now; by the keeper: again at that time, unless it is kicked. */
 void mitosis_peer_kick(struct mitosis_peer *peer);
@@ -58,7 +58,7 @@ void mitosis_peer_arm(struct mitosis_peer *peer);
 /* By the keeper: out of the list, if it is time; the end of its session is the end of it. */
 void mitosis_peer_leave(struct mitosis_peer *peer);
 
-/* session.c */
+/* clt-session.c */
 /* Under the lock. Reads of the keeper itself are not repeated: they end in failed. */
 void mitosis_session_break(struct mitosis_peer *peer, int error, struct list_head *failed);
 /* The same for who does not hold it. */
@@ -70,7 +70,7 @@ int mitosis_peer_loss_reason(const struct mitosis_peer *peer);
 void mitosis_peer_keep(struct work_struct *work);
 void mitosis_peer_tick(struct work_struct *work);
 
-/* read.c */
+/* clt-read.c */
 int mitosis_reads_init(void);
 void mitosis_reads_exit(void);
 /* End those in the list: with this error, or each with what its remote was lost for (-EAGAIN: it was not). */

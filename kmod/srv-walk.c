@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * walk.c - references to the pages that the calling process has, taken from its page tables.
+ * srv-walk.c - references to the pages that the calling process has, taken from its page tables.
  *
  * The walk only looks: it faults nothing in, so memory that was never touched stays absent, and it
  * breaks no copy-on-write. That is why it is not get_user_pages(), which would map pages to return
@@ -27,7 +27,7 @@
 #include <linux/sched/signal.h>
 
 #include "compat/compat.h"
-#include "snapshot.h"
+#include "srv-snapshot.h"
 
 /* In pages[]: there is a page, but the tables do not show it. */
 #define WALK_HIDDEN	((struct page *)1)

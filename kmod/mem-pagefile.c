@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pagefile.c - a file system whose page cache is filled by reading the memory of another host.
+ * mem-pagefile.c - a file system whose page cache is filled by reading the memory of another host.
  *
  * There is one inode per remote snapshot on this host, so all children of it share what any of them
  * has fetched; the file offset is the virtual address in the process that was prepared. Private
@@ -33,9 +33,9 @@
 #include <linux/slab.h>
 #include "compat/compat.h"
 #include "counters.h"
-#include "memory.h"
-#include "pagefile.h"
-#include "remote.h"
+#include "mem-fault.h"
+#include "mem-pagefile.h"
+#include "clt-remote.h"
 
 #define MITOSIS_FS_MAGIC	0x6d69746f
 #define MITOSIS_FOLIO_ORDER	4		/* more neighbours would be lost by one discard */
@@ -456,7 +456,7 @@ struct file *mitosis_pagefile_open(struct inode *inode, const struct file_operat
 		iput(inode);
 		return file;
 	}
-	/* Not set by alloc_file_pseudo(). It leaves f_ra zeroed, too: memory.c reads ahead by itself. */
+	/* Not set by alloc_file_pseudo(). It leaves f_ra zeroed, too: mem-fault.c reads ahead by itself. */
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
 	file->private_data = private_data;
 	return file;
