@@ -16,9 +16,10 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "mem-child.h"
+#include "argument.h"
 #include "compat/compat.h"
 #include "counters.h"
+#include "mem-child.h"
 #include "mem-discard.h"
 #include "mem-fault.h"
 #include "mem-pagefile.h"
@@ -33,27 +34,6 @@
 static LIST_HEAD(children);
 static DEFINE_SPINLOCK(children_lock);
 
-/* Arguments. */
-
-/* Structures begin with their size, which may be larger than what this version knows. */
-static int mitosis_io_get(void *io, size_t size, const void __user *from)
-{
-	u32 user_size;
-
-	if (get_user(user_size, (const u32 __user *)from))
-		return -EFAULT;
-	if (user_size < size)
-		return -EINVAL;
-	if (user_size > PAGE_SIZE)
-		return -E2BIG;
-	return copy_struct_from_user(io, size, from, user_size);
-}
-
-static int mitosis_io_put(void __user *to, const void *io, size_t size)
-{
-	return copy_to_user(to, io, size) ? -EFAULT : 0;
-}
-
 /* STATE */
 
 static long mitosis_ioctl_state(struct mitosis_child *child, void __user *arg)
@@ -62,7 +42,7 @@ static long mitosis_ioctl_state(struct mitosis_child *child, void __user *arg)
 	u32 size;
 	int error;
 
-	error = mitosis_io_get(&io, sizeof(io), arg);
+	error = mitosis_argument_get(&io, sizeof(io), arg);
 	if (error)
 		return error;
 	size = io.size;
@@ -78,7 +58,7 @@ static long mitosis_ioctl_state(struct mitosis_child *child, void __user *arg)
 		.cached_pages = child->inode->i_mapping->nrpages,
 		.lost_address = atomic64_read(&child->lost_address),
 	};
-	return mitosis_io_put(arg, &io, sizeof(io));
+	return mitosis_argument_put(arg, &io, sizeof(io));
 }
 
 /* PREFETCH */
@@ -214,14 +194,14 @@ static long mitosis_ioctl_prefetch(struct file *file, void __user *arg)
 	struct mitosis_ioc_prefetch io;
 	int error, put;
 
-	error = mitosis_io_get(&io, sizeof(io), arg);
+	error = mitosis_argument_get(&io, sizeof(io), arg);
 	if (error)
 		return error;
 	if (io.flags || io.reserved || io.range_count > MITOSIS_RANGES_MAX)
 		return -EINVAL;
 	error = mitosis_prefetch_ranges(&prefetch, u64_to_user_ptr(io.ranges), io.range_count);
 	io.pages = prefetch.pages;
-	put = mitosis_io_put(arg, &io, sizeof(io));
+	put = mitosis_argument_put(arg, &io, sizeof(io));
 	return error ? error : put;
 }
 
@@ -234,7 +214,7 @@ static long mitosis_ioctl_next(struct mitosis_child *child, void __user *arg)
 	pgoff_t page;
 	int error;
 
-	error = mitosis_io_get(&io, sizeof(io), arg);
+	error = mitosis_argument_get(&io, sizeof(io), arg);
 	if (error)
 		return error;
 	if (io.flags || !PAGE_ALIGNED(io.start))
@@ -260,7 +240,7 @@ static long mitosis_ioctl_next(struct mitosis_child *child, void __user *arg)
 	}
 	io.start = run ? (u64)page << PAGE_SHIFT : 0;
 	io.pages = run;
-	return mitosis_io_put(arg, &io, sizeof(io));
+	return mitosis_argument_put(arg, &io, sizeof(io));
 }
 
 /* RECORDED */
@@ -293,7 +273,7 @@ static long mitosis_ioctl_recorded(struct mitosis_child *child, void __user *arg
 	struct mitosis_ioc_recorded io;
 	int error;
 
-	error = mitosis_io_get(&io, sizeof(io), arg);
+	error = mitosis_argument_get(&io, sizeof(io), arg);
 	if (error)
 		return error;
 	if (io.flags || !(child->flags & MITOSIS_OPEN_RECORD))
@@ -304,7 +284,7 @@ static long mitosis_ioctl_recorded(struct mitosis_child *child, void __user *arg
 	if (io.first > io.total)
 		return -EINVAL;
 	error = mitosis_recorded_copy(child, &io);
-	return error ? error : mitosis_io_put(arg, &io, sizeof(io));
+	return error ? error : mitosis_argument_put(arg, &io, sizeof(io));
 }
 
 /* File operations. */

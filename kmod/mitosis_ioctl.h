@@ -13,7 +13,8 @@
  *
  * Rules for all structures: .size is sizeof() of the caller's version and may grow; fields are
  * fixed-width, little-endian as the processor is; unknown flags and non-zero reserved fields give
- * EINVAL, a larger structure with unknown non-zero bytes E2BIG, an unknown command ENOTTY.
+ * EINVAL, as does a structure smaller than version 1's; one with unknown non-zero bytes, or larger than
+ * a page, gives E2BIG, and an unknown command ENOTTY.
  */
 #ifndef MITOSIS_IOCTL_H
 #define MITOSIS_IOCTL_H

@@ -20,7 +20,6 @@
  */
 #include <crypto/algapi.h>
 #include <linux/highmem.h>
-#include <linux/in6.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -29,6 +28,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "argument.h"
 #include "compat/compat.h"
 #include "counters.h"
 #include "params.h"
@@ -578,11 +578,7 @@ static int snapshot_tell_endpoint(struct mitosis_snapshot *snapshot, struct mito
 	error = mitosis_rdma_endpoint(snapshot->rdma, &endpoint);
 	if (error)
 		return error;
-	BUILD_BUG_ON(sizeof(struct sockaddr_in6) > sizeof(io->endpoint.sockaddr));
-	memset(&io->endpoint, 0, sizeof(io->endpoint));
-	io->endpoint.length = endpoint.ss_family == AF_INET ? sizeof(struct sockaddr_in) :
-							      sizeof(struct sockaddr_in6);
-	memcpy(io->endpoint.sockaddr, &endpoint, io->endpoint.length);
+	mitosis_endpoint_to_user(&io->endpoint, &endpoint);
 	return 0;
 }
 
