@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * main.c - loads and unloads the parts in order: what serves before what asks, the device last, so
- * that nobody asks before all are there.
+ * that nobody asks before all are there; what only looks comes behind it.
  */
 #include <linux/module.h>
 
 #include "mem-child.h"
-#include "counters.h"
+#include "debugfs.h"
 #include "device.h"
 #include "rdma-device.h"
 #include "clt-remote.h"
 #include "srv-connection.h"
 
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
 static int __init mitosis_init(void)
 {
-	int error = mitosis_counters_init();
+	int error = mitosis_rdma_init();
 
 	if (error)
 		return error;
-	error = mitosis_rdma_init();
-	if (error)
-		goto no_rdma;
 	error = mitosis_server_init();
 	if (error)
 		goto no_server;
@@ -36,6 +30,7 @@ static int __init mitosis_init(void)
 	error = mitosis_device_init();
 	if (error)
 		goto no_device;
+	mitosis_debugfs_init();
 	return 0;
 
 no_device:
@@ -46,19 +41,17 @@ no_remote:
 	mitosis_server_exit();
 no_server:
 	mitosis_rdma_exit();
-no_rdma:
-	mitosis_counters_exit();
 	return error;
 }
 
 static void __exit mitosis_exit(void)
 {
+	mitosis_debugfs_exit();
 	mitosis_device_exit();
 	mitosis_child_exit();
 	mitosis_remote_exit();
 	mitosis_server_exit();
 	mitosis_rdma_exit();
-	mitosis_counters_exit();
 }
 
 module_init(mitosis_init);
