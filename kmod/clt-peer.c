@@ -246,19 +246,24 @@ static struct mitosis_peer *peer_using(const struct mitosis_rdma *rdma)
 	return found;
 }
 
-void mitosis_connections_lost(struct mitosis_rdma *rdma)
+static int connections_lost(struct notifier_block *notifier, unsigned long unused, void *rdma)
 {
 	struct mitosis_peer *peer;
 
 	for (;;) {
 		peer = peer_using(rdma);
 		if (!peer)
-			return;
+			return NOTIFY_DONE;
 		mitosis_peer_break(peer, -ENODEV);
 		wait_event(peer->wait, !peer_uses(peer, rdma));
 		mitosis_peer_put(peer);
 	}
 }
+
+static struct notifier_block lost_notifier = {
+	.notifier_call = connections_lost,
+	.priority = MITOSIS_LOST_NEXT,
+};
 
 /* ---- Errors on request, for tests ---- */
 
@@ -304,10 +309,12 @@ int mitosis_peer_init(void)
 	if (error)
 		return error;
 	peer_work = alloc_workqueue("mitosis_peer", WQ_UNBOUND, 0);
-	if (peer_work)
-		return 0;
-	mitosis_reads_exit();
-	return -ENOMEM;
+	if (!peer_work) {
+		mitosis_reads_exit();
+		return -ENOMEM;
+	}
+	mitosis_rdma_register(&lost_notifier);
+	return 0;
 }
 
 /*
@@ -327,5 +334,6 @@ void mitosis_peer_exit(void)
 	mutex_unlock(&peers_lock);
 	wait_event(peers_wait, !atomic_read(&peers_alive));
 	destroy_workqueue(peer_work);
+	mitosis_rdma_unregister(&lost_notifier);
 	mitosis_reads_exit();
 }

@@ -92,9 +92,6 @@ void mitosis_remote_abandon(struct mitosis_remote *remote);
 /* A thread that spins for a page calls this in its loop. */
 void mitosis_remote_poll(struct mitosis_remote *remote);
 
-/* The device is going away: close connections through it and wait until they are. */
-struct mitosis_rdma;
-void mitosis_connections_lost(struct mitosis_rdma *rdma);
 /* For tests: errors on all queue pairs to other hosts. */
 void mitosis_peers_fail(void);
 

@@ -13,7 +13,7 @@
 #include "counters.h"
 #include "debugfs.h"
 #include "mem-child.h"
-#include "srv-snapshot.h"
+#include "srv-registry.h"
 
 static struct dentry *root;		/* or an error pointer */
 
@@ -33,7 +33,7 @@ DEFINE_SHOW_ATTRIBUTE(counters);
 
 static int snapshots_show(struct seq_file *file, void *unused)
 {
-	mitosis_snapshots_show(file);
+	mitosis_registry_show(file);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(snapshots);

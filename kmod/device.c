@@ -15,6 +15,7 @@
 #include "mitosis_ioctl.h"
 #include "protocol.h"
 #include "rdma-device.h"
+#include "rdma-endpoint.h"
 #include "clt-remote.h"
 #include "srv-snapshot.h"
 

@@ -5,22 +5,31 @@
  */
 #include <linux/module.h>
 
-#include "mem-child.h"
+#include "clt-remote.h"
 #include "debugfs.h"
 #include "device.h"
+#include "mem-child.h"
 #include "rdma-device.h"
-#include "clt-remote.h"
+#include "rdma-region.h"
+#include "rdma-self.h"
 #include "srv-connection.h"
+#include "srv-snapshot.h"
 
 static int __init mitosis_init(void)
 {
-	int error = mitosis_rdma_init();
+	int error;
 
+	mitosis_self_init();
+	error = mitosis_region_init();
 	if (error)
-		return error;
-	error = mitosis_server_init();
+		goto no_region;
+	error = mitosis_rdma_init();
 	if (error)
-		goto no_server;
+		goto no_rdma;
+	error = mitosis_served_init();
+	if (error)
+		goto no_served;
+	mitosis_snapshot_init();
 	error = mitosis_remote_init();
 	if (error)
 		goto no_remote;
@@ -38,9 +47,14 @@ no_device:
 no_child:
 	mitosis_remote_exit();
 no_remote:
-	mitosis_server_exit();
-no_server:
+	mitosis_snapshot_exit();
+	mitosis_served_exit();
+no_served:
 	mitosis_rdma_exit();
+no_rdma:
+	mitosis_region_exit();
+no_region:
+	mitosis_self_exit();
 	return error;
 }
 
@@ -50,8 +64,11 @@ static void __exit mitosis_exit(void)
 	mitosis_device_exit();
 	mitosis_child_exit();
 	mitosis_remote_exit();
-	mitosis_server_exit();
+	mitosis_snapshot_exit();
+	mitosis_served_exit();
 	mitosis_rdma_exit();
+	mitosis_region_exit();
+	mitosis_self_exit();
 }
 
 module_init(mitosis_init);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * srv-connection.c - connections that peers made to this host: who may connect, and the messages of protocol.h.
+ * srv-connection.c - connections that peers made to this host: who may connect, and the messages of
+ * protocol.h.
  *
  *   CONNECT_REQUEST --refused--> rejection with a reason, nothing kept
  *        |
@@ -25,15 +26,14 @@
  * snapshot that is there, and a key belongs to one snapshot and dies with it.
  *
  * Locks: served_lock (spinlock, bottom halves off) guards the list; in it conn->lock guards what a
- * connection has opened and what is posted, and in it srv-snapshot.c's. OPEN notes the UUID before it looks
- * for the snapshot, and a release hides the snapshot before it looks for who noted it, so that one
- * of them sees the other.
+ * connection has opened and what is posted, and in it the registry's. OPEN notes the UUID before it
+ * looks for the snapshot, and a release hides the snapshot before it looks for who noted it, so
+ * that one of them sees the other.
  */
 #include <crypto/algapi.h>
 #include <linux/inet.h>
 #include <linux/list.h>
 #include <linux/module.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -45,8 +45,9 @@
 #include "params.h"
 #include "protocol.h"
 #include "rdma-device.h"
+#include "rdma-self.h"
 #include "srv-connection.h"
-#include "srv-snapshot.h"
+#include "srv-registry.h"
 
 #define SLOTS		16U
 #define RELEASES	8U		/* RELEASED under way on one connection */
@@ -104,8 +105,6 @@ struct served {
 
 	struct slot slots[SLOTS];
 };
-
-u8 mitosis_server_secret[16];
 
 static struct rdma_cm_id *listener;
 static struct workqueue_struct *server_work;
@@ -188,7 +187,9 @@ static void served_destroy(struct work_struct *work)
 {
 	struct served *conn = container_of(work, struct served, destroy);
 
-	/* Who found it not closing has posted when the lock is free; behind the drain nobody may. */
+	/*
+	 * Who found it not closing has posted when the lock is free; behind the drain nobody may.
+	 */
 	spin_lock_bh(&conn->lock);
 	spin_unlock_bh(&conn->lock);
 	rdma_disconnect(conn->id);
@@ -317,7 +318,7 @@ static int served_open(struct served *conn, struct slot *slot)
 	message_init(&slot->out, MITOSIS_MESSAGE_OPENED, slot->in.uuid);
 	reason = opened_note(conn, slot->in.uuid);
 	if (reason == MITOSIS_REASON_NONE) {
-		mitosis_snapshot_describe(slot->in.uuid, mitosis_rdma_device(conn->rdma),
+		mitosis_registry_describe(slot->in.uuid, mitosis_rdma_device(conn->rdma),
 					  &slot->out);
 		reason = le16_to_cpu(slot->out.reason);
 		if (reason != MITOSIS_REASON_NONE)
@@ -363,7 +364,10 @@ static void slot_received(struct ib_cq *cq, struct ib_wc *wc)
 		return;
 	ib_dma_sync_single_for_cpu(mitosis_rdma_device(conn->rdma), slot->in_sge.addr,
 				   slot->in_sge.length, DMA_FROM_DEVICE);
-	/* A peer may make the device invalidate a region of which it knows the key: once per connection. */
+	/*
+	 * A peer may make the device invalidate a region of which it knows the key: once per
+	 * connection.
+	 */
 	if (!message_is_valid(&slot->in, wc->byte_len) || wc->opcode != IB_WC_RECV ||
 	    wc->wc_flags & IB_WC_WITH_INVALIDATE) {
 		mitosis_count(refused_messages);
@@ -442,7 +446,7 @@ static void released_told(struct ib_cq *cq, struct ib_wc *wc)
 	spin_unlock_bh(&conn->lock);
 }
 
-void mitosis_server_announce_release(const u8 uuid[16])
+void mitosis_served_announce_release(const u8 uuid[16])
 {
 	struct opened *opened;
 	struct served *conn;
@@ -693,11 +697,11 @@ static enum mitosis_reason server_admit(struct rdma_cm_id *id, const struct rdma
 		return MITOSIS_REASON_PROTOCOL;
 	switch (le16_to_cpu(hello->kind)) {
 	case MITOSIS_HELLO_PEER:
-		if (!mitosis_snapshot_is_there(hello->uuid))
+		if (!mitosis_registry_has(hello->uuid))
 			return MITOSIS_REASON_NO_SNAPSHOT;
 		return served_make(id, request, false);
 	case MITOSIS_HELLO_SELF:
-		if (crypto_memneq(hello->uuid, mitosis_server_secret, sizeof(hello->uuid)))
+		if (!mitosis_self_is_secret(hello->uuid))
 			return MITOSIS_REASON_PROTOCOL;
 		return served_make(id, request, true);
 	default:
@@ -758,10 +762,17 @@ static bool served_close_all(const struct mitosis_rdma *rdma)
 	return any;
 }
 
-void mitosis_server_lost(struct mitosis_rdma *rdma)
+static int served_lost(struct notifier_block *notifier, unsigned long unused, void *rdma)
 {
 	wait_event(served_wait, !served_close_all(rdma));
+	return NOTIFY_DONE;
 }
+
+/* Last: the connection of the device to itself, which others may still use, is one of them. */
+static struct notifier_block lost_notifier = {
+	.notifier_call = served_lost,
+	.priority = MITOSIS_LOST_LAST,
+};
 
 static int server_listen(sa_family_t family)
 {
@@ -786,15 +797,15 @@ static int server_listen(sa_family_t family)
 	return error;
 }
 
-int mitosis_server_init(void)
+int mitosis_served_init(void)
 {
 	int error;
 
-	get_random_bytes(mitosis_server_secret, sizeof(mitosis_server_secret));
 	server_work = alloc_workqueue("mitosis_server", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!server_work)
 		return -ENOMEM;
 	INIT_DELAYED_WORK(&probe_work, server_probe);
+	mitosis_rdma_register(&lost_notifier);
 	server_down = false;
 	error = server_listen(AF_INET6);
 	if (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL)
@@ -802,6 +813,7 @@ int mitosis_server_init(void)
 	if (error) {
 		pr_err("mitosis: cannot listen at port %u: error %d\n", mitosis_param_port, error);
 		server_down = true;
+		mitosis_rdma_unregister(&lost_notifier);
 		destroy_workqueue(server_work);
 		return error;
 	}
@@ -809,7 +821,7 @@ int mitosis_server_init(void)
 	return 0;
 }
 
-void mitosis_server_exit(void)
+void mitosis_served_exit(void)
 {
 	rdma_destroy_id(listener);
 	spin_lock_bh(&served_lock);
@@ -817,6 +829,6 @@ void mitosis_server_exit(void)
 	spin_unlock_bh(&served_lock);
 	cancel_delayed_work_sync(&probe_work);
 	wait_event(served_wait, !served_close_all(NULL));
+	mitosis_rdma_unregister(&lost_notifier);
 	destroy_workqueue(server_work);
-	memzero_explicit(mitosis_server_secret, sizeof(mitosis_server_secret));
 }

@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * srv-snapshot.c - snapshots that this host holds: pages of processes, and the table that tells peers how
- * to read them.
+ * srv-snapshot.c - snapshots that this host holds: pages of processes, and the table that tells
+ * peers how to read them.
  *
  * Making one: its UUID is reserved; the ranges are walked in ascending order, and what is found is
  * gathered in chunks of 512 pages aligned to 512, of which each becomes a memory region from its
  * first to its last page; the table, one struct mitosis_chunk each, is written and made readable
- * likewise. Then the snapshot is "ready", that is to be found. Whatever fails before takes all back.
+ * likewise. Then the snapshot is published, that is to be found. Whatever fails before takes all
+ * back.
  *
- * Its end, by release or because the device goes away: no longer found, so nobody new gets the keys;
- * peers are told; all regions are invalidated and unmapped; only then are the pages put. A snapshot
- * that lost its device so is an empty shell until its owner releases it.
+ * Its end, by release or because the device goes away: no longer found, so nobody new gets the
+ * keys; peers are told; all regions are invalidated and unmapped; only then are the pages put. A
+ * snapshot that lost its device so is an empty shell until its owner releases it.
  *
  * Per 2 MiB this costs 4 KiB for the pointers to the pages, 80 bytes of table, and what the device
  * needs for a region.
  *
- * Locks: snapshots_lock guards the list, .ready and the table's description, and is taken by the
- * server in softirq. snapshot->lock (mutex) makes the end happen once.
+ * Lock: snapshot->lock (mutex) makes the end happen once.
  */
-#include <crypto/algapi.h>
 #include <linux/highmem.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "argument.h"
 #include "compat/compat.h"
 #include "counters.h"
-#include "params.h"
 #include "rdma-device.h"
+#include "rdma-endpoint.h"
+#include "rdma-region.h"
 #include "srv-connection.h"
+#include "srv-registry.h"
 #include "srv-snapshot.h"
+#include "srv-walk.h"
 #include "trace.h"
 
 #define CHUNKS_MAX	(MITOSIS_PIECE_CHUNKS * MITOSIS_PIECES_MAX)
@@ -55,11 +56,7 @@ struct piece {
 };
 
 struct mitosis_snapshot {
-	struct kref ref;		/* the owner's, and while its device is being lost */
-	struct list_head node;
-	u8 uuid[16];
-	pid_t owner;
-	bool ready;
+	struct mitosis_entry entry;
 	struct mutex lock;
 	struct mitosis_rdma *rdma;	/* NULL: it has ended */
 	struct list_head chunks;
@@ -69,87 +66,6 @@ struct mitosis_snapshot {
 	unsigned int piece_count;
 	struct mitosis_region **regions;	/* room for all, so that the end needs no memory */
 };
-
-static LIST_HEAD(snapshots);
-static DEFINE_SPINLOCK(snapshots_lock);
-
-/* ---- Finding ---- */
-
-/*
- * With snapshots_lock. The time does not tell how much of a UUID was right, or where in the list it
- * stands.
- */
-static struct mitosis_snapshot *snapshot_find(const u8 uuid[16], bool reserved_too)
-{
-	struct mitosis_snapshot *snapshot, *found = NULL;
-
-	list_for_each_entry(snapshot, &snapshots, node) {
-		if (!crypto_memneq(snapshot->uuid, uuid, sizeof(snapshot->uuid)) &&
-		    (snapshot->ready || reserved_too))
-			found = snapshot;
-	}
-	return found;
-}
-
-/* Of a UUID, which is a capability, a quarter tells two snapshots apart. */
-void mitosis_snapshots_show(struct seq_file *file)
-{
-	const struct mitosis_snapshot *snapshot;
-
-	seq_puts(file, "snapshot owner pages chunks\n");
-	spin_lock_bh(&snapshots_lock);
-	list_for_each_entry(snapshot, &snapshots, node)
-		if (snapshot->ready)
-			seq_printf(file, "%4phN %d %llu %u\n", snapshot->uuid, snapshot->owner,
-				   snapshot->pages, snapshot->chunk_count);
-	spin_unlock_bh(&snapshots_lock);
-}
-
-bool mitosis_snapshot_is_there(const u8 uuid[16])
-{
-	bool there;
-
-	spin_lock_bh(&snapshots_lock);
-	there = snapshot_find(uuid, false);
-	spin_unlock_bh(&snapshots_lock);
-	return there;
-}
-
-static u64 piece_address(unsigned int n)
-{
-	return (u64)(n + 1) * MITOSIS_CHUNK_PAGES << PAGE_SHIFT;
-}
-
-static void snapshot_describe(const struct mitosis_snapshot *snapshot, struct mitosis_message *m)
-{
-	unsigned int i;
-
-	m->reason = cpu_to_le16(MITOSIS_REASON_NONE);
-	m->piece_count = cpu_to_le16(snapshot->piece_count);
-	m->chunk_count = cpu_to_le32(snapshot->chunk_count);
-	m->pages = cpu_to_le64(snapshot->pages);
-	for (i = 0; i < snapshot->piece_count; i++) {
-		m->pieces[i].address = cpu_to_le64(piece_address(i));
-		m->pieces[i].length = cpu_to_le32(snapshot->pieces[i].bytes);
-		m->pieces[i].rkey = cpu_to_le32(mitosis_region_key(snapshot->pieces[i].chunk.region));
-	}
-}
-
-void mitosis_snapshot_describe(const u8 uuid[16], const struct ib_device *dev,
-			       struct mitosis_message *m)
-{
-	struct mitosis_snapshot *snapshot;
-
-	spin_lock_bh(&snapshots_lock);
-	snapshot = snapshot_find(uuid, false);
-	if (!snapshot)
-		m->reason = cpu_to_le16(MITOSIS_REASON_NO_SNAPSHOT);
-	else if (mitosis_rdma_device(snapshot->rdma) != dev)
-		m->reason = cpu_to_le16(MITOSIS_REASON_DEVICE);
-	else
-		snapshot_describe(snapshot, m);
-	spin_unlock_bh(&snapshots_lock);
-}
 
 /* ---- Chunks ---- */
 
@@ -174,8 +90,8 @@ static unsigned int pages_present(struct page **pages, unsigned int count)
 
 static int chunk_register(struct mitosis_snapshot *snapshot, struct chunk *chunk, u64 address)
 {
-	struct mitosis_region *region = mitosis_region_make(snapshot->rdma, chunk->pages,
-							    chunk->count, address);
+	struct mitosis_region *region = mitosis_region_make(mitosis_rdma_pool(snapshot->rdma),
+							    chunk->pages, chunk->count, address);
 
 	if (IS_ERR(region))
 		return PTR_ERR(region);
@@ -183,7 +99,9 @@ static int chunk_register(struct mitosis_snapshot *snapshot, struct chunk *chunk
 	return 0;
 }
 
-/* What was gathered from the first page of a chunk on. The pages become the snapshot's, or are put. */
+/*
+ * What was gathered from the first page of a chunk on. The pages become the snapshot's, or are put.
+ */
 static int chunk_add(struct mitosis_snapshot *snapshot, u64 start, struct page **gathered)
 {
 	unsigned int first = 0, end = MITOSIS_CHUNK_PAGES, present;
@@ -288,6 +206,12 @@ static int snapshot_gather(struct mitosis_snapshot *snapshot, const struct mitos
 
 /* ---- Table ---- */
 
+/* Where the device finds the n-th piece: any address does whose region it alone has the key of. */
+static u64 piece_address(unsigned int n)
+{
+	return (u64)(n + 1) * MITOSIS_CHUNK_PAGES << PAGE_SHIFT;
+}
+
 static void piece_write(struct piece *piece, u32 offset, const void *from, u32 length)
 {
 	while (length) {
@@ -360,7 +284,10 @@ static int snapshot_write_table(struct mitosis_snapshot *snapshot)
 			    n % MITOSIS_PIECE_CHUNKS * sizeof(entry), &entry, sizeof(entry));
 		n++;
 	}
-	/* Now: what is written after it was mapped for the device, the device need not see. */
+	/*
+	 * Not before the table is complete: the device need not see what is written after it was
+	 * mapped.
+	 */
 	for (i = 0; i < snapshot->piece_count; i++) {
 		error = chunk_register(snapshot, &snapshot->pieces[i].chunk, piece_address(i));
 		if (error)
@@ -388,23 +315,27 @@ static unsigned int snapshot_regions(struct mitosis_snapshot *snapshot)
 
 /* ---- Its end ---- */
 
-/* Before there is an array of all: nothing was posted yet, so that one by one is no slower. */
+/*
+ * While a snapshot is being made there may be no array yet of all regions. None of them was posted
+ * then, so there is nothing to invalidate, and dropping them one by one takes no longer.
+ */
 static void snapshot_drop_regions(struct mitosis_snapshot *snapshot)
 {
+	struct mitosis_pool *pool = mitosis_rdma_pool(snapshot->rdma);
 	struct chunk *chunk;
 	unsigned int i;
 
 	if (snapshot->regions) {
-		mitosis_regions_drop(snapshot->rdma, snapshot->regions, snapshot_regions(snapshot));
+		mitosis_regions_drop(pool, snapshot->regions, snapshot_regions(snapshot));
 		return;
 	}
 	list_for_each_entry(chunk, &snapshot->chunks, node) {
 		if (chunk->region)
-			mitosis_regions_drop(snapshot->rdma, &chunk->region, 1);
+			mitosis_regions_drop(pool, &chunk->region, 1);
 	}
 	for (i = 0; i < snapshot->piece_count; i++) {
 		if (snapshot->pieces[i].chunk.region)
-			mitosis_regions_drop(snapshot->rdma, &snapshot->pieces[i].chunk.region, 1);
+			mitosis_regions_drop(pool, &snapshot->pieces[i].chunk.region, 1);
 	}
 }
 
@@ -436,19 +367,14 @@ static void snapshot_end(struct mitosis_snapshot *snapshot)
 	mutex_lock(&snapshot->lock);
 	if (!snapshot->rdma)
 		goto out;
-	spin_lock_bh(&snapshots_lock);
-	list_del_init(&snapshot->node);
-	was_ready = snapshot->ready;
-	snapshot->ready = false;
-	spin_unlock_bh(&snapshots_lock);
-
+	was_ready = mitosis_registry_remove(&snapshot->entry);
 	if (was_ready)
-		mitosis_server_announce_release(snapshot->uuid);
+		mitosis_served_announce_release(snapshot->entry.uuid);
 	snapshot_drop_regions(snapshot);
 	snapshot_put_pages(snapshot);
 	if (was_ready) {
 		mitosis_count(snapshots_released);
-		trace_mitosis_release(snapshot->uuid, snapshot->pages);
+		trace_mitosis_release(snapshot->entry.uuid, snapshot->pages);
 	}
 	mitosis_rdma_put(snapshot->rdma);
 	snapshot->rdma = NULL;
@@ -458,43 +384,42 @@ out:
 
 static void snapshot_free(struct kref *ref)
 {
-	struct mitosis_snapshot *snapshot = container_of(ref, struct mitosis_snapshot, ref);
+	struct mitosis_snapshot *snapshot = container_of(ref, struct mitosis_snapshot, entry.ref);
 
-	WARN_ON(snapshot->rdma || !list_empty(&snapshot->node));
+	WARN_ON(snapshot->rdma || !list_empty(&snapshot->entry.node));
 	kfree_sensitive(snapshot);
 }
 
 void mitosis_snapshot_release(struct mitosis_snapshot *snapshot)
 {
 	snapshot_end(snapshot);
-	kref_put(&snapshot->ref, snapshot_free);
-}
-
-static struct mitosis_snapshot *snapshot_of(const struct mitosis_rdma *rdma)
-{
-	struct mitosis_snapshot *snapshot, *found = NULL;
-
-	spin_lock_bh(&snapshots_lock);
-	list_for_each_entry(snapshot, &snapshots, node) {
-		if (snapshot->rdma != rdma || !snapshot->ready)
-			continue;
-		kref_get(&snapshot->ref);
-		found = snapshot;
-		break;
-	}
-	spin_unlock_bh(&snapshots_lock);
-	return found;
+	kref_put(&snapshot->entry.ref, snapshot_free);
 }
 
 /* Those that are not ready yet end by themselves: they cannot be published any more. */
-void mitosis_snapshots_lost(struct mitosis_rdma *rdma)
+static int snapshots_lost(struct notifier_block *notifier, unsigned long unused, void *rdma)
 {
-	struct mitosis_snapshot *snapshot;
+	struct mitosis_entry *entry;
 
-	while ((snapshot = snapshot_of(rdma)) != NULL) {
-		snapshot_end(snapshot);
-		kref_put(&snapshot->ref, snapshot_free);
-	}
+	while ((entry = mitosis_registry_get(rdma)) != NULL)
+		mitosis_snapshot_release(container_of(entry, struct mitosis_snapshot, entry));
+	return NOTIFY_DONE;
+}
+
+/* First, while the device's connection to itself is there to invalidate regions with. */
+static struct notifier_block lost_notifier = {
+	.notifier_call = snapshots_lost,
+	.priority = MITOSIS_LOST_FIRST,
+};
+
+void mitosis_snapshot_init(void)
+{
+	mitosis_rdma_register(&lost_notifier);
+}
+
+void mitosis_snapshot_exit(void)
+{
+	mitosis_rdma_unregister(&lost_notifier);
 }
 
 /* ---- Its beginning ---- */
@@ -517,39 +442,33 @@ static bool ranges_are_valid(const struct mitosis_ioc_range *ranges, u32 count)
 	return true;
 }
 
-static int snapshot_reserve(struct mitosis_snapshot *snapshot)
-{
-	int error = 0;
-
-	spin_lock_bh(&snapshots_lock);
-	if (snapshot_find(snapshot->uuid, true))
-		error = -EEXIST;
-	else
-		list_add_tail(&snapshot->node, &snapshots);
-	spin_unlock_bh(&snapshots_lock);
-	return error;
-}
-
 static int snapshot_register(struct mitosis_snapshot *snapshot)
 {
 	snapshot->regions = kvmalloc_array(snapshot->chunk_count + snapshot->piece_count + 1,
 					   sizeof(*snapshot->regions), GFP_KERNEL_ACCOUNT);
 	if (!snapshot->regions)
 		return -ENOMEM;
-	return mitosis_regions_post(snapshot->rdma, snapshot->regions, snapshot_regions(snapshot));
+	return mitosis_regions_post(mitosis_rdma_pool(snapshot->rdma), snapshot->regions,
+				    snapshot_regions(snapshot));
 }
 
-/* From here on it is found, unless the device is being taken away. */
 static int snapshot_publish(struct mitosis_snapshot *snapshot)
 {
-	int error = 0;
+	struct mitosis_message opened = {
+		.reason = cpu_to_le16(MITOSIS_REASON_NONE),
+		.piece_count = cpu_to_le16(snapshot->piece_count),
+		.chunk_count = cpu_to_le32(snapshot->chunk_count),
+		.pages = cpu_to_le64(snapshot->pages),
+	};
+	unsigned int i;
+	int error;
 
-	spin_lock_bh(&snapshots_lock);
-	if (mitosis_rdma_is_lost(snapshot->rdma))
-		error = -ENODEV;
-	else
-		snapshot->ready = true;
-	spin_unlock_bh(&snapshots_lock);
+	for (i = 0; i < snapshot->piece_count; i++) {
+		opened.pieces[i].address = cpu_to_le64(piece_address(i));
+		opened.pieces[i].length = cpu_to_le32(snapshot->pieces[i].bytes);
+		opened.pieces[i].rkey = cpu_to_le32(mitosis_region_key(snapshot->pieces[i].chunk.region));
+	}
+	error = mitosis_registry_publish(&snapshot->entry, &opened);
 	if (!error)
 		mitosis_count(snapshots_made);
 	return error;
@@ -593,21 +512,20 @@ struct mitosis_snapshot *mitosis_snapshot_make(struct mitosis_ioc_snapshot *io,
 	snapshot = kzalloc(sizeof(*snapshot), GFP_KERNEL_ACCOUNT);
 	if (!snapshot)
 		return ERR_PTR(-ENOMEM);
-	kref_init(&snapshot->ref);
-	INIT_LIST_HEAD(&snapshot->node);
+	mitosis_entry_init(&snapshot->entry, io->uuid);
 	INIT_LIST_HEAD(&snapshot->chunks);
 	mutex_init(&snapshot->lock);
-	memcpy(snapshot->uuid, io->uuid, sizeof(snapshot->uuid));
-	snapshot->owner = task_tgid_nr(current);
+	snapshot->entry.owner = task_tgid_nr(current);
 	snapshot->rdma = mitosis_rdma_server();
 	if (IS_ERR(snapshot->rdma)) {
 		error = PTR_ERR(snapshot->rdma);
 		kfree(snapshot);
 		return ERR_PTR(error);
 	}
+	snapshot->entry.rdma = snapshot->rdma;
 	error = snapshot_tell_endpoint(snapshot, io);
 	if (!error)
-		error = snapshot_reserve(snapshot);
+		error = mitosis_registry_reserve(&snapshot->entry);
 	if (!error)
 		error = snapshot_fill(snapshot, ranges, io->range_count);
 	if (error) {

@@ -4,16 +4,17 @@
  *
  * The walk only looks: it faults nothing in, so memory that was never touched stays absent, and it
  * breaks no copy-on-write. That is why it is not get_user_pages(), which would map pages to return
- * them, and still less pin_user_pages(FOLL_LONGTERM), which copies each page that is shared with the
- * parent. The zero page counts as absent: the child makes its own zeros. Pages behind PROT_NONE are
- * seen, since the tables have them.
+ * them, and still less pin_user_pages(FOLL_LONGTERM), which copies each page that is shared with
+ * the parent. The zero page counts as absent: the child makes its own zeros. Pages behind PROT_NONE
+ * are seen, since the tables have them.
  *
  * What the tables do not show (swapped, being migrated) is fetched by get_user_pages() in a second
  * pass, page by page. Memory whose pages cannot be lent is refused and not left out, because a hole
  * reads as zeros: huge page files, device memory, DAX, memfd_secret.
  *
- * Tables may be freed under mmap_lock held for reading (since 6.6, by khugepaged, after an RCU grace
- * period), so that an entry counts only when, with its lock held, the level above is still the same.
+ * Tables may be freed under mmap_lock held for reading (since 6.6, by khugepaged, after an RCU
+ * grace period), so that an entry counts only when, with its lock held, the level above is still
+ * the same.
  */
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -27,7 +28,7 @@
 #include <linux/sched/signal.h>
 
 #include "compat/compat.h"
-#include "srv-snapshot.h"
+#include "srv-walk.h"
 
 /* In pages[]: there is a page, but the tables do not show it. */
 #define WALK_HIDDEN	((struct page *)1)
@@ -58,7 +59,10 @@ static bool area_is_secret(const struct vm_area_struct *vma)
 	return vma->vm_file && file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
 }
 
-/* Not what the kernel or a driver maps of its own, and goes on writing to: [vvar] is VM_MIXEDMAP on newer kernels. */
+/*
+ * Not what the kernel or a driver maps of its own, and goes on writing to: [vvar] is VM_MIXEDMAP on
+ * newer kernels.
+ */
 static bool area_can_be_lent(struct vm_area_struct *vma)
 {
 	return !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP)) && !is_vm_hugetlb_page(vma) &&
@@ -89,8 +93,8 @@ static pmd_t *walk_pmd(struct mm_struct *mm, unsigned long address, unsigned lon
 }
 
 /*
- * A page may be mapped any number of times, and in any number of snapshots. Its count must not overflow;
- * nobody gets half as far in good faith.
+ * A page may be mapped any number of times, and in any number of snapshots. Its count must not
+ * overflow; nobody gets half as far in good faith.
  */
 static bool page_is_held_too_often(struct page *page)
 {
@@ -99,7 +103,7 @@ static bool page_is_held_too_often(struct page *page)
 
 /* 1, 0: the entry changed meanwhile, look again, or -errno. */
 static int walk_huge(struct walk *w, struct vm_area_struct *vma, pmd_t *pmd, unsigned long address,
-		      unsigned long end)
+		     unsigned long end)
 {
 	unsigned long count = (end - address) >> PAGE_SHIFT;
 	struct page *page;
@@ -138,7 +142,10 @@ static int walk_table(struct walk *w, pmd_t *pmd, pmd_t seen, unsigned long addr
 	int result = 1;
 	pte_t *entry;
 
-	/* A table that is in the directory now is not freed before rcu_read_unlock(), nor is its lock. */
+	/*
+	 * A table that is in the directory now is not freed before rcu_read_unlock(), nor is its
+	 * lock.
+	 */
 	rcu_read_lock();
 	if (!pmd_same(seen, READ_ONCE(*pmd))) {
 		rcu_read_unlock();
