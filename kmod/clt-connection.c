@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * clt-connection.c - one queue pair to a host that has snapshots: from resolving its address to the last
- * completion.
+ * clt-connection.c - one queue pair to a host that has snapshots: from resolving its address to the
+ * last completion.
  *
  *   start: address -> device, queues -> route -> request with a snapshot's UUID -> established
  *          each step is taken by the connection manager's handler when the one before is done, so
  *          that several connections are made at once; whoever started waits for .status
  *   up:    messages come into the inbox, whose slots are posted again at once; reads are posted by
- *          any number of threads, each of which has reserved its place with the peer
+ *          any number of threads, each of which has reserved its place with the owner
  *   free:  disconnect, drain, destroy; nothing of it is touched by the device or a handler any more
  *
- * There is no way back from a failure: clt-session.c is told, and makes another connection. What the peer is
- * told (mitosis_peer_connection_is, _told, _read_done) comes from the handler, from softirq, or, of reads, from
+ * There is no way back from a failure: the owner is told, and makes another connection. What it is
+ * told (struct mitosis_connection_ops) comes from the handler, from softirq, or, of reads, from
  * threads that spin.
  *
- * What is sent, reads and messages, has one completion queue, what is received another. The first may be
- * emptied by threads that spin as well as by softirq, in any order; messages come in the order in which they
- * were sent.
+ * What is sent, reads and messages, has one completion queue, what is received another. The first
+ * may be emptied by threads that spin as well as by softirq, in any order; messages come in the
+ * order in which they were sent.
  *
  * The receives are posted when the connection is established: until this side has asked for a
  * snapshot, the other has nothing to say, and a queue pair that was never connected needs no drain.
@@ -26,12 +26,11 @@
 #include <rdma/ib_cm.h>
 #include <rdma/rdma_cm.h>
 
-#include "compat/compat.h"
 #include "clt-connection.h"
+#include "compat/compat.h"
 #include "counters.h"
 #include "params.h"
 #include "rdma-device.h"
-#include "clt-remote.h"
 
 #define INBOX		16U
 #define SENDS_MAX	32U		/* messages under way */
@@ -100,19 +99,19 @@ static void slot_received(struct ib_cq *cq, struct ib_wc *wc)
 
 	if (wc->status != IB_WC_SUCCESS) {
 		/* Flushed, since the other side has gone; or the message was too long. */
-		mitosis_peer_connection_is(c, wc->status == IB_WC_WR_FLUSH_ERR ? -ECONNRESET : -EPROTO);
+		c->ops->is(c, wc->status == IB_WC_WR_FLUSH_ERR ? -ECONNRESET : -EPROTO);
 		return;
 	}
 	ib_dma_sync_single_for_cpu(device_of(c), slot_address(slot), sizeof(m), DMA_FROM_DEVICE);
 	memcpy(&m, &c->inbox[slot - c->slots], sizeof(m));
 	if (wc->opcode != IB_WC_RECV || wc->byte_len != sizeof(m) || !message_is_valid(&m)) {
 		mitosis_count(refused_messages);
-		mitosis_peer_connection_is(c, -EPROTO);
+		c->ops->is(c, -EPROTO);
 		return;
 	}
-	mitosis_peer_told(c, &m);
+	c->ops->told(c, &m);
 	if (slot_post(slot))
-		mitosis_peer_connection_is(c, -ECONNRESET);
+		c->ops->is(c, -ECONNRESET);
 }
 
 static int inbox_make(struct mitosis_connection *c)
@@ -122,7 +121,7 @@ static int inbox_make(struct mitosis_connection *c)
 	c->slots = kcalloc(INBOX, sizeof(*c->slots), GFP_KERNEL);
 	if (!c->slots)
 		return -ENOMEM;
-	/* Where there is one it is mapped. */
+	/* It is there only as long as it is mapped: inbox_free() goes by that. */
 	c->inbox = kcalloc(INBOX, sizeof(*c->inbox), GFP_KERNEL);
 	if (!c->inbox)
 		return -ENOMEM;
@@ -164,7 +163,7 @@ static void sent(struct ib_cq *cq, struct ib_wc *wc)
 	struct mitosis_connection *c = sending->c;
 
 	if (wc->status != IB_WC_SUCCESS)
-		mitosis_peer_connection_is(c, -ECONNRESET);
+		c->ops->is(c, -ECONNRESET);
 	sending_free(sending);
 }
 
@@ -229,7 +228,7 @@ static void read_completed(struct ib_cq *cq, struct ib_wc *wc)
 	struct mitosis_connection *c = read->connection;
 
 	read_unmap(c, read, read->count);
-	mitosis_peer_read_done(c, read, wc->status);
+	c->ops->read_done(c, read, wc->status);
 }
 
 /* Pages that lie behind each other, as those of a large folio, need one entry of the list. */
@@ -284,8 +283,8 @@ int mitosis_connection_post(struct mitosis_connection *c, struct mitosis_read *r
 	read->wr.wr.opcode = IB_WR_RDMA_READ;
 	read->wr.wr.send_flags = IB_SEND_SIGNALED;
 	/*
-	 * soft-RoCE sends from a tasklet. Raised with bottom halves off it runs when they are on again,
-	 * here and not in a thread that has to be woken.
+	 * soft-RoCE sends from a tasklet. Raised with bottom halves off it runs when they are on
+	 * again, here and not in a thread that has to be woken.
 	 */
 	local_bh_disable();
 	error = ib_post_send(c->id->qp, &read->wr.wr, NULL);
@@ -295,7 +294,10 @@ int mitosis_connection_post(struct mitosis_connection *c, struct mitosis_read *r
 	return error;
 }
 
-/* Completions are handled as in the softirq that they otherwise come by, and at the same time as there. */
+/*
+ * Completions are handled as in the softirq that they otherwise come by, and at the same time as
+ * there.
+ */
 void mitosis_connection_poll(struct mitosis_connection *c)
 {
 	local_bh_disable();
@@ -311,7 +313,7 @@ static void queue_event(struct ib_event *event, void *context)
 
 	if (event->event == IB_EVENT_QP_FATAL || event->event == IB_EVENT_QP_REQ_ERR ||
 	    event->event == IB_EVENT_QP_ACCESS_ERR || event->event == IB_EVENT_DEVICE_FATAL)
-		mitosis_peer_connection_is(c, -ECONNRESET);
+		c->ops->is(c, -ECONNRESET);
 }
 
 static int queues_make(struct mitosis_connection *c)
@@ -356,8 +358,8 @@ static int take_device(struct mitosis_connection *c)
 
 	if (IS_ERR(rdma))
 		return PTR_ERR(rdma);
-	mitosis_peer_use_rdma(c, rdma);
-	/* Lost before the peer knew that it uses it: then nobody tells, but asking again does. */
+	c->ops->uses(c, rdma);
+	/* Lost before the owner knew that it uses it: then nobody tells, but asking again does. */
 	rdma = mitosis_rdma_get(c->id->device);
 	if (IS_ERR(rdma))
 		return PTR_ERR(rdma);
@@ -418,7 +420,7 @@ static int established(struct mitosis_connection *c, const struct rdma_conn_para
 		if (error)
 			return error;
 	}
-	mitosis_peer_connection_is(c, 0);
+	c->ops->is(c, 0);
 	return 0;
 }
 
@@ -496,23 +498,26 @@ static int connection_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
 		break;
 	}
 	if (error)
-		mitosis_peer_connection_is(c, error);
+		c->ops->is(c, error);
 	return 0;
 }
 
-struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer, const u8 uuid[16])
+struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer,
+						  const struct mitosis_connection_ops *ops,
+						  const u8 uuid[16])
 {
 	struct mitosis_connection *c = kzalloc(sizeof(*c), GFP_KERNEL);
 
 	if (!c)
 		return NULL;
 	c->peer = peer;
+	c->ops = ops;
 	c->status = -EINPROGRESS;
 	memcpy(c->uuid, uuid, sizeof(c->uuid));
 	return c;
 }
 
-/* The peer knows c already: it is told how it went, now (and then by the result too) or later. */
+/* The owner knows c already: it is told how it went, now (and then by the result too) or later. */
 int mitosis_connection_start(struct mitosis_connection *c, const struct sockaddr_storage *to,
 			     unsigned int limit_ms)
 {

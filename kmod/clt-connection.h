@@ -1,31 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * clt-connection.h - what the client's parts know of each other: clt-connection.c (one queue pair), a host
- * (clt-peer.h: clt-peer.c, clt-session.c, clt-read.c) and clt-remote.c (a snapshot).
- */
-#ifndef MITOSIS_CONNECTION_H
-#define MITOSIS_CONNECTION_H
+/* clt-connection.h - one queue pair to a host that has snapshots, and what goes over it. */
+#ifndef MITOSIS_CLT_CONNECTION_H
+#define MITOSIS_CLT_CONNECTION_H
 
 #include <linux/list.h>
-#include <linux/refcount.h>
+#include <linux/mm_types.h>
 #include <linux/socket.h>
-#include <linux/wait.h>
-#include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 #include "protocol.h"
 
+struct mitosis_connection;
 struct mitosis_peer;
 struct mitosis_rdma;
-struct mitosis_read;
-struct mitosis_table;
+struct mitosis_remote;
 struct rdma_cm_id;
 
 #define MITOSIS_CONNECTIONS_MAX	16U
 #define MITOSIS_READS_DEPTH	64U		/* posted at once on one connection */
+#define MITOSIS_READ_PAGES	32U
 
-/* One queue pair; made, used and closed by its peer. */
+/* One RDMA READ: pages of the snapshot that follow each other, all present, all in one chunk. */
+struct mitosis_read {
+	/* The caller's. */
+	struct mitosis_remote *remote;
+	pgoff_t first;
+	unsigned int count;			/* 1 .. mitosis_remote_read_max() */
+	struct page *pages[MITOSIS_READ_PAGES];
+	/*
+	 * Called once, in any context: the device has let go of the pages, which hold the data if
+	 * error is 0. It frees the read.
+	 */
+	void (*done)(struct mitosis_read *read, int error);
+	void *private;
+	struct address_space *mapping;		/* of the pages, or NULL */
+
+	/* The queue's (clt-read.c) and the connection's. */
+	struct mitosis_connection *connection;
+	unsigned int bytes;
+	u64 begun;				/* ns */
+	struct ib_cqe cqe;
+	struct list_head node;
+	unsigned long deadline;			/* jiffies */
+	unsigned int tries;
+	u64 dma[MITOSIS_READ_PAGES];
+	struct ib_sge sge[MITOSIS_READ_PAGES];
+	struct ib_rdma_wr wr;
+};
+
+/* What a connection tells its owner, in any context. */
+struct mitosis_connection_ops {
+	/* This is its device: to be noted in .rdma, under the owner's lock. */
+	void (*uses)(struct mitosis_connection *c, struct mitosis_rdma *rdma);
+	/* A step to connect is done (0: it is up), or it has failed. */
+	void (*is)(struct mitosis_connection *c, int status);
+	void (*told)(struct mitosis_connection *c, const struct mitosis_message *m);
+	void (*read_done)(struct mitosis_connection *c, struct mitosis_read *read,
+			  enum ib_wc_status status);
+};
+
+/* Made, used and closed by its owner. */
 struct mitosis_connection {
-	struct mitosis_peer *peer;
+	struct mitosis_peer *peer;		/* the owner's business */
+	const struct mitosis_connection_ops *ops;
 	struct rdma_cm_id *id;
 	struct mitosis_rdma *rdma;
 	struct ib_cq *send_cq, *recv_cq;
@@ -38,17 +74,19 @@ struct mitosis_connection {
 	bool closing;				/* under the id's handler lock */
 	bool was_up;
 
-	/* Under the peer's lock. */
+	/* Under the owner's lock. */
 	int status;				/* -EINPROGRESS, 0: up, or why not */
 	unsigned int inflight;			/* reads reserved or posted */
 	unsigned long progress;			/* a read succeeded, or the first was posted */
 	unsigned int busy;			/* threads that use the queues just now */
 };
 
-/* clt-connection.c. All but the last three sleep. */
+/* All but the last three sleep. */
 /* As if the device had met an error: what is posted comes back flushed. */
 int mitosis_connection_fail(struct mitosis_connection *c);
-struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer, const u8 uuid[16]);
+struct mitosis_connection *mitosis_connection_new(struct mitosis_peer *peer,
+						  const struct mitosis_connection_ops *ops,
+						  const u8 uuid[16]);
 int mitosis_connection_start(struct mitosis_connection *c, const struct sockaddr_storage *to,
 			     unsigned int limit_ms);
 /* Nobody may be busy with it. On return all that was posted has been completed. */
@@ -59,59 +97,5 @@ int mitosis_connection_map(struct mitosis_connection *c, struct mitosis_read *re
 int mitosis_connection_post(struct mitosis_connection *c, struct mitosis_read *read);
 /* Handles what has completed. The caller keeps it busy. */
 void mitosis_connection_poll(struct mitosis_connection *c);
-
-/* A snapshot of a peer. */
-struct mitosis_remote {
-	refcount_t references;
-	struct list_head node;			/* clt-remote.c's list */
-	u8 uuid[16];
-	struct mitosis_peer *peer;
-	struct wait_queue_head wait;
-	void *cookie;
-	unsigned int read_max;
-	/* Set at the first OPENED; then only its keys change, while the remote is not open. */
-	struct mitosis_table *table;
-
-	/* Under the peer's lock. */
-	struct list_head peer_node;
-	struct list_head parked;		/* reads that wait for it to be open */
-	bool known;				/* has been open */
-	bool open;				/* in the present session: reads may be posted */
-	bool wanted;				/* is to be opened */
-	int error;				/* lost */
-	unsigned int tries;			/* to open it, since it was open */
-	unsigned int faults;			/* access errors of these */
-	unsigned long timeout;			/* jiffies */
-	unsigned long good;			/* its reads were getting on until then */
-};
-
-/* A host, for clt-remote.c. A peer lives as long as a remote is attached, and a while longer. */
-struct mitosis_peer *mitosis_peer_attach(const struct sockaddr_storage *endpoint,
-					 struct mitosis_remote *remote);
-void mitosis_peer_detach(struct mitosis_remote *remote);
-bool mitosis_peer_is_at(const struct mitosis_peer *peer, const struct sockaddr_storage *endpoint);
-void mitosis_peer_allow(struct mitosis_remote *remote, unsigned long timeout);
-bool mitosis_peer_settled(struct mitosis_remote *remote);
-int mitosis_peer_last_error(struct mitosis_peer *peer);
-/* By the peer's keeper, on behalf of mitosis_remote_establish(): -EAGAIN when the session broke. */
-int mitosis_peer_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosis_message *answer);
-int mitosis_peer_fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rkey, u32 length);
-void mitosis_peer_distrust(struct mitosis_peer *peer);
-unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer);	/* 0: no session */
-
-/* A host, for clt-connection.c. */
-void mitosis_peer_connection_is(struct mitosis_connection *c, int status);
-void mitosis_peer_told(struct mitosis_connection *c, const struct mitosis_message *m);
-void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *read,
-			    enum ib_wc_status status);
-void mitosis_peer_use_rdma(struct mitosis_connection *c, struct mitosis_rdma *rdma);
-
-/* clt-remote.c, for the host. */
-int mitosis_remote_establish(struct mitosis_remote *remote);
-bool mitosis_remote_key(const struct mitosis_remote *remote, pgoff_t first, unsigned int count,
-			u32 *key);
-
-int mitosis_peer_init(void);
-void mitosis_peer_exit(void);
 
 #endif

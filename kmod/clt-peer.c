@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * clt-peer.c - the hosts that have snapshots which are open here: who uses them, and how long they are kept.
+ * clt-peer.c - the hosts that have snapshots which are open here: who uses them, how long they are
+ * kept, and what becomes of their reads when a session or a snapshot is lost.
  *
  * Locks: peers_lock (mutex) guards the list of peers and .users; peer->lock (spinlock, irqs off)
  * all that is marked so in clt-peer.h, in any context.
@@ -10,11 +11,9 @@
 #include <linux/slab.h>
 #include <net/ipv6.h>
 
+#include "clt-peer.h"
 #include "compat/compat.h"
 #include "params.h"
-#include "clt-peer.h"
-#include "rdma-device.h"
-#include "clt-remote.h"
 
 #define TICK_MS		50U
 
@@ -23,8 +22,14 @@ static DEFINE_MUTEX(peers_lock);
 static atomic_t peers_alive = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(peers_wait);
 static struct workqueue_struct *peer_work;
+static work_func_t peer_keep, peer_tick;
 
 /* ---- Works hold a reference ---- */
+
+void mitosis_peer_get(struct mitosis_peer *peer)
+{
+	refcount_inc(&peer->references);
+}
 
 void mitosis_peer_put(struct mitosis_peer *peer)
 {
@@ -37,7 +42,7 @@ void mitosis_peer_put(struct mitosis_peer *peer)
 
 void mitosis_peer_kick(struct mitosis_peer *peer)
 {
-	refcount_inc(&peer->references);
+	mitosis_peer_get(peer);
 	if (mod_delayed_work(peer_work, &peer->keeper, 0))
 		mitosis_peer_put(peer);
 }
@@ -46,7 +51,7 @@ void mitosis_peer_later(struct mitosis_peer *peer, unsigned long when)
 {
 	unsigned long now = jiffies;
 
-	refcount_inc(&peer->references);
+	mitosis_peer_get(peer);
 	if (!queue_delayed_work(peer_work, &peer->keeper, time_after(when, now) ? when - now : 0))
 		mitosis_peer_put(peer);
 }
@@ -57,8 +62,67 @@ void mitosis_peer_arm(struct mitosis_peer *peer)
 	if (peer->ticking)
 		return;
 	peer->ticking = true;
-	refcount_inc(&peer->references);
+	mitosis_peer_get(peer);
 	queue_delayed_work(peer_work, &peer->tick, msecs_to_jiffies(TICK_MS));
+}
+
+/* ---- Loss ---- */
+
+void mitosis_peer_lose(struct mitosis_remote *remote, int error, struct list_head *failed)
+{
+	struct mitosis_peer *peer = remote->peer;
+	struct mitosis_read *read, *next;
+
+	lockdep_assert_held(&peer->lock);
+	if (remote->error)
+		return;
+	WRITE_ONCE(remote->error, error);
+	remote->open = false;
+	remote->wanted = false;
+	list_splice_tail_init(&remote->parked, failed);
+	list_for_each_entry_safe(read, next, &peer->ready, node) {
+		if (read->remote == remote)
+			list_move_tail(&read->node, failed);
+	}
+	wake_up_all(&remote->wait);
+	if (remote->known)
+		pr_notice_ratelimited("mitosis: a snapshot of %pISpc is lost: error %d\n",
+				      &peer->endpoint, error);
+}
+
+static void remote_shut(struct mitosis_remote *remote)
+{
+	struct mitosis_peer *peer = remote->peer;
+
+	lockdep_assert_held(&peer->lock);
+	if (!remote->open)
+		return;
+	remote->open = false;
+	remote->wanted = true;
+	remote->tries = 0;
+	/* Until now the session's progress was its own. */
+	if (time_after(peer->progress, remote->good))
+		remote->good = peer->progress;
+}
+
+void mitosis_peer_break(struct mitosis_peer *peer, int error, struct list_head *failed)
+{
+	struct mitosis_session *session = peer->session;
+	struct mitosis_read *read, *next;
+	struct mitosis_remote *remote;
+
+	lockdep_assert_held(&peer->lock);
+	if (!session || session->broken)
+		return;
+	session->broken = true;
+	session->error = error;
+	peer->last_error = error;
+	list_for_each_entry(remote, &peer->remotes, peer_node)
+		remote_shut(remote);
+	list_for_each_entry_safe(read, next, &peer->ready, node)
+		list_move_tail(&read->node, read->remote ? &read->remote->parked : failed);
+	wake_up_all(&peer->wait);
+	mitosis_peer_kick(peer);
 }
 
 /* ---- Peers ---- */
@@ -89,8 +153,8 @@ static struct mitosis_peer *peer_new(const struct sockaddr_storage *endpoint)
 		return NULL;
 	peer->endpoint = *endpoint;
 	refcount_set(&peer->references, 1);
-	INIT_DELAYED_WORK(&peer->keeper, mitosis_peer_keep);
-	INIT_DELAYED_WORK(&peer->tick, mitosis_peer_tick);
+	INIT_DELAYED_WORK(&peer->keeper, peer_keep);
+	INIT_DELAYED_WORK(&peer->tick, peer_tick);
 	init_waitqueue_head(&peer->wait);
 	peer->pause_until = jiffies;
 	peer->progress = jiffies;
@@ -168,7 +232,7 @@ void mitosis_peer_detach(struct mitosis_remote *remote)
 	mutex_unlock(&peers_lock);
 }
 
-void mitosis_peer_leave(struct mitosis_peer *peer)
+bool mitosis_peer_leave(struct mitosis_peer *peer)
 {
 	unsigned long until = peer->idle_since + msecs_to_jiffies(READ_ONCE(mitosis_param_idle_ms));
 	bool idle, leave;
@@ -181,14 +245,9 @@ void mitosis_peer_leave(struct mitosis_peer *peer)
 	mutex_unlock(&peers_lock);
 	if (idle && !leave)
 		mitosis_peer_later(peer, until);
-	if (!leave)
-		return;
-	mitosis_peer_break(peer, -ESHUTDOWN);
-	mitosis_session_reap(peer);
-	mitosis_peer_put(peer);
+	return leave;
 }
 
-/* Who shares a remote is as patient as the most patient of them. */
 void mitosis_peer_allow(struct mitosis_remote *remote, unsigned long timeout)
 {
 	unsigned long flags;
@@ -209,13 +268,23 @@ bool mitosis_peer_settled(struct mitosis_remote *remote)
 	return settled;
 }
 
-int mitosis_peer_last_error(struct mitosis_peer *peer)
+int mitosis_peer_loss_reason(const struct mitosis_peer *peer)
 {
-	return mitosis_peer_loss_reason(peer);
+	switch (peer->last_error) {
+	case -ECONNREFUSED:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+	case -ENODEV:
+	case -EPROTO:
+	case -EBUSY:
+		return peer->last_error;
+	default:
+		return -ETIMEDOUT;
+	}
 }
 
-/* What is being freed does not count: rdma-device.c waits for the references. */
-static bool peer_uses(struct mitosis_peer *peer, const struct mitosis_rdma *rdma)
+/* What is being freed does not count: its references are waited for. */
+bool mitosis_peer_uses(struct mitosis_peer *peer, const struct mitosis_rdma *rdma)
 {
 	const struct mitosis_connection *c;
 	unsigned long flags;
@@ -231,39 +300,20 @@ static bool peer_uses(struct mitosis_peer *peer, const struct mitosis_rdma *rdma
 	return uses;
 }
 
-static struct mitosis_peer *peer_using(const struct mitosis_rdma *rdma)
+struct mitosis_peer *mitosis_peer_using(const struct mitosis_rdma *rdma)
 {
 	struct mitosis_peer *peer, *found = NULL;
 
 	mutex_lock(&peers_lock);
 	list_for_each_entry(peer, &peers, node) {
-		if (!found && peer_uses(peer, rdma)) {
-			refcount_inc(&peer->references);
+		if (!found && mitosis_peer_uses(peer, rdma)) {
+			mitosis_peer_get(peer);
 			found = peer;
 		}
 	}
 	mutex_unlock(&peers_lock);
 	return found;
 }
-
-static int connections_lost(struct notifier_block *notifier, unsigned long unused, void *rdma)
-{
-	struct mitosis_peer *peer;
-
-	for (;;) {
-		peer = peer_using(rdma);
-		if (!peer)
-			return NOTIFY_DONE;
-		mitosis_peer_break(peer, -ENODEV);
-		wait_event(peer->wait, !peer_uses(peer, rdma));
-		mitosis_peer_put(peer);
-	}
-}
-
-static struct notifier_block lost_notifier = {
-	.notifier_call = connections_lost,
-	.priority = MITOSIS_LOST_NEXT,
-};
 
 /* ---- Errors on request, for tests ---- */
 
@@ -302,38 +352,29 @@ void mitosis_peers_fail(void)
 
 /* ---- Begin and end ---- */
 
-int mitosis_peer_init(void)
+int mitosis_peer_init(work_func_t keep, work_func_t tick)
 {
-	int error = mitosis_reads_init();
-
-	if (error)
-		return error;
+	peer_keep = keep;
+	peer_tick = tick;
 	peer_work = alloc_workqueue("mitosis_peer", WQ_UNBOUND, 0);
-	if (!peer_work) {
-		mitosis_reads_exit();
-		return -ENOMEM;
-	}
-	mitosis_rdma_register(&lost_notifier);
-	return 0;
+	return peer_work ? 0 : -ENOMEM;
 }
 
 /*
- * No remote is left but those that a keeper tries to open just now, for somebody who has gone. It holds
- * the last reference, and does not find them any more when the attempt is over.
+ * No remote is left but those that a keeper tries to open just now, for somebody who has gone. It
+ * holds the last reference, and does not find them any more when the attempt is over.
  */
-void mitosis_peer_exit(void)
+void mitosis_peer_exit(void (*end)(struct mitosis_peer *peer))
 {
 	struct mitosis_peer *peer;
 
 	mutex_lock(&peers_lock);
 	list_for_each_entry(peer, &peers, node) {
 		peer->closing = true;
-		mitosis_peer_break(peer, -ESHUTDOWN);
+		end(peer);
 		mitosis_peer_kick(peer);
 	}
 	mutex_unlock(&peers_lock);
 	wait_event(peers_wait, !atomic_read(&peers_alive));
 	destroy_workqueue(peer_work);
-	mitosis_rdma_unregister(&lost_notifier);
-	mitosis_reads_exit();
 }

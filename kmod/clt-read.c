@@ -4,10 +4,10 @@
  *
  *   submit -> parked at its remote (not open) -> ready (open, all queues full) -> posted -> done
  *
- * skipping what it need not wait for. When a session breaks, its remotes are not open any more, ready
- * reads are parked, and posted ones come back from the device flushed and are parked too; so nothing
- * is lost but time. done() is called when the device has let go of the pages, at the latest after the
- * drain.
+ * skipping what it need not wait for. When a session breaks, its remotes are not open any more,
+ * ready reads are parked, and posted ones come back from the device flushed and are parked too; so
+ * nothing is lost but time. done() is called when the device has let go of the pages, at the latest
+ * after the drain.
  *
  * An access error kills a queue pair and so the session. The read that it belongs to is repeated
  * FAULTS_MAX times, each time with keys newly asked for, the others as if nothing had happened.
@@ -16,12 +16,12 @@
 #include <linux/mempool.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
+#include "clt-peer.h"
+#include "clt-read.h"
+#include "clt-table.h"
 #include "compat/compat.h"
 #include "counters.h"
-#include "clt-peer.h"
-#include "clt-remote.h"
 #include "trace.h"
 
 #define FAULTS_MAX	3U		/* access errors of one read */
@@ -176,7 +176,7 @@ static void reads_abandon(struct list_head *reads, struct list_head *failed)
 	}
 }
 
-void mitosis_remote_abandon(struct mitosis_remote *remote)
+void mitosis_reads_abandon(struct mitosis_remote *remote)
 {
 	struct mitosis_peer *peer = remote->peer;
 	unsigned long flags;
@@ -194,7 +194,7 @@ static void read_address(struct mitosis_read *read)
 {
 	trace_mitosis_read(read->first, read->count, read->tries);
 	read->wr.remote_addr = (u64)read->first << PAGE_SHIFT;
-	mitosis_remote_key(read->remote, read->first, read->count, &read->wr.rkey);
+	mitosis_table_key(read->remote->table, read->first, read->count, &read->wr.rkey);
 }
 
 /* c is reserved. False: mappings are short just now, and the read is back in its place. */
@@ -218,7 +218,7 @@ static bool read_post(struct mitosis_connection *c, struct mitosis_read *read)
 		peer_unreserve(c);
 		/* Without a mapping the next completion or the tick tries again. */
 		if (mapped)
-			mitosis_session_break(peer, error, &failed);
+			mitosis_peer_break(peer, error, &failed);
 		/* Trying does not count as getting on, but looks like it: see peer_reserve(). */
 		if (!mapped && read->remote && time_after(jiffies, read->deadline))
 			list_add_tail(&read->node, &failed);
@@ -233,7 +233,7 @@ static bool read_post(struct mitosis_connection *c, struct mitosis_read *read)
 	return mapped;
 }
 
-void mitosis_peer_pump(struct mitosis_peer *peer, unsigned int most)
+void mitosis_reads_pump(struct mitosis_peer *peer, unsigned int most)
 {
 	struct mitosis_connection *c;
 	struct mitosis_read *read;
@@ -274,8 +274,8 @@ static int read_judge(struct mitosis_read *read, enum ib_wc_status status)
 	}
 }
 
-void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *read,
-			    enum ib_wc_status status)
+void mitosis_reads_completed(struct mitosis_connection *c, struct mitosis_read *read,
+			     enum ib_wc_status status)
 {
 	struct mitosis_peer *peer = c->peer;
 	struct mitosis_remote *remote = read->remote;
@@ -288,7 +288,7 @@ void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *r
 	spin_lock_irqsave(&peer->lock, flags);
 	peer_unreserve(c);
 	if (error) {
-		mitosis_session_break(peer, error == -EIO ? -EREMOTEIO : error, &failed);
+		mitosis_peer_break(peer, error == -EIO ? -EREMOTEIO : error, &failed);
 	} else {
 		peer->progress = jiffies;
 		c->progress = jiffies;
@@ -298,23 +298,26 @@ void mitosis_peer_read_done(struct mitosis_connection *c, struct mitosis_read *r
 	ended = !error || error == -EIO || !remote;
 	if (!ended)
 		read_requeue(peer, read, &failed);
-	/* What was lost while this was under way may have been answered from memory that is another's by now. */
+	/*
+	 * What was lost while this was under way may have been answered from memory that is
+	 * another's by now.
+	 */
 	if (ended && remote && remote->error)
 		error = remote->error;
 	/* The peer lives as long as the reads of its remotes; the keeper waits for its own. */
-	refcount_inc(&peer->references);
+	mitosis_peer_get(peer);
 	spin_unlock_irqrestore(&peer->lock, flags);
 	if (ended)
 		read_end(read, error);
 	mitosis_reads_fail(&failed);
-	mitosis_peer_pump(peer, 1);
+	mitosis_reads_pump(peer, 1);
 	mitosis_peer_put(peer);
 }
 
 static bool read_is_valid(const struct mitosis_read *read, u32 *key)
 {
 	return read->count && read->count <= read->remote->read_max &&
-	       mitosis_remote_key(read->remote, read->first, read->count, key);
+	       mitosis_table_key(read->remote->table, read->first, read->count, key);
 }
 
 void mitosis_read_submit(struct mitosis_read *read)
@@ -390,10 +393,10 @@ static void peer_let_go(struct mitosis_connection *c)
 }
 
 /*
- * Looks for completions before the interrupt announces them. They come by softirq all the same, so that
- * nobody depends on it. The remote keeps its peer.
+ * Looks for completions before the interrupt announces them. They come by softirq all the same, so
+ * that nobody depends on it. The remote keeps its peer.
  */
-void mitosis_remote_poll(struct mitosis_remote *remote)
+void mitosis_reads_poll(struct mitosis_remote *remote)
 {
 	struct mitosis_connection *c;
 	unsigned int i;
@@ -402,99 +405,4 @@ void mitosis_remote_poll(struct mitosis_remote *remote)
 		mitosis_connection_poll(c);
 		peer_let_go(c);
 	}
-}
-
-/* ---- Into the kernel's memory ---- */
-
-struct fetch {
-	struct mitosis_peer *peer;
-	atomic_t pending;
-	int error;
-};
-
-static void fetch_done(struct mitosis_read *read, int error)
-{
-	struct fetch *fetch = read->private;
-	struct mitosis_peer *peer = fetch->peer;
-
-	/* The first tells why; those behind it were flushed. */
-	if (error)
-		cmpxchg(&fetch->error, 0, error);
-	/* The last one's end is the end of fetch, and of all reads. */
-	if (atomic_dec_and_test(&fetch->pending))
-		wake_up_all(&peer->wait);
-}
-
-static void fetch_fill(struct mitosis_read *read, void *to, u64 address, u32 rkey, u32 length)
-{
-	u32 done;
-
-	read->bytes = length;
-	read->done = fetch_done;
-	read->wr.remote_addr = address;
-	read->wr.rkey = rkey;
-	for (done = 0; done < length; done += PAGE_SIZE)
-		read->pages[read->count++] = vmalloc_to_page(to + done);
-}
-
-static void fetch_start(struct fetch *fetch, struct mitosis_read *reads, unsigned int count)
-{
-	struct mitosis_peer *peer = fetch->peer;
-	unsigned long flags;
-	unsigned int i;
-
-	atomic_set(&fetch->pending, count);
-	spin_lock_irqsave(&peer->lock, flags);
-	for (i = 0; i < count && !peer->session->broken; i++) {
-		reads[i].private = fetch;
-		list_add_tail(&reads[i].node, &peer->ready);
-	}
-	atomic_sub(count - i, &fetch->pending);
-	if (i < count)
-		fetch->error = -EAGAIN;
-	mitosis_peer_arm(peer);
-	spin_unlock_irqrestore(&peer->lock, flags);
-	mitosis_peer_pump(peer, UINT_MAX);
-}
-
-/*
- * The end is certain: the tick breaks a session that gets on no more, and the drain completes what
- * was posted. -EREMOTEIO: the host does not let us.
- */
-int mitosis_peer_fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rkey, u32 length)
-{
-	u32 most = mitosis_peer_sge_max(peer) * PAGE_SIZE, done, part;
-	struct mitosis_session *session = peer->session;
-	struct fetch fetch = { .peer = peer };
-	struct mitosis_read *reads;
-	unsigned int n = 0;
-
-	if (!session)
-		return -EAGAIN;
-	reads = kvcalloc(DIV_ROUND_UP(length, most), sizeof(*reads), GFP_KERNEL);
-	if (!reads)
-		return -ENOMEM;
-	for (done = 0; done < length; done += part) {
-		part = min(length - done, most);
-		fetch_fill(&reads[n++], to + done, address + done, rkey, part);
-	}
-	fetch_start(&fetch, reads, n);
-	wait_event(peer->wait, !atomic_read(&fetch.pending) || READ_ONCE(session->broken));
-	if (atomic_read(&fetch.pending)) {
-		mitosis_session_reap(peer);
-		wait_event(peer->wait, !atomic_read(&fetch.pending));
-	}
-	kvfree(reads);
-	invalidate_kernel_vmap_range(to, length);
-	return fetch.error;
-}
-
-unsigned int mitosis_peer_sge_max(struct mitosis_peer *peer)
-{
-	struct mitosis_session *session = peer->session;
-	unsigned int i, most = session ? MITOSIS_READ_PAGES : 0;
-
-	for (i = 0; session && i < session->count; i++)
-		most = min(most, session->connections[i]->sge_max);
-	return most;
 }

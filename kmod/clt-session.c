@@ -1,120 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * clt-session.c - the connections to a host, which live and die together, and what makes and ends them:
- * the keeper and the tick.
+ * clt-session.c - the connections to a host, which live and die together: how they are made, what
+ * they tell, and how they end.
  *
  *   none --keeper--> connecting --the first one is established--> up --first trouble--> broken
  *   broken --keeper: disconnect, drain, destroy--> none
  *
- * A remote is open or not in a session. The keeper opens those that are wanted, one after the other,
- * and only when all connections of the session are established. That order is what makes keys safe:
- * the answer to OPEN proves that the first connection's other end has been the same module all along,
- * so the others end there too, and a key is never used on a host that was restarted in between.
+ * Connections are made at once, and the first one decides: the others need not succeed. Between
+ * failures the keeper pauses, longer each time.
  *
- * Time. A remote is lost when a parked read has waited for its timeout, counted from the submission
- * or from when reads of it last got on, whichever is later: a long queue is no fault. A session with a
- * connection on which nothing has got on for half of the shortest timeout, and for at least SESSION_PATIENCE, is
- * broken by us, so that half is left to repeat it. Between failures the keeper pauses, longer each time;
- * who opens a remote anew need not wait for that. Both is seen to by the tick, which runs only while there are reads.
- *
- * When no remote wants it but nothing waits either, a session is tried for once: who polls for a loss
- * hears of a release that way. Without any remote it is kept for a while, then the peer is freed.
- *
- * The keeper, a work item of its own per peer, is the only one to make and end sessions, so it may
- * look at .session without the lock.
+ * The keeper (clt-keeper.c) is the only one to make and end sessions, so it may look at .session
+ * without the lock.
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
+#include "clt-peer.h"
+#include "clt-read.h"
+#include "clt-session.h"
 #include "compat/compat.h"
 #include "counters.h"
 #include "params.h"
-#include "clt-peer.h"
-#include "clt-remote.h"
+#include "rdma-device.h"
 #include "trace.h"
 
-#define PAUSE_MIN_MS	10U
 #define PAUSE_MAX_MS	500U
 #define ATTEMPT_MS	1000U		/* to connect, at first */
 #define ATTEMPT_SHIFT	3U		/* later up to so much longer */
-#define SESSION_PATIENCE	((unsigned long)HZ)	/* at least, for a silent connection */
 
-/* ---- Loss of a remote ---- */
+/* ---- What connections tell ---- */
 
-/* Its reads that are not posted come into failed. */
-static void remote_lose(struct mitosis_remote *remote, int error, struct list_head *failed)
-{
-	struct mitosis_peer *peer = remote->peer;
-	struct mitosis_read *read, *next;
-
-	lockdep_assert_held(&peer->lock);
-	if (remote->error)
-		return;
-	WRITE_ONCE(remote->error, error);
-	remote->open = false;
-	remote->wanted = false;
-	list_splice_tail_init(&remote->parked, failed);
-	list_for_each_entry_safe(read, next, &peer->ready, node) {
-		if (read->remote == remote)
-			list_move_tail(&read->node, failed);
-	}
-	wake_up_all(&remote->wait);
-	if (remote->known)
-		pr_notice_ratelimited("mitosis: a snapshot of %pISpc is lost: error %d\n",
-				      &peer->endpoint, error);
-}
-
-/* ---- Breaking ---- */
-
-static void remote_shut(struct mitosis_remote *remote)
-{
-	struct mitosis_peer *peer = remote->peer;
-
-	lockdep_assert_held(&peer->lock);
-	if (!remote->open)
-		return;
-	remote->open = false;
-	remote->wanted = true;
-	remote->tries = 0;
-	/* Until now the session's progress was its own. */
-	if (time_after(peer->progress, remote->good))
-		remote->good = peer->progress;
-}
-
-void mitosis_session_break(struct mitosis_peer *peer, int error, struct list_head *failed)
-{
-	struct mitosis_session *session = peer->session;
-	struct mitosis_read *read, *next;
-	struct mitosis_remote *remote;
-
-	lockdep_assert_held(&peer->lock);
-	if (!session || session->broken)
-		return;
-	session->broken = true;
-	session->error = error;
-	peer->last_error = error;
-	list_for_each_entry(remote, &peer->remotes, peer_node)
-		remote_shut(remote);
-	list_for_each_entry_safe(read, next, &peer->ready, node)
-		list_move_tail(&read->node, read->remote ? &read->remote->parked : failed);
-	wake_up_all(&peer->wait);
-	mitosis_peer_kick(peer);
-}
-
-void mitosis_peer_break(struct mitosis_peer *peer, int error)
+void mitosis_session_break(struct mitosis_peer *peer, int error)
 {
 	unsigned long flags;
 	LIST_HEAD(failed);
 
 	spin_lock_irqsave(&peer->lock, flags);
-	mitosis_session_break(peer, error, &failed);
+	mitosis_peer_break(peer, error, &failed);
 	spin_unlock_irqrestore(&peer->lock, flags);
 	mitosis_reads_end(&failed, -EAGAIN);
-}
-
-void mitosis_peer_distrust(struct mitosis_peer *peer)
-{
-	mitosis_peer_break(peer, -EPROTO);
 }
 
 /* Not those that session_finish() has sorted out. */
@@ -129,8 +53,7 @@ static bool session_has(const struct mitosis_session *session, const struct mito
 	return false;
 }
 
-/* Any context: a step to connect is done, or c has failed. */
-void mitosis_peer_connection_is(struct mitosis_connection *c, int status)
+static void connection_is(struct mitosis_connection *c, int status)
 {
 	struct mitosis_peer *peer = c->peer;
 	struct mitosis_session *session;
@@ -143,13 +66,13 @@ void mitosis_peer_connection_is(struct mitosis_connection *c, int status)
 		c->status = status;
 	/* While it is being made one connection may fail without the others. */
 	if (status && session && session->up && session_has(session, c))
-		mitosis_session_break(peer, status, &failed);
+		mitosis_peer_break(peer, status, &failed);
 	wake_up_all(&peer->wait);
 	spin_unlock_irqrestore(&peer->lock, flags);
 	mitosis_reads_end(&failed, -EAGAIN);
 }
 
-void mitosis_peer_use_rdma(struct mitosis_connection *c, struct mitosis_rdma *rdma)
+static void connection_uses(struct mitosis_connection *c, struct mitosis_rdma *rdma)
 {
 	unsigned long flags;
 
@@ -158,42 +81,57 @@ void mitosis_peer_use_rdma(struct mitosis_connection *c, struct mitosis_rdma *rd
 	spin_unlock_irqrestore(&c->peer->lock, flags);
 }
 
-/* ---- Making ---- */
-
-static unsigned int attempt_ms(const struct mitosis_peer *peer)
+static bool peer_answered(struct mitosis_connection *c, const struct mitosis_message *m)
 {
-	return ATTEMPT_MS << min(peer->attempts / 3, ATTEMPT_SHIFT);
+	struct mitosis_peer *peer = c->peer;
+
+	lockdep_assert_held(&peer->lock);
+	if (!peer->asked || c != peer->session->connections[0] ||
+	    memcmp(peer->asked, m->uuid, sizeof(m->uuid)))
+		return false;
+	*peer->answer = *m;
+	WRITE_ONCE(peer->asked, NULL);
+	wake_up_all(&peer->wait);
+	return true;
 }
 
-/* The n-th attempt follows the one before after 0, 10, 20, 40 ... ms. */
-static unsigned long attempt_pause(const struct mitosis_peer *peer)
+/* One that is not known here was put while the message was under way. */
+static void peer_released(struct mitosis_peer *peer, const u8 uuid[16], struct list_head *failed)
 {
-	unsigned int n = peer->attempts;
+	struct mitosis_remote *remote;
 
-	if (n <= 1)
-		return 0;
-	return msecs_to_jiffies(min(PAUSE_MIN_MS << min(n - 2, 10U), PAUSE_MAX_MS));
+	lockdep_assert_held(&peer->lock);
+	list_for_each_entry(remote, &peer->remotes, peer_node) {
+		if (!memcmp(remote->uuid, uuid, sizeof(remote->uuid)))
+			mitosis_peer_lose(remote, -ENOENT, failed);
+	}
 }
 
-/* The first one decides: the others need not succeed. */
-static bool session_is_settled(struct mitosis_peer *peer)
+static void connection_told(struct mitosis_connection *c, const struct mitosis_message *m)
 {
-	struct mitosis_session *session = peer->session;
-	bool settled = true;
+	struct mitosis_peer *peer = c->peer;
 	unsigned long flags;
-	unsigned int i;
+	LIST_HEAD(failed);
 
 	spin_lock_irqsave(&peer->lock, flags);
-	for (i = 0; i < session->count; i++) {
-		if (session->connections[i]->status == -EINPROGRESS)
-			settled = false;
+	if (m->type == cpu_to_le16(MITOSIS_MESSAGE_RELEASED)) {
+		peer_released(peer, m->uuid, &failed);
+	} else if (!peer_answered(c, m)) {
+		mitosis_count(refused_messages);
+		mitosis_peer_break(peer, -EPROTO, &failed);
 	}
-	i = session->connections[0]->status;
-	if (session->broken || (i && i != -EINPROGRESS))
-		settled = true;
 	spin_unlock_irqrestore(&peer->lock, flags);
-	return settled;
+	mitosis_reads_fail(&failed);
 }
+
+static const struct mitosis_connection_ops connection_ops = {
+	.uses = connection_uses,
+	.is = connection_is,
+	.told = connection_told,
+	.read_done = mitosis_reads_completed,
+};
+
+/* ---- Its end ---- */
 
 static bool session_is_unused(struct mitosis_peer *peer)
 {
@@ -218,7 +156,9 @@ void mitosis_session_reap(struct mitosis_peer *peer)
 	if (!session || !session->broken)
 		return;
 	wait_event(peer->wait, session_is_unused(peer));
-	/* Handlers find the session until the last connection is freed, others no connection in it. */
+	/*
+	 * Handlers find the session until the last connection is freed, others no connection in it.
+	 */
 	for (i = 0; i < session->count; i++) {
 		spin_lock_irqsave(&peer->lock, flags);
 		c = session->connections[i];
@@ -234,6 +174,43 @@ void mitosis_session_reap(struct mitosis_peer *peer)
 	kfree(session);
 }
 
+/* ---- Making ---- */
+
+static unsigned int attempt_ms(const struct mitosis_peer *peer)
+{
+	return ATTEMPT_MS << min(peer->attempts / 3, ATTEMPT_SHIFT);
+}
+
+/* The n-th attempt follows the one before after 0, 10, 20, 40 ... ms. */
+unsigned long mitosis_session_pause(const struct mitosis_peer *peer)
+{
+	unsigned int n = peer->attempts;
+
+	if (n <= 1)
+		return 0;
+	return msecs_to_jiffies(min(MITOSIS_PAUSE_MIN_MS << min(n - 2, 10U), PAUSE_MAX_MS));
+}
+
+/* The first one decides: the others need not succeed. */
+static bool session_is_settled(struct mitosis_peer *peer)
+{
+	struct mitosis_session *session = peer->session;
+	bool settled = true;
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&peer->lock, flags);
+	for (i = 0; i < session->count; i++) {
+		if (session->connections[i]->status == -EINPROGRESS)
+			settled = false;
+	}
+	i = session->connections[0]->status;
+	if (session->broken || (i && i != -EINPROGRESS))
+		settled = true;
+	spin_unlock_irqrestore(&peer->lock, flags);
+	return settled;
+}
+
 static struct mitosis_session *session_new(struct mitosis_peer *peer, const u8 uuid[16])
 {
 	unsigned int wanted = clamp(READ_ONCE(mitosis_param_connections), 1U,
@@ -244,7 +221,7 @@ static struct mitosis_session *session_new(struct mitosis_peer *peer, const u8 u
 	if (!session)
 		return NULL;
 	while (session->count < wanted) {
-		c = mitosis_connection_new(peer, uuid);
+		c = mitosis_connection_new(peer, &connection_ops, uuid);
 		if (!c)
 			break;
 		session->connections[session->count++] = c;
@@ -296,7 +273,7 @@ static int session_finish(struct mitosis_peer *peer)
 	return error;
 }
 
-static int session_make(struct mitosis_peer *peer, const u8 uuid[16])
+int mitosis_session_make(struct mitosis_peer *peer, const u8 uuid[16])
 {
 	struct mitosis_session *session = session_new(peer, uuid);
 	unsigned int i, limit;
@@ -316,12 +293,12 @@ static int session_make(struct mitosis_peer *peer, const u8 uuid[16])
 			error = mitosis_connection_start(session->connections[i], &peer->endpoint,
 							 limit);
 			if (error)
-				mitosis_peer_connection_is(session->connections[i], error);
+				connection_is(session->connections[i], error);
 		}
 		wait_event_timeout(peer->wait, session_is_settled(peer), msecs_to_jiffies(limit));
 		error = session_finish(peer);
 	}
-	peer->pause_until = jiffies + attempt_pause(peer);
+	peer->pause_until = jiffies + mitosis_session_pause(peer);
 	trace_mitosis_connect((struct sockaddr *)&peer->endpoint, error);
 	if (!error && peer->connected_before)
 		mitosis_count(reconnects);
@@ -330,9 +307,9 @@ static int session_make(struct mitosis_peer *peer, const u8 uuid[16])
 	return error;
 }
 
-/* ---- Messages ---- */
+/* ---- Asking ---- */
 
-int mitosis_peer_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosis_message *answer)
+int mitosis_session_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosis_message *answer)
 {
 	struct mitosis_session *session = peer->session;
 	unsigned long flags;
@@ -358,259 +335,47 @@ int mitosis_peer_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosi
 		return 0;
 	/* A late answer would be taken for that to another question. */
 	if (!error)
-		mitosis_peer_break(peer, -ETIMEDOUT);
+		mitosis_session_break(peer, -ETIMEDOUT);
 	return -EAGAIN;
 }
 
-static bool peer_answered(struct mitosis_connection *c, const struct mitosis_message *m)
+unsigned int mitosis_session_sge_max(struct mitosis_peer *peer)
 {
-	struct mitosis_peer *peer = c->peer;
+	struct mitosis_session *session = peer->session;
+	unsigned int i, most = session ? MITOSIS_READ_PAGES : 0;
 
-	lockdep_assert_held(&peer->lock);
-	if (!peer->asked || c != peer->session->connections[0] ||
-	    memcmp(peer->asked, m->uuid, sizeof(m->uuid)))
-		return false;
-	*peer->answer = *m;
-	WRITE_ONCE(peer->asked, NULL);
-	wake_up_all(&peer->wait);
-	return true;
+	for (i = 0; session && i < session->count; i++)
+		most = min(most, session->connections[i]->sge_max);
+	return most;
 }
 
-/* One that is not known here was put while the message was under way. */
-static void peer_released(struct mitosis_peer *peer, const u8 uuid[16], struct list_head *failed)
-{
-	struct mitosis_remote *remote;
+/* ---- The device goes away ---- */
 
-	lockdep_assert_held(&peer->lock);
-	list_for_each_entry(remote, &peer->remotes, peer_node) {
-		if (!memcmp(remote->uuid, uuid, sizeof(remote->uuid)))
-			remote_lose(remote, -ENOENT, failed);
+static int sessions_lost(struct notifier_block *notifier, unsigned long unused, void *rdma)
+{
+	struct mitosis_peer *peer;
+
+	for (;;) {
+		peer = mitosis_peer_using(rdma);
+		if (!peer)
+			return NOTIFY_DONE;
+		mitosis_session_break(peer, -ENODEV);
+		wait_event(peer->wait, !mitosis_peer_uses(peer, rdma));
+		mitosis_peer_put(peer);
 	}
 }
 
-void mitosis_peer_told(struct mitosis_connection *c, const struct mitosis_message *m)
-{
-	struct mitosis_peer *peer = c->peer;
-	unsigned long flags;
-	LIST_HEAD(failed);
+static struct notifier_block lost_notifier = {
+	.notifier_call = sessions_lost,
+	.priority = MITOSIS_LOST_NEXT,
+};
 
-	spin_lock_irqsave(&peer->lock, flags);
-	if (m->type == cpu_to_le16(MITOSIS_MESSAGE_RELEASED)) {
-		peer_released(peer, m->uuid, &failed);
-	} else if (!peer_answered(c, m)) {
-		mitosis_count(refused_messages);
-		mitosis_session_break(peer, -EPROTO, &failed);
-	}
-	spin_unlock_irqrestore(&peer->lock, flags);
-	mitosis_reads_fail(&failed);
+void mitosis_session_init(void)
+{
+	mitosis_rdma_register(&lost_notifier);
 }
 
-/* ---- The keeper ---- */
-
-/* The next remote to be opened, referenced; *paused: there are others, later. */
-static struct mitosis_remote *peer_next(struct mitosis_peer *peer, bool *paused)
+void mitosis_session_exit(void)
 {
-	bool pause = time_before(jiffies, peer->pause_until);
-	struct mitosis_remote *remote, *found = NULL;
-	unsigned long flags;
-
-	*paused = false;
-	spin_lock_irqsave(&peer->lock, flags);
-	list_for_each_entry(remote, &peer->remotes, peer_node) {
-		if (!remote->wanted || remote->open || remote->error)
-			continue;
-		if (pause && (remote->known || remote->tries)) {
-			*paused = true;
-			continue;
-		}
-		if (!refcount_inc_not_zero(&remote->references))
-			continue;
-		found = remote;
-		/* Its turn comes again after the others'. */
-		list_move_tail(&remote->peer_node, &peer->remotes);
-		break;
-	}
-	spin_unlock_irqrestore(&peer->lock, flags);
-	return found;
-}
-
-/* Is this the end of it, or only of the attempt? */
-static bool error_is_final(const struct mitosis_remote *remote, int error, bool connected)
-{
-	switch (error) {
-	case -EAGAIN:
-	case -ETIMEDOUT:
-	case -ECONNRESET:
-		return false;
-	case -ENOENT:
-		return true;
-	case -EBUSY:
-	case -ENOMEM:
-		return !remote->known;
-	default:
-		return !remote->known || connected;
-	}
-}
-
-static void remote_settle(struct mitosis_remote *remote, int error, bool connected)
-{
-	struct mitosis_peer *peer = remote->peer;
-	unsigned long flags;
-	LIST_HEAD(failed);
-
-	spin_lock_irqsave(&peer->lock, flags);
-	remote->tries++;
-	if (error && error_is_final(remote, error, connected)) {
-		remote_lose(remote, error, &failed);
-	} else if (!error && !remote->error && peer->session && !peer->session->broken) {
-		remote->wanted = false;
-		remote->open = true;
-		remote->known = true;
-		remote->tries = 0;
-		remote->good = jiffies;
-		list_splice_tail_init(&remote->parked, &peer->ready);
-		wake_up_all(&remote->wait);
-	}
-	spin_unlock_irqrestore(&peer->lock, flags);
-	mitosis_reads_fail(&failed);
-	mitosis_peer_pump(peer, UINT_MAX);
-}
-
-/* Without a session: those for which nobody waits are not tried again until somebody does. */
-static void peer_rest(struct mitosis_peer *peer)
-{
-	struct mitosis_remote *remote;
-	unsigned long flags;
-
-	spin_lock_irqsave(&peer->lock, flags);
-	list_for_each_entry(remote, &peer->remotes, peer_node) {
-		if (remote->known && list_empty(&remote->parked))
-			remote->wanted = false;
-	}
-	spin_unlock_irqrestore(&peer->lock, flags);
-}
-
-static void peer_open(struct mitosis_peer *peer, struct mitosis_remote *remote)
-{
-	int error = 0;
-
-	if (!peer->session) {
-		error = session_make(peer, remote->uuid);
-		if (error) {
-			remote_settle(remote, error, false);
-			peer_rest(peer);
-			return;
-		}
-	}
-	error = mitosis_remote_establish(remote);
-	if (error)
-		peer->pause_until = jiffies + max(attempt_pause(peer),
-						  msecs_to_jiffies(PAUSE_MIN_MS));
-	remote_settle(remote, error, true);
-}
-
-void mitosis_peer_keep(struct work_struct *work)
-{
-	struct mitosis_peer *peer = container_of(to_delayed_work(work), struct mitosis_peer, keeper);
-	struct mitosis_remote *remote;
-	bool paused;
-
-	do {
-		mitosis_session_reap(peer);
-		remote = peer_next(peer, &paused);
-		if (remote) {
-			peer_open(peer, remote);
-			mitosis_remote_put(remote);
-		}
-	} while (remote);
-	if (paused)
-		mitosis_peer_later(peer, peer->pause_until);
-	mitosis_peer_leave(peer);
-	mitosis_peer_put(peer);
-}
-
-/* ---- The tick ---- */
-
-int mitosis_peer_loss_reason(const struct mitosis_peer *peer)
-{
-	switch (peer->last_error) {
-	case -ECONNREFUSED:
-	case -EHOSTUNREACH:
-	case -ENETUNREACH:
-	case -ENODEV:
-	case -EPROTO:
-	case -EBUSY:
-		return peer->last_error;
-	default:
-		return -ETIMEDOUT;
-	}
-}
-
-static bool remote_is_overdue(const struct mitosis_remote *remote)
-{
-	const struct mitosis_read *read;
-
-	if (list_empty(&remote->parked) || !time_after(jiffies, remote->good + remote->timeout))
-		return false;
-	list_for_each_entry(read, &remote->parked, node) {
-		if (time_after(jiffies, read->deadline))
-			return true;
-	}
-	return false;
-}
-
-/* A connection that is silent may not hide behind the others. */
-static bool session_is_stuck(const struct mitosis_peer *peer)
-{
-	const struct mitosis_session *session = peer->session;
-	unsigned long limit = MAX_JIFFY_OFFSET;
-	const struct mitosis_connection *c;
-	const struct mitosis_remote *remote;
-	unsigned int i;
-
-	if (!session || !session->up || session->broken)
-		return false;
-	list_for_each_entry(remote, &peer->remotes, peer_node)
-		limit = min(limit, remote->timeout / 2);
-	/* The connections are shared: one remote's haste may not keep breaking those of the others. */
-	limit = max(limit, SESSION_PATIENCE);
-	for (i = 0; i < session->count; i++) {
-		c = session->connections[i];
-		if (c->inflight && time_after(jiffies, c->progress + limit))
-			return true;
-	}
-	return !list_empty(&peer->ready) && time_after(jiffies, peer->progress + limit);
-}
-
-static bool peer_check(struct mitosis_peer *peer, struct list_head *failed)
-{
-	struct mitosis_remote *remote;
-	bool more;
-
-	lockdep_assert_held(&peer->lock);
-	if (session_is_stuck(peer))
-		mitosis_session_break(peer, -ETIMEDOUT, failed);
-	more = peer->inflight || !list_empty(&peer->ready);
-	list_for_each_entry(remote, &peer->remotes, peer_node) {
-		if (remote_is_overdue(remote))
-			remote_lose(remote, mitosis_peer_loss_reason(peer), failed);
-		more |= !list_empty(&remote->parked);
-	}
-	return more;
-}
-
-void mitosis_peer_tick(struct work_struct *work)
-{
-	struct mitosis_peer *peer = container_of(to_delayed_work(work), struct mitosis_peer, tick);
-	unsigned long flags;
-	LIST_HEAD(failed);
-
-	spin_lock_irqsave(&peer->lock, flags);
-	peer->ticking = false;
-	if (peer_check(peer, &failed))
-		mitosis_peer_arm(peer);
-	spin_unlock_irqrestore(&peer->lock, flags);
-	mitosis_reads_fail(&failed);
-	mitosis_peer_pump(peer, UINT_MAX);
-	mitosis_peer_put(peer);
+	mitosis_rdma_unregister(&lost_notifier);
 }

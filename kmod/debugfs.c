@@ -2,14 +2,15 @@
 /*
  * debugfs.c - shows in /sys/kernel/debug/mitosis what the module did and what it holds.
  *
- * "counters" has one "name value" per line. "snapshots" and "children" have a line for each that is there
- * now; their first line names the columns. The roof: it reads from all parts, and none knows it.
+ * "counters" has one "name value" per line. "snapshots" and "children" have a line for each that is
+ * there now; their first line names the columns. The roof: it reads from all parts, and none knows
+ * it.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
-#include "clt-remote.h"
+#include "clt-peer.h"
 #include "counters.h"
 #include "debugfs.h"
 #include "mem-child.h"

@@ -10,13 +10,13 @@
 
 #include "argument.h"
 #include "bench.h"
-#include "mem-child.h"
+#include "clt-remote.h"
 #include "device.h"
+#include "mem-file.h"
 #include "mitosis_ioctl.h"
 #include "protocol.h"
 #include "rdma-device.h"
 #include "rdma-endpoint.h"
-#include "clt-remote.h"
 #include "srv-snapshot.h"
 
 /* An open file of the device: the life of at most one snapshot. */
@@ -115,7 +115,7 @@ static long device_open_remote(void __user *user)
 	remote = mitosis_remote_open(&endpoint, io.uuid, io.timeout_ms);
 	if (IS_ERR(remote))
 		return PTR_ERR(remote);
-	fd = mitosis_child_open(remote, io.flags, io.window);
+	fd = mitosis_file_open(remote, io.flags, io.window);
 	mitosis_remote_put(remote);
 	return fd;
 }

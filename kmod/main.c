@@ -5,10 +5,10 @@
  */
 #include <linux/module.h>
 
-#include "clt-remote.h"
+#include "clt-keeper.h"
 #include "debugfs.h"
 #include "device.h"
-#include "mem-child.h"
+#include "mem-file.h"
 #include "rdma-device.h"
 #include "rdma-region.h"
 #include "rdma-self.h"
@@ -30,12 +30,9 @@ static int __init mitosis_init(void)
 	if (error)
 		goto no_served;
 	mitosis_snapshot_init();
-	error = mitosis_remote_init();
+	error = mitosis_keeper_init();
 	if (error)
-		goto no_remote;
-	error = mitosis_child_init();
-	if (error)
-		goto no_child;
+		goto no_keeper;
 	error = mitosis_device_init();
 	if (error)
 		goto no_device;
@@ -43,10 +40,9 @@ static int __init mitosis_init(void)
 	return 0;
 
 no_device:
-	mitosis_child_exit();
-no_child:
-	mitosis_remote_exit();
-no_remote:
+	mitosis_file_exit();
+	mitosis_keeper_exit();
+no_keeper:
 	mitosis_snapshot_exit();
 	mitosis_served_exit();
 no_served:
@@ -62,8 +58,8 @@ static void __exit mitosis_exit(void)
 {
 	mitosis_debugfs_exit();
 	mitosis_device_exit();
-	mitosis_child_exit();
-	mitosis_remote_exit();
+	mitosis_file_exit();
+	mitosis_keeper_exit();
 	mitosis_snapshot_exit();
 	mitosis_served_exit();
 	mitosis_rdma_exit();

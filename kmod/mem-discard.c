@@ -2,10 +2,11 @@
 /*
  * mem-discard.c - keeps private file mappings honest about being anonymous memory.
  *
- * The parent's memory was anonymous, and a program relies on what that means: after MADV_DONTNEED, and
- * in what mremap() adds, it finds zeros. A private mapping of a file brings the file's bytes back
- * instead. So each address space that maps a child (struct mitosis_mm) remembers which addresses still
- * show the snapshot. The fault handler asks; everywhere else a fresh page of zeros is due.
+ * The parent's memory was anonymous, and a program relies on what that means: after MADV_DONTNEED,
+ * and in what mremap() adds, it finds zeros. A private mapping of a file brings the file's bytes
+ * back instead. So each address space that maps a child (struct mitosis_mm) remembers which
+ * addresses still show the snapshot. The fault handler asks; everywhere else a fresh page of zeros
+ * is due.
  *
  * Two things together say so:
  *
@@ -17,36 +18,34 @@
  *               no memory: the notifier below may run where none can be allocated.
  *
  * Which event is a discard? An mmu notifier is told whenever page-table entries go away
- * (MMU_NOTIFY_CLEAR), and most of that is none of our business: copy on write, reclaim, migration, the
- * split of a mapping or of a folio all clear entries whose contents must stay. What counts is a process
- * that clears its own entries inside madvise(MADV_DONTNEED and its like), which is found out from the
- * system call under way; see mitosis_is_discard().
+ * (MMU_NOTIFY_CLEAR), and most of that is none of our business: copy on write, reclaim, migration,
+ * the split of a mapping or of a folio all clear entries whose contents must stay. What counts is a
+ * process that clears its own entries inside madvise(MADV_DONTNEED and its like), which is found
+ * out from the system call under way; see is_discard().
  *
- * Races. Extents change with the mmap lock write-held, or, when munmap() has downgraded it, at least
- * with all other writers kept out; faults and madvise() hold it for reading or hold the mapping's own
- * lock. Both sides take mm->lock for the short moment of looking or changing. A fault that has looked
- * and not yet installed its page is the dangerous one, since the discard that runs meanwhile clears
- * nothing there and is over when the old page appears. Therefore
+ * Races. Extents change with the mmap lock write-held, or, when munmap() has downgraded it, at
+ * least with all other writers kept out; faults and madvise() hold it for reading or hold the
+ * mapping's own lock. Both sides take mm->lock for the short moment of looking or changing. A fault
+ * that has looked and not yet installed its page is the dangerous one, since the discard that runs
+ * meanwhile clears nothing there and is over when the old page appears. Therefore
  *   - mapping around a fault happens with mm->lock read-held, from looking to installing;
  *   - a fault looks again once it has the folio locked (mem-fault.c), and keeps the lock until its page
  *     is installed; the discard, having set the bits, waits for every locked folio of the range whose
  *     contents are there. What it waits for is in the page tables when the clearing begins.
- * The wait needs nothing of the madvise() caller: the holder of the lock is on its way out of a fault,
- * or a migration.
+ * The wait needs nothing of the madvise() caller: the holder of the lock is on its way out of a
+ * fault, or a migration.
  *
- * fork: ->open runs under both mmap locks, copies, and registers the notifier there and then. Done any
- * later, a madvise() right after fork() goes unnoticed. If it cannot be done, the new process' mapping
- * has no mitosis_mm, and its faults give SIGBUS and never wrong bytes.
+ * fork: ->open runs under both mmap locks, copies, and registers the notifier there and then. Done
+ * any later, a madvise() right after fork() goes unnoticed. If it cannot be done, the new process'
+ * mapping has no mitosis_mm, and its faults give SIGBUS and never wrong bytes.
  *
  * Locks: mmap lock -> child->lock -> (allocation); mmap lock -> mm->lock -> page-table lock. The
  * notifier takes mm->lock only, which is never held around an allocation.
  *
- * Life: one reference per mapping (.areas). The last ->close gives it to mmu_notifier_put(), which frees
- * it after a grace period; by then it has no extents, so a notifier that is still running finds nothing
- * that would lead it to the child, which may be gone.
+ * Life: one reference per mapping (.areas). The last ->close gives it to mmu_notifier_put(), which
+ * frees it after a grace period; by then it has no extents, so a notifier that is still running
+ * finds nothing that would lead it to the child, which may be gone.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/bitmap.h>
 #include <linux/kallsyms.h>
 #include <linux/mman.h>
@@ -60,11 +59,12 @@
 #include <linux/wait_bit.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
+
 #include "compat/compat.h"
 #include "compat/mmap_lock.h"
 #include "counters.h"
+#include "mem-child.h"
 #include "mem-discard.h"
-#include "mem-fault.h"
 #include "mem-pagefile.h"
 #include "trace.h"
 
@@ -75,10 +75,10 @@
 #define MADV_GUARD_INSTALL	102
 #endif
 
-#define MITOSIS_DISCARD_STEP	65536UL		/* pages at a time: a spin lock is held */
+#define DISCARD_STEP	65536UL		/* pages at a time: a spin lock is held */
 
 /* Pages first .. end - 1 of the address space show the file from page on. */
-struct mitosis_extent {
+struct extent {
 	unsigned long first;
 	unsigned long end;
 	pgoff_t page;
@@ -92,18 +92,18 @@ struct mitosis_mm {
 	struct mitosis_child *child;	/* the same */
 
 	rwlock_t lock;			/* of the rest */
-	struct mitosis_extent *extents;	/* ascending, disjoint */
+	struct extent *extents;	/* ascending, disjoint */
 	unsigned int count;
 	unsigned int room;
 	unsigned long *discarded;	/* by mitosis_pagefile_bit() */
 };
 
-static atomic_t mitosis_mms_alive;	/* module exit waits for the last */
+static atomic_t mms_alive;	/* module exit waits for the last */
 
-/* Extents. */
+/* ---- Extents ---- */
 
 /* The first extent that ends behind page. */
-static unsigned int mitosis_extent_at(const struct mitosis_mm *mm, unsigned long page)
+static unsigned int extent_at(const struct mitosis_mm *mm, unsigned long page)
 {
 	unsigned int low = 0, high = mm->count;
 
@@ -118,39 +118,39 @@ static unsigned int mitosis_extent_at(const struct mitosis_mm *mm, unsigned long
 	return low;
 }
 
-static void mitosis_extent_insert(struct mitosis_mm *mm, unsigned int at, unsigned long first,
-				  unsigned long end, pgoff_t page)
+static void extent_insert(struct mitosis_mm *mm, unsigned int at, unsigned long first,
+			  unsigned long end, pgoff_t page)
 {
 	if (WARN_ON_ONCE(mm->count == mm->room))
 		return;		/* these addresses show zeros from now on */
 	memmove(&mm->extents[at + 1], &mm->extents[at], (mm->count - at) * sizeof(*mm->extents));
-	mm->extents[at] = (struct mitosis_extent){ first, end, page };
+	mm->extents[at] = (struct extent){ first, end, page };
 	mm->count++;
 }
 
-static void mitosis_extent_delete(struct mitosis_mm *mm, unsigned int at)
+static void extent_delete(struct mitosis_mm *mm, unsigned int at)
 {
 	mm->count--;
 	memmove(&mm->extents[at], &mm->extents[at + 1], (mm->count - at) * sizeof(*mm->extents));
 }
 
-static void mitosis_extents_remove(struct mitosis_mm *mm, unsigned long first, unsigned long end)
+static void extents_remove(struct mitosis_mm *mm, unsigned long first, unsigned long end)
 {
-	unsigned int at = mitosis_extent_at(mm, first);
+	unsigned int at = extent_at(mm, first);
 
 	while (at < mm->count && mm->extents[at].first < end) {
-		struct mitosis_extent *extent = &mm->extents[at];
-		struct mitosis_extent old = *extent;
+		struct extent *extent = &mm->extents[at];
+		struct extent old = *extent;
 
 		if (old.first >= first && old.end <= end) {
-			mitosis_extent_delete(mm, at);
+			extent_delete(mm, at);
 			continue;
 		}
 		if (old.first < first) {
 			extent->end = first;
 			at++;
 			if (old.end > end)
-				mitosis_extent_insert(mm, at, end, old.end, old.page + (end - old.first));
+				extent_insert(mm, at, end, old.end, old.page + (end - old.first));
 			continue;
 		}
 		extent->page += end - old.first;
@@ -159,11 +159,11 @@ static void mitosis_extents_remove(struct mitosis_mm *mm, unsigned long first, u
 }
 
 /* Nothing else is there. What continues a neighbour becomes one with it. */
-static void mitosis_extents_add(struct mitosis_mm *mm, unsigned long first, unsigned long end, pgoff_t page)
+static void extents_add(struct mitosis_mm *mm, unsigned long first, unsigned long end, pgoff_t page)
 {
-	unsigned int at = mitosis_extent_at(mm, first);
-	struct mitosis_extent *before = at ? &mm->extents[at - 1] : NULL;
-	struct mitosis_extent *after = at < mm->count ? &mm->extents[at] : NULL;
+	unsigned int at = extent_at(mm, first);
+	struct extent *before = at ? &mm->extents[at - 1] : NULL;
+	struct extent *after = at < mm->count ? &mm->extents[at] : NULL;
 
 	if (before && (before->end != first || before->page + (first - before->first) != page))
 		before = NULL;
@@ -171,25 +171,25 @@ static void mitosis_extents_add(struct mitosis_mm *mm, unsigned long first, unsi
 		after = NULL;
 	if (before && after) {
 		before->end = after->end;
-		mitosis_extent_delete(mm, at);
+		extent_delete(mm, at);
 	} else if (before) {
 		before->end = end;
 	} else if (after) {
 		after->first = first;
 		after->page = page;
 	} else {
-		mitosis_extent_insert(mm, at, first, end, page);
+		extent_insert(mm, at, first, end, page);
 	}
 }
 
 /*
- * Room for more extents. Each mapping has one in reserve for its ->close, which may split an extent and
- * cannot fail.
+ * Room for more extents. Each mapping has one in reserve for its ->close, which may split an extent
+ * and cannot fail.
  */
-static int mitosis_extents_reserve(struct mitosis_mm *mm, unsigned int more, gfp_t gfp)
+static int extents_reserve(struct mitosis_mm *mm, unsigned int more, gfp_t gfp)
 {
 	unsigned int need = mm->count + mm->areas + more;
-	struct mitosis_extent *fresh, *old = mm->extents;
+	struct extent *fresh, *old = mm->extents;
 
 	if (need <= mm->room)
 		return 0;
@@ -206,13 +206,13 @@ static int mitosis_extents_reserve(struct mitosis_mm *mm, unsigned int more, gfp
 	return 0;
 }
 
-/* Discarded bits. */
+/* ---- Discarded bits ---- */
 
 /*
  * Do something to the bits of pages first .. end - 1, a word range of one chunk at a time: set them
  * (and return how many were not), or clear them.
  */
-static unsigned long mitosis_discarded_change(struct mitosis_mm *mm, pgoff_t first, pgoff_t end, bool set)
+static unsigned long discarded_change(struct mitosis_mm *mm, pgoff_t first, pgoff_t end, bool set)
 {
 	const struct mitosis_pagefile *pagefile = mitosis_pagefile(mm->child->inode);
 	unsigned long i = mitosis_pagefile_chunk(pagefile, first >> MITOSIS_CHUNK_SHIFT);
@@ -237,7 +237,7 @@ static unsigned long mitosis_discarded_change(struct mitosis_mm *mm, pgoff_t fir
 	return changed;
 }
 
-static bool mitosis_is_discarded(const struct mitosis_mm *mm, pgoff_t page)
+static bool is_discarded(const struct mitosis_mm *mm, pgoff_t page)
 {
 	long bit = mitosis_pagefile_bit(mitosis_pagefile(mm->child->inode), page);
 
@@ -245,7 +245,7 @@ static bool mitosis_is_discarded(const struct mitosis_mm *mm, pgoff_t page)
 }
 
 /* The first page in first .. end - 1 that is discarded, or (wanted false) that is not; else end. */
-static pgoff_t mitosis_discarded_find(const struct mitosis_mm *mm, pgoff_t first, pgoff_t end, bool wanted)
+static pgoff_t discarded_find(const struct mitosis_mm *mm, pgoff_t first, pgoff_t end, bool wanted)
 {
 	const struct mitosis_pagefile *pagefile = mitosis_pagefile(mm->child->inode);
 
@@ -271,15 +271,15 @@ static pgoff_t mitosis_discarded_find(const struct mitosis_mm *mm, pgoff_t first
 	return end;
 }
 
-/* Questions. */
+/* ---- Questions ---- */
 
 /* The extent that maps address to page, or NULL. */
-static const struct mitosis_extent *mitosis_extent_of(const struct mitosis_mm *mm, unsigned long address,
-						       pgoff_t page)
+static const struct extent *extent_of(const struct mitosis_mm *mm, unsigned long address,
+				      pgoff_t page)
 {
 	unsigned long number = address >> PAGE_SHIFT;
-	unsigned int at = mitosis_extent_at(mm, number);
-	const struct mitosis_extent *extent = &mm->extents[at];
+	unsigned int at = extent_at(mm, number);
+	const struct extent *extent = &mm->extents[at];
 
 	if (at == mm->count || extent->first > number || extent->page + (number - extent->first) != page)
 		return NULL;
@@ -288,14 +288,14 @@ static const struct mitosis_extent *mitosis_extent_of(const struct mitosis_mm *m
 
 unsigned long mitosis_mm_run(struct mitosis_mm *mm, unsigned long address, pgoff_t page, unsigned long most)
 {
-	const struct mitosis_extent *extent;
+	const struct extent *extent;
 	unsigned long run = 0;
 
 	read_lock(&mm->lock);
-	extent = mitosis_extent_of(mm, address, page);
+	extent = extent_of(mm, address, page);
 	if (extent) {
 		run = min(most, extent->end - (address >> PAGE_SHIFT));
-		run = mitosis_discarded_find(mm, page, page + run, true) - page;
+		run = discarded_find(mm, page, page + run, true) - page;
 	}
 	read_unlock(&mm->lock);
 	return run;
@@ -304,26 +304,26 @@ unsigned long mitosis_mm_run(struct mitosis_mm *mm, unsigned long address, pgoff
 vm_fault_t mitosis_mm_map_pages(struct mitosis_mm *mm, struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
 	unsigned long number = vmf->address >> PAGE_SHIFT;
-	const struct mitosis_extent *extent;
+	const struct extent *extent;
 	vm_fault_t result = 0;
 
 	read_lock(&mm->lock);
-	extent = mitosis_extent_of(mm, vmf->address, vmf->pgoff);
-	if (extent && !mitosis_is_discarded(mm, vmf->pgoff)) {
+	extent = extent_of(mm, vmf->address, vmf->pgoff);
+	if (extent && !is_discarded(mm, vmf->pgoff)) {
 		pgoff_t low = max(first, vmf->pgoff - min(vmf->pgoff, number - extent->first));
 		pgoff_t high = min(last, vmf->pgoff + (extent->end - 1 - number));
 
 		first = vmf->pgoff;
-		while (first > low && !mitosis_is_discarded(mm, first - 1))
+		while (first > low && !is_discarded(mm, first - 1))
 			first--;
-		last = mitosis_discarded_find(mm, vmf->pgoff, high + 1, true) - 1;
+		last = discarded_find(mm, vmf->pgoff, high + 1, true) - 1;
 		result = filemap_map_pages(vmf, first, last);
 	}
 	read_unlock(&mm->lock);
 	return result;
 }
 
-static struct mitosis_mm *mitosis_mm_find(struct mitosis_child *child, struct mm_struct *mm)
+static struct mitosis_mm *mm_find(struct mitosis_child *child, struct mm_struct *mm)
 {
 	struct mitosis_mm *one;
 
@@ -342,24 +342,24 @@ unsigned long mitosis_mm_next(struct mitosis_child *child, pgoff_t *first, unsig
 	unsigned int i;
 
 	mutex_lock(&child->lock);
-	mm = mitosis_mm_find(child, current->mm);
+	mm = mm_find(child, current->mm);
 	if (!mm) {
 		mutex_unlock(&child->lock);
 		return count;
 	}
 	read_lock(&mm->lock);
 	for (i = 0; i < mm->count; i++) {
-		const struct mitosis_extent *extent = &mm->extents[i];
+		const struct extent *extent = &mm->extents[i];
 		pgoff_t low = max(extent->page, *first);
 		pgoff_t high = min(extent->page + (extent->end - extent->first), end);
 
 		if (low >= high)
 			continue;
-		low = mitosis_discarded_find(mm, low, high, false);
+		low = discarded_find(mm, low, high, false);
 		if (low >= high || low >= best)
 			continue;
 		best = low;
-		best_end = mitosis_discarded_find(mm, low, high, true);
+		best_end = discarded_find(mm, low, high, true);
 	}
 	read_unlock(&mm->lock);
 	mutex_unlock(&child->lock);
@@ -367,9 +367,9 @@ unsigned long mitosis_mm_next(struct mitosis_child *child, pgoff_t *first, unsig
 	return best_end - best;
 }
 
-/* The notifier. */
+/* ---- The notifier ---- */
 
-static bool mitosis_is_discard_advice(unsigned long advice)
+static bool advice_discards(unsigned long advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED || advice == MADV_GUARD_INSTALL;
 }
@@ -383,7 +383,7 @@ static bool mitosis_is_discard_advice(unsigned long advice)
  *   splitting a folio		MADV_COLD and MADV_PAGEOUT do it
  *   an io_uring worker		see below
  */
-static bool mitosis_is_madvise(long number)
+static bool is_madvise(long number)
 {
 #ifdef CONFIG_X86
 	if (in_ia32_syscall())
@@ -394,19 +394,22 @@ static bool mitosis_is_madvise(long number)
 }
 
 /*
- * io_uring has madvise() carried out by one of its workers (always: io_uring_enter() never calls it itself),
- * which has no system call of its own. A worker also copies into the process' memory and pins it, with
- * block I/O held back or not, and so it copies on write and migrates; what it does just now only its stack
- * tells. Where that names none of them, the size of the range decides, and whether block I/O is held back,
- * which madvise() does.
+ * io_uring has madvise() carried out by one of its workers (always: io_uring_enter() never calls it
+ * itself), which has no system call of its own. A worker also copies into the process' memory and
+ * pins it, with block I/O held back or not, and so it copies on write and migrates; what it does
+ * just now only its stack tells. Where that names none of them, the size of the range decides, and
+ * whether block I/O is held back, which madvise() does.
  */
-static bool mitosis_worker_discards(const struct mmu_notifier_range *range)
+static bool worker_discards(const struct mmu_notifier_range *range)
 {
 	char name[KSYM_SYMBOL_LEN];
 	unsigned long trace[48];
 	unsigned int i, count;
 
-	/* Not a worker but the thread that polls a submission queue: it leaves madvise() to workers. */
+	/*
+	 * Not a worker but the thread that polls a submission queue: it leaves madvise() to
+	 * workers.
+	 */
 	if (!current->worker_private)
 		return false;
 	count = stack_trace_save(trace, ARRAY_SIZE(trace), 0);
@@ -420,7 +423,7 @@ static bool mitosis_worker_discards(const struct mmu_notifier_range *range)
 	return range->end - range->start > PAGE_SIZE || current->plug;
 }
 
-static bool mitosis_is_discard(const struct mmu_notifier_range *range)
+static bool is_discard(const struct mmu_notifier_range *range)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	unsigned long args[6];
@@ -431,16 +434,16 @@ static bool mitosis_is_discard(const struct mmu_notifier_range *range)
 	    mitosis_mmap_write_held(range->mm))
 		return false;
 	if (current->flags & PF_IO_WORKER)
-		return mitosis_worker_discards(range);
+		return worker_discards(range);
 	number = syscall_get_nr(current, regs);
-	if (!mitosis_is_madvise(number) && number != __NR_process_madvise)
+	if (!is_madvise(number) && number != __NR_process_madvise)
 		return false;
 	syscall_get_arguments(current, regs, args);
-	return mitosis_is_discard_advice(args[mitosis_is_madvise(number) ? 2 : 3]);
+	return advice_discards(args[is_madvise(number) ? 2 : 3]);
 }
 
 /* Whoever had one of these folios locked when the bits were set has installed it on return. */
-static void mitosis_wait_for_faults(struct mitosis_mm *mm, pgoff_t first, pgoff_t last)
+static void wait_for_faults(struct mitosis_mm *mm, pgoff_t first, pgoff_t last)
 {
 	struct address_space *mapping = mm->child->inode->i_mapping;
 	struct folio_batch batch;
@@ -451,7 +454,9 @@ static void mitosis_wait_for_faults(struct mitosis_mm *mm, pgoff_t first, pgoff_
 		for (i = 0; i < folio_batch_count(&batch); i++) {
 			struct folio *folio = batch.folios[i];
 
-			/* Without contents it is still to be locked by the fault that waits for it. */
+			/*
+			 * Without contents it is still to be locked by the fault that waits for it.
+			 */
 			if (folio_test_uptodate(folio) && folio_test_locked(folio))
 				folio_wait_locked_killable(folio);
 		}
@@ -460,72 +465,76 @@ static void mitosis_wait_for_faults(struct mitosis_mm *mm, pgoff_t first, pgoff_
 	}
 }
 
-static int mitosis_invalidate_range_start(struct mmu_notifier *notifier,
-					  const struct mmu_notifier_range *range)
+static int mm_invalidate_range_start(struct mmu_notifier *notifier,
+				     const struct mmu_notifier_range *range)
 {
 	struct mitosis_mm *mm = container_of(notifier, struct mitosis_mm, notifier);
 	unsigned long cursor = range->start >> PAGE_SHIFT, end = PAGE_ALIGN(range->end) >> PAGE_SHIFT;
 
-	if (!mitosis_is_discard(range))
+	if (!is_discard(range))
 		return 0;
 	while (cursor < end) {
 		unsigned long first, last, changed;
-		struct mitosis_extent extent;
+		struct extent extent;
 		unsigned int at;
 
 		write_lock(&mm->lock);
-		at = mitosis_extent_at(mm, cursor);
+		at = extent_at(mm, cursor);
 		if (at == mm->count || mm->extents[at].first >= end) {
 			write_unlock(&mm->lock);
 			break;
 		}
 		extent = mm->extents[at];
 		first = max(cursor, extent.first);
-		cursor = min3(end, extent.end, first + MITOSIS_DISCARD_STEP);
+		cursor = min3(end, extent.end, first + DISCARD_STEP);
 		last = extent.page + (cursor - 1 - extent.first);
 		first = extent.page + (first - extent.first);
-		changed = mitosis_discarded_change(mm, first, last + 1, true);
+		changed = discarded_change(mm, first, last + 1, true);
 		write_unlock(&mm->lock);
 
-		/* The mapping that extent belongs to cannot go away here, nor can the child with it. */
+		/*
+		 * The mapping that extent belongs to cannot go away here, nor can the child with
+		 * it.
+		 */
 		atomic64_add(changed, &mm->child->discarded_pages);
 		mitosis_count_n(discarded_pages, changed);
 		trace_mitosis_discard(current->tgid, first, changed);
 		/* Alone in the address space, nobody is in a fault. */
 		if (atomic_read(&range->mm->mm_users) > 1)
-			mitosis_wait_for_faults(mm, first, last);
+			wait_for_faults(mm, first, last);
 	}
 	return 0;
 }
 
 /* In softirq, or where a new one was not needed after all. */
-static void mitosis_mm_free(struct mitosis_mm *mm)
+static void mm_free(struct mitosis_mm *mm)
 {
 	kvfree(mm->extents);
 	kvfree(mm->discarded);
 	kfree(mm);
 	mitosis_count(mms_freed);
-	if (atomic_dec_and_test(&mitosis_mms_alive))
-		wake_up_var(&mitosis_mms_alive);
+	if (atomic_dec_and_test(&mms_alive))
+		wake_up_var(&mms_alive);
 }
 
-static void mitosis_free_notifier(struct mmu_notifier *notifier)
+static void mm_free_notifier(struct mmu_notifier *notifier)
 {
-	mitosis_mm_free(container_of(notifier, struct mitosis_mm, notifier));
+	mm_free(container_of(notifier, struct mitosis_mm, notifier));
 }
 
-static const struct mmu_notifier_ops mitosis_notifier_ops = {
-	.invalidate_range_start = mitosis_invalidate_range_start,
-	.free_notifier = mitosis_free_notifier,
+static const struct mmu_notifier_ops mm_notifier_ops = {
+	.invalidate_range_start = mm_invalidate_range_start,
+	.free_notifier = mm_free_notifier,
 };
 
-/* Mappings. */
+/* ---- Mappings ---- */
 
 /*
- * The kernel takes all locks of the address space for it, and gives up where a signal is pending. A fork
- * has nobody to tell that to, so signals are put off meanwhile; one that comes just then costs a try.
+ * The kernel takes all locks of the address space for it, and gives up where a signal is pending. A
+ * fork has nobody to tell that to, so signals are put off meanwhile; one that comes just then costs
+ * a try.
  */
-static int mitosis_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm)
+static int mm_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	int error;
 
@@ -543,7 +552,7 @@ static int mitosis_notifier_register(struct mmu_notifier *notifier, struct mm_st
 }
 
 /* The mmap lock of mm is write-held, child->lock is held. No mapping yet; room for the first. */
-static struct mitosis_mm *mitosis_mm_make(struct mitosis_child *child, struct mm_struct *mm)
+static struct mitosis_mm *mm_make(struct mitosis_child *child, struct mm_struct *mm)
 {
 	size_t words = mitosis_pagefile(child->inode)->chunk_count * BITS_TO_LONGS(MITOSIS_CHUNK_PAGES);
 	struct mitosis_mm *one;
@@ -552,26 +561,26 @@ static struct mitosis_mm *mitosis_mm_make(struct mitosis_child *child, struct mm
 	one = kzalloc(sizeof(*one), GFP_KERNEL_ACCOUNT);
 	if (!one)
 		return ERR_PTR(-ENOMEM);
-	atomic_inc(&mitosis_mms_alive);
+	atomic_inc(&mms_alive);
 	mitosis_count(mms_made);
 	rwlock_init(&one->lock);
 	one->mm = mm;
 	one->child = child;
-	one->notifier.ops = &mitosis_notifier_ops;
+	one->notifier.ops = &mm_notifier_ops;
 	one->discarded = kvcalloc(max_t(size_t, words, 1), sizeof(long), GFP_KERNEL_ACCOUNT);
 	if (one->discarded)
-		error = mitosis_extents_reserve(one, 4, GFP_KERNEL_ACCOUNT);
+		error = extents_reserve(one, 4, GFP_KERNEL_ACCOUNT);
 	if (!error)
-		error = mitosis_notifier_register(&one->notifier, mm);
+		error = mm_notifier_register(&one->notifier, mm);
 	if (error) {
-		mitosis_mm_free(one);
+		mm_free(one);
 		return ERR_PTR(error);
 	}
 	list_add(&one->node, &child->mms);
 	return one;
 }
 
-static void mitosis_mm_put_area(struct mitosis_mm *mm)
+static void mm_put_area(struct mitosis_mm *mm)
 {
 	lockdep_assert_held(&mm->child->lock);
 	if (--mm->areas)
@@ -587,23 +596,23 @@ struct mitosis_mm *mitosis_mm_map(struct mitosis_child *child, struct vm_area_st
 	int error;
 
 	mutex_lock(&child->lock);
-	mm = mitosis_mm_find(child, vma->vm_mm);
+	mm = mm_find(child, vma->vm_mm);
 	if (!mm)
-		mm = mitosis_mm_make(child, vma->vm_mm);
+		mm = mm_make(child, vma->vm_mm);
 	if (IS_ERR(mm))
 		goto unlock;
 	mm->areas++;
-	error = mitosis_extents_reserve(mm, 2, GFP_KERNEL_ACCOUNT);
+	error = extents_reserve(mm, 2, GFP_KERNEL_ACCOUNT);
 	if (error) {
-		mitosis_mm_put_area(mm);
+		mm_put_area(mm);
 		mm = ERR_PTR(error);
 		goto unlock;
 	}
 	write_lock(&mm->lock);
-	mitosis_extents_remove(mm, first, end);
-	mitosis_extents_add(mm, first, end, vma->vm_pgoff);
+	extents_remove(mm, first, end);
+	extents_add(mm, first, end, vma->vm_pgoff);
 	/* Who maps the snapshot anew wants to see it. */
-	mitosis_discarded_change(mm, vma->vm_pgoff, vma->vm_pgoff + (end - first), false);
+	discarded_change(mm, vma->vm_pgoff, vma->vm_pgoff + (end - first), false);
 	write_unlock(&mm->lock);
 unlock:
 	mutex_unlock(&child->lock);
@@ -611,40 +620,40 @@ unlock:
 }
 
 /* In a fork: what the new mapping, like the old one, shows of the snapshot. */
-static void mitosis_mm_copy(struct mitosis_mm *to, struct mitosis_mm *from, struct vm_area_struct *vma)
+static void mm_copy(struct mitosis_mm *to, struct mitosis_mm *from, struct vm_area_struct *vma)
 {
 	unsigned long first = vma->vm_start >> PAGE_SHIFT, end = vma->vm_end >> PAGE_SHIFT;
-	unsigned int at = mitosis_extent_at(from, first);
+	unsigned int at = extent_at(from, first);
 
 	/* from->extents stand still: the old mm's mmap lock is write-held as well. */
 	write_lock(&to->lock);
 	for (; at < from->count && from->extents[at].first < end; at++) {
-		const struct mitosis_extent *extent = &from->extents[at];
+		const struct extent *extent = &from->extents[at];
 		unsigned long low = max(first, extent->first), high = min(end, extent->end);
 
-		mitosis_extents_add(to, low, high, extent->page + (low - extent->first));
+		extents_add(to, low, high, extent->page + (low - extent->first));
 	}
 	write_unlock(&to->lock);
 }
 
-static struct mitosis_mm *mitosis_mm_fork(struct mitosis_mm *from, struct vm_area_struct *vma)
+static struct mitosis_mm *mm_fork(struct mitosis_mm *from, struct vm_area_struct *vma)
 {
 	struct mitosis_child *child = from->child;
 	size_t words = mitosis_pagefile(child->inode)->chunk_count * BITS_TO_LONGS(MITOSIS_CHUNK_PAGES);
-	struct mitosis_mm *mm = mitosis_mm_find(child, vma->vm_mm);
+	struct mitosis_mm *mm = mm_find(child, vma->vm_mm);
 
 	if (!mm) {
-		mm = mitosis_mm_make(child, vma->vm_mm);
+		mm = mm_make(child, vma->vm_mm);
 		if (IS_ERR(mm))
 			return mm;
 		memcpy(mm->discarded, from->discarded, words * sizeof(long));
 	}
 	mm->areas++;
-	if (mitosis_extents_reserve(mm, from->count + 2, GFP_KERNEL_ACCOUNT)) {
-		mitosis_mm_put_area(mm);
+	if (extents_reserve(mm, from->count + 2, GFP_KERNEL_ACCOUNT)) {
+		mm_put_area(mm);
 		return ERR_PTR(-ENOMEM);
 	}
-	mitosis_mm_copy(mm, from, vma);
+	mm_copy(mm, from, vma);
 	return mm;
 }
 
@@ -661,11 +670,11 @@ void mitosis_mm_open(struct vm_area_struct *vma)
 	if (vma->vm_mm == mm->mm) {
 		mm->areas++;
 		/* Small, and there is no way to say no. */
-		mitosis_extents_reserve(mm, 0, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+		extents_reserve(mm, 0, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	} else {
-		mm = mitosis_mm_fork(mm, vma);
+		mm = mm_fork(mm, vma);
 		if (IS_ERR(mm)) {
-			pr_warn_ratelimited("%s[%d]: no memory to fork with: the new process has no access to %lx-%lx\n",
+			pr_warn_ratelimited("mitosis: %s[%d]: no memory to fork with: the new process has no access to %lx-%lx\n",
 					    current->comm, current->pid, vma->vm_start, vma->vm_end);
 			mm = NULL;
 		}
@@ -685,18 +694,18 @@ void mitosis_mm_close(struct vm_area_struct *vma)
 	mutex_lock(&child->lock);
 	write_lock(&mm->lock);
 	if (atomic_read(&vma->vm_mm->mm_users))
-		mitosis_extents_remove(mm, vma->vm_start >> PAGE_SHIFT, vma->vm_end >> PAGE_SHIFT);
+		extents_remove(mm, vma->vm_start >> PAGE_SHIFT, vma->vm_end >> PAGE_SHIFT);
 	else
 		mm->count = 0;	/* all goes: the order is of no interest */
 	write_unlock(&mm->lock);
-	mitosis_mm_put_area(mm);
+	mm_put_area(mm);
 	mutex_unlock(&child->lock);
 }
 
 /*
- * mremap() has moved the page tables to vma, and will unmap the old place. Only the system call knows
- * how much was moved: vma may have grown, and may have become one with a neighbour (then it is larger
- * than what was asked for); its pages tell what belongs where.
+ * mremap() has moved the page tables to vma, and will unmap the old place. Only the system call
+ * knows how much was moved: vma may have grown, and may have become one with a neighbour (then it
+ * is larger than what was asked for); its pages tell what belongs where.
  */
 int mitosis_mm_moved(struct vm_area_struct *vma)
 {
@@ -710,13 +719,13 @@ int mitosis_mm_moved(struct vm_area_struct *vma)
 	cursor = untagged_addr(args[0]) >> PAGE_SHIFT;
 	end = cursor + (PAGE_ALIGN(args[1]) >> PAGE_SHIFT);
 	mutex_lock(&mm->child->lock);
-	error = mitosis_extents_reserve(mm, 4, GFP_KERNEL_ACCOUNT);
+	error = extents_reserve(mm, 4, GFP_KERNEL_ACCOUNT);
 	mutex_unlock(&mm->child->lock);
 	if (error)
 		return error;
 	write_lock(&mm->lock);
 	while (cursor < end) {
-		unsigned int at = mitosis_extent_at(mm, cursor);
+		unsigned int at = extent_at(mm, cursor);
 		unsigned long first, last;
 		pgoff_t page;
 
@@ -728,9 +737,9 @@ int mitosis_mm_moved(struct vm_area_struct *vma)
 		last = page + (cursor - first) - 1;
 		if (page < vma->vm_pgoff || last >= vma->vm_pgoff + vma_pages(vma))
 			continue;	/* of another mapping in the same range */
-		mitosis_extents_remove(mm, first, cursor);
+		extents_remove(mm, first, cursor);
 		first = (vma->vm_start >> PAGE_SHIFT) + (page - vma->vm_pgoff);
-		mitosis_extents_add(mm, first, first + (last - page) + 1, page);
+		extents_add(mm, first, first + (last - page) + 1, page);
 	}
 	write_unlock(&mm->lock);
 	return 0;
@@ -739,6 +748,6 @@ int mitosis_mm_moved(struct vm_area_struct *vma)
 void mitosis_mm_exit(void)
 {
 	/* No file is left, so all are on their way. */
-	wait_var_event(&mitosis_mms_alive, !atomic_read(&mitosis_mms_alive));
+	wait_var_event(&mms_alive, !atomic_read(&mms_alive));
 	mmu_notifier_synchronize();
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* mem-discard.h - which of a process' addresses still show the snapshot, and which are zeros by now. */
-#ifndef MITOSIS_DISCARD_H
-#define MITOSIS_DISCARD_H
+/*
+ * mem-discard.h - which of a process' addresses still show the snapshot, and which are zeros by
+ * now.
+ */
+#ifndef MITOSIS_MEM_DISCARD_H
+#define MITOSIS_MEM_DISCARD_H
 
 #include <linux/mm.h>
 

@@ -2,25 +2,26 @@
 /*
  * mem-fault.c - faults in mappings of a remote snapshot.
  *
- * A fault finds out whether its address still shows the snapshot (mem-discard.c) and gives a fresh page of
- * zeros if not. Otherwise the page cache has the page, or it is fetched: that page and the following
- * ones of the window, as far as they belong to the mapping, are shown by it and exist in the snapshot.
- * Half-way through the window lies a marker. Who faults on it goes through memory in order, most
- * likely, and fetches twice as much without waiting; the marker of that is its first page, so that
- * from then on one fetch is under way while the one before is used. Each is twice as large as the last
- * up to MITOSIS_AHEAD windows; a fault on a page that nobody asked for begins anew. Then
- * filemap_fault() waits, killable, without the mmap lock where it may drop it, and answers SIGBUS where
- * the page could not be had.
+ * A fault finds out whether its address still shows the snapshot (mem-discard.c) and gives a fresh
+ * page of zeros if not. Otherwise the page cache has the page, or it is fetched: that page and the
+ * following ones of the window, as far as they belong to the mapping, are shown by it and exist in
+ * the snapshot. Half-way through the window lies a marker. Who faults on it goes through memory in
+ * order, most likely, and fetches twice as much without waiting; the marker of that is its first
+ * page, so that from then on one fetch is under way while the one before is used. Each is twice as
+ * large as the last up to AHEAD windows; a fault on a page that nobody asked for begins anew. Then
+ * filemap_fault() waits, killable, without the mmap lock where it may drop it, and answers SIGBUS
+ * where the page could not be had.
  *
- * The kernel's own read-ahead for faults stays switched off (f_ra.ra_pages is 0). It reads around the
- * fault and takes neither the end of the mapping nor that of the snapshot for a border.
+ * The kernel's own read-ahead for faults stays switched off (f_ra.ra_pages is 0). It reads around
+ * the fault and takes neither the end of the mapping nor that of the snapshot for a border.
  *
- * Each mapping gets a struct file of its own: since 6.12 mmap() may enlarge a neighbouring mapping of
- * the same file without calling ->mmap, and addresses that mem-discard.c has not heard of show zeros.
+ * Each mapping gets a struct file of its own: since 6.12 mmap() may enlarge a neighbouring mapping
+ * of the same file without calling ->mmap, and addresses that mem-discard.c has not heard of show
+ * zeros.
  *
- * Who does not fetch: a core dump, which gets what is here and leaves holes for the rest (waiting for
- * gigabytes that the process never touched helps nobody, and the parent may be what died); and the exit
- * of a whole process. A debugger does fetch, it asked for it.
+ * Who does not fetch: a core dump, which gets what is here and leaves holes for the rest (waiting
+ * for gigabytes that the process never touched helps nobody, and the parent may be what died); and
+ * the exit of a whole process. A debugger does fetch, it asked for it.
  *
  * Zeroed pages are kernel memory charged to the process' cgroup, not page cache: nothing can bring
  * them back once dropped. A write replaces one by an anonymous page at once.
@@ -29,24 +30,34 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+
+#include "clt-read.h"
+#include "clt-remote.h"
 #include "compat/compat.h"
 #include "counters.h"
+#include "mem-child.h"
 #include "mem-discard.h"
 #include "mem-fault.h"
-#include "mitosis_ioctl.h"
 #include "mem-pagefile.h"
-#include "clt-remote.h"
+#include "mitosis_ioctl.h"
 #include "trace.h"
 
-#define MITOSIS_AHEAD		8U
-#define MITOSIS_SPIN_NS		(10 * NSEC_PER_MSEC)	/* then a polling thread sleeps all the same */
+#define AHEAD		8U
+#define SPIN_NS		(10 * NSEC_PER_MSEC)	/* then a polling thread sleeps all the same */
 
-static struct mitosis_child *mitosis_child_of(const struct vm_fault *vmf)
+/* What a fault found, for the tracepoint. */
+enum fault_kind {
+	FAULT_REMOTE,			/* had to wait for the network */
+	FAULT_ABSENT,			/* the snapshot lacks the page */
+	FAULT_DISCARDED,		/* the process has discarded it, or made the mapping grow */
+};
+
+static struct mitosis_child *fault_child(const struct vm_fault *vmf)
 {
-	return vmf->vma->vm_file->private_data;
+	return mitosis_child_of(vmf->vma->vm_file);
 }
 
-static bool mitosis_may_fetch(void)
+static bool may_fetch(void)
 {
 	if (current->flags & PF_DUMPCORE)
 		return false;
@@ -54,7 +65,7 @@ static bool mitosis_may_fetch(void)
 }
 
 /* Each page once, in the order of the first touch. */
-static void mitosis_record(struct mitosis_child *child, pgoff_t page)
+static void record_touch(struct mitosis_child *child, pgoff_t page)
 {
 	long bit = mitosis_pagefile_bit(mitosis_pagefile(child->inode), page);
 
@@ -67,11 +78,11 @@ static void mitosis_record(struct mitosis_child *child, pgoff_t page)
 }
 
 /*
- * Fetch what the snapshot holds of pages first .. end - 1; a hole in it is not fetched. Page marker, or
- * the first behind it that is fetched, becomes the marker.
+ * Fetch what the snapshot holds of pages first .. end - 1; a hole in it is not fetched. Page
+ * marker, or the first behind it that is fetched, becomes the marker.
  */
-static void mitosis_fetch_range(struct file *file, struct mitosis_child *child, pgoff_t first, pgoff_t end,
-				pgoff_t marker)
+static void fetch_range(struct file *file, struct mitosis_child *child, pgoff_t first, pgoff_t end,
+			pgoff_t marker)
 {
 	while (first < end) {
 		unsigned long run = mitosis_remote_next(child->remote, &first, end - first);
@@ -88,28 +99,30 @@ static void mitosis_fetch_range(struct file *file, struct mitosis_child *child, 
 	}
 }
 
-/* How many pages have been fetched ahead at a time: of each mapping, since that has its own file. */
-static unsigned int *mitosis_ahead(struct vm_fault *vmf)
+/*
+ * How many pages have been fetched ahead at a time: of each mapping, since that has its own file.
+ */
+static unsigned int *fetched_ahead(struct vm_fault *vmf)
 {
 	return &vmf->vma->vm_file->f_ra.size;
 }
 
 /* Fetch a window that begins with the fault; the mapping shows run pages from there on. */
-static void mitosis_fetch_window(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
+static void fetch_window(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long most = min3((unsigned long)child->window, run, vma->vm_pgoff + vma_pages(vma) - vmf->pgoff);
 
-	WRITE_ONCE(*mitosis_ahead(vmf), child->window);
-	mitosis_fetch_range(vma->vm_file, child, vmf->pgoff, vmf->pgoff + most,
-			    most > 1 ? vmf->pgoff + most / 2 : -1);
+	WRITE_ONCE(*fetched_ahead(vmf), child->window);
+	fetch_range(vma->vm_file, child, vmf->pgoff, vmf->pgoff + most,
+		    most > 1 ? vmf->pgoff + most / 2 : -1);
 }
 
 /* The marker was reached: fetch what follows the pages that are here or on their way. */
-static void mitosis_fetch_ahead(struct vm_fault *vmf, struct mitosis_child *child)
+static void fetch_ahead(struct vm_fault *vmf, struct mitosis_child *child)
 {
-	unsigned int most = min(MITOSIS_AHEAD * child->window, (unsigned int)MITOSIS_WINDOW_MAX);
-	unsigned int count = min(2 * max(READ_ONCE(*mitosis_ahead(vmf)), child->window), most);
+	unsigned int most = min(AHEAD * child->window, (unsigned int)MITOSIS_WINDOW_MAX);
+	unsigned int count = min(2 * max(READ_ONCE(*fetched_ahead(vmf)), child->window), most);
 	struct vm_area_struct *vma = vmf->vma;
 	struct mitosis_mm *mm = vma->vm_private_data;
 	unsigned long run = 2UL * count;
@@ -125,20 +138,22 @@ static void mitosis_fetch_ahead(struct vm_fault *vmf, struct mitosis_child *chil
 	end = min3(first + count, vmf->pgoff + run, vma->vm_pgoff + vma_pages(vma));
 	if (first >= end)
 		return;
-	WRITE_ONCE(*mitosis_ahead(vmf), count);
-	mitosis_fetch_range(vma->vm_file, child, first, end, first);
+	WRITE_ONCE(*fetched_ahead(vmf), count);
+	fetch_range(vma->vm_file, child, first, end, first);
 }
 
-/* Wait for the page without sleeping: nobody has to be woken, and the interrupt need not have come. */
-static void mitosis_spin(struct mitosis_child *child, pgoff_t page)
+/*
+ * Wait for the page without sleeping: nobody has to be woken, and the interrupt need not have come.
+ */
+static void poll_for(struct mitosis_child *child, pgoff_t page)
 {
-	u64 deadline = ktime_get_ns() + MITOSIS_SPIN_NS;
+	u64 deadline = ktime_get_ns() + SPIN_NS;
 	struct folio *folio = filemap_get_folio(child->inode->i_mapping, page);
 
 	if (IS_ERR_OR_NULL(folio))
 		return;
 	while (folio_test_locked(folio) && !folio_test_uptodate(folio)) {
-		mitosis_remote_poll(child->remote);
+		mitosis_reads_poll(child->remote);
 		if (fatal_signal_pending(current) || ktime_get_ns() > deadline)
 			break;
 		cond_resched();
@@ -148,16 +163,16 @@ static void mitosis_spin(struct mitosis_child *child, pgoff_t page)
 }
 
 /*
- * The page is not here, or not yet. It enters the cache by our own hand even if the snapshot lacks it:
- * for what is not there filemap_fault() would read around in a mapping with MADV_HUGEPAGE.
+ * The page is not here, or not yet. It enters the cache by our own hand even if the snapshot lacks
+ * it: for what is not there filemap_fault() would read around in a mapping with MADV_HUGEPAGE.
  */
-static vm_fault_t mitosis_fault_missing(struct vm_fault *vmf, struct mitosis_child *child,
-					bool in_cache, unsigned long run)
+static vm_fault_t fault_missing(struct vm_fault *vmf, struct mitosis_child *child,
+				bool in_cache, unsigned long run)
 {
 	bool present = mitosis_remote_has(child->remote, vmf->pgoff);
 	vm_fault_t result;
 
-	if (!mitosis_may_fetch())
+	if (!may_fetch())
 		return VM_FAULT_SIGBUS;
 	if (!(vmf->flags & FAULT_FLAG_TRIED)) {
 		mitosis_count(faults);
@@ -167,7 +182,7 @@ static vm_fault_t mitosis_fault_missing(struct vm_fault *vmf, struct mitosis_chi
 			atomic64_inc(&child->zero_faults);
 		}
 		trace_mitosis_fault(current->tgid, vmf->address, vmf->pgoff,
-				    present ? MITOSIS_FAULT_REMOTE : MITOSIS_FAULT_ABSENT);
+				    present ? FAULT_REMOTE : FAULT_ABSENT);
 	}
 	if (present && mitosis_remote_error(child->remote)) {
 		result = VM_FAULT_SIGBUS;
@@ -175,9 +190,9 @@ static vm_fault_t mitosis_fault_missing(struct vm_fault *vmf, struct mitosis_chi
 		if (!present)
 			mitosis_pagefile_fetch(vmf->vma->vm_file, vmf->pgoff, 1, -1);
 		else if (!in_cache)
-			mitosis_fetch_window(vmf, child, run);
+			fetch_window(vmf, child, run);
 		if (present && child->flags & MITOSIS_OPEN_POLL)
-			mitosis_spin(child, vmf->pgoff);
+			poll_for(child, vmf->pgoff);
 		result = filemap_fault(vmf);
 		if (present)
 			result |= VM_FAULT_MAJOR;
@@ -188,7 +203,7 @@ static vm_fault_t mitosis_fault_missing(struct vm_fault *vmf, struct mitosis_chi
 }
 
 /* The page of the file; run pages from there on are shown by the mapping. */
-static vm_fault_t mitosis_fault_file(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
+static vm_fault_t fault_file(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
 {
 	struct folio *folio = filemap_get_folio(vmf->vma->vm_file->f_mapping, vmf->pgoff);
 	bool in_cache = !IS_ERR_OR_NULL(folio), ready = false, marked = false;
@@ -201,12 +216,12 @@ static vm_fault_t mitosis_fault_file(struct vm_fault *vmf, struct mitosis_child 
 		folio_put(folio);
 	}
 	/* It may be there for a sibling with a window. */
-	if (marked && child->window > 1 && mitosis_may_fetch() && !mitosis_remote_error(child->remote))
-		mitosis_fetch_ahead(vmf, child);
-	return ready ? filemap_fault(vmf) : mitosis_fault_missing(vmf, child, in_cache, run);
+	if (marked && child->window > 1 && may_fetch() && !mitosis_remote_error(child->remote))
+		fetch_ahead(vmf, child);
+	return ready ? filemap_fault(vmf) : fault_missing(vmf, child, in_cache, run);
 }
 
-static vm_fault_t mitosis_fault_zero(struct vm_fault *vmf, struct mitosis_child *child)
+static vm_fault_t fault_zero(struct vm_fault *vmf, struct mitosis_child *child)
 {
 	struct page *page;
 
@@ -219,14 +234,14 @@ static vm_fault_t mitosis_fault_zero(struct vm_fault *vmf, struct mitosis_child 
 	mitosis_count(zero_faults);
 	atomic64_inc(&child->faults);
 	atomic64_inc(&child->zero_faults);
-	trace_mitosis_fault(current->tgid, vmf->address, vmf->pgoff, MITOSIS_FAULT_DISCARDED);
+	trace_mitosis_fault(current->tgid, vmf->address, vmf->pgoff, FAULT_DISCARDED);
 	vmf->page = page;
 	return 0;
 }
 
-static vm_fault_t mitosis_fault(struct vm_fault *vmf)
+static vm_fault_t fault_private(struct vm_fault *vmf)
 {
-	struct mitosis_child *child = mitosis_child_of(vmf);
+	struct mitosis_child *child = fault_child(vmf);
 	struct mitosis_mm *mm = vmf->vma->vm_private_data;
 	unsigned long run;
 	vm_fault_t result;
@@ -235,62 +250,64 @@ static vm_fault_t mitosis_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;		/* a fork that failed */
 	run = mitosis_mm_run(mm, vmf->address, vmf->pgoff, child->window);
 	if (!run)
-		return mitosis_fault_zero(vmf, child);
+		return fault_zero(vmf, child);
 	if (child->flags & MITOSIS_OPEN_RECORD)
-		mitosis_record(child, vmf->pgoff);
-	result = mitosis_fault_file(vmf, child, run);
-	/* Discarded in the meantime? The lock on the page makes the answer good: see mem-discard.c. */
+		record_touch(child, vmf->pgoff);
+	result = fault_file(vmf, child, run);
+	/*
+	 * Discarded in the meantime? The lock on the page makes the answer good: see mem-discard.c.
+	 */
 	if (!(result & VM_FAULT_LOCKED) || mitosis_mm_run(mm, vmf->address, vmf->pgoff, 1))
 		return result;
 	unlock_page(vmf->page);
 	put_page(vmf->page);
 	vmf->page = NULL;
-	return mitosis_fault_zero(vmf, child) | (result & VM_FAULT_MAJOR);
+	return fault_zero(vmf, child) | (result & VM_FAULT_MAJOR);
 }
 
 /* Around a fault: what is in the cache anyway. A record needs to see each first touch. */
-static vm_fault_t mitosis_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+static vm_fault_t map_pages_private(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
 	struct mitosis_mm *mm = vmf->vma->vm_private_data;
 
-	if (!mm || mitosis_child_of(vmf)->flags & MITOSIS_OPEN_RECORD)
+	if (!mm || fault_child(vmf)->flags & MITOSIS_OPEN_RECORD)
 		return 0;
 	return mitosis_mm_map_pages(mm, vmf, first, last);
 }
 
-static const struct vm_operations_struct mitosis_vm_operations = {
+static const struct vm_operations_struct private_operations = {
 	.open = mitosis_mm_open,
 	.close = mitosis_mm_close,
 	.mremap = mitosis_mm_moved,
-	.fault = mitosis_fault,
-	.map_pages = mitosis_map_pages,
+	.fault = fault_private,
+	.map_pages = map_pages_private,
 };
 
 /* A read-only MAP_SHARED mapping is of the file and means it: nothing is ever discarded from it. */
-static vm_fault_t mitosis_shared_fault(struct vm_fault *vmf)
+static vm_fault_t fault_shared(struct vm_fault *vmf)
 {
-	struct mitosis_child *child = mitosis_child_of(vmf);
+	struct mitosis_child *child = fault_child(vmf);
 
 	if (child->flags & MITOSIS_OPEN_RECORD)
-		mitosis_record(child, vmf->pgoff);
-	return mitosis_fault_file(vmf, child, child->window);
+		record_touch(child, vmf->pgoff);
+	return fault_file(vmf, child, child->window);
 }
 
-static vm_fault_t mitosis_shared_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+static vm_fault_t map_pages_shared(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
-	if (mitosis_child_of(vmf)->flags & MITOSIS_OPEN_RECORD)
+	if (fault_child(vmf)->flags & MITOSIS_OPEN_RECORD)
 		return 0;
 	return filemap_map_pages(vmf, first, last);
 }
 
-static const struct vm_operations_struct mitosis_shared_vm_operations = {
-	.fault = mitosis_shared_fault,
-	.map_pages = mitosis_shared_map_pages,
+static const struct vm_operations_struct shared_operations = {
+	.fault = fault_shared,
+	.map_pages = map_pages_shared,
 };
 
-int mitosis_memory_map(struct file *file, struct vm_area_struct *vma)
+int mitosis_fault_map(struct file *file, struct vm_area_struct *vma)
 {
-	struct mitosis_child *child = file->private_data;
+	struct mitosis_child *child = mitosis_child_of(file);
 	struct mitosis_mm *mm;
 	struct file *own;
 
@@ -302,13 +319,13 @@ int mitosis_memory_map(struct file *file, struct vm_area_struct *vma)
 	vma_set_file(vma, own);
 	fput(own);
 	if (vma->vm_flags & VM_MAYSHARE) {
-		vma->vm_ops = &mitosis_shared_vm_operations;
+		vma->vm_ops = &shared_operations;
 		return 0;
 	}
 	mm = mitosis_mm_map(child, vma);
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
 	vma->vm_private_data = mm;
-	vma->vm_ops = &mitosis_vm_operations;
+	vma->vm_ops = &private_operations;
 	return 0;
 }

@@ -10,19 +10,20 @@
  * A folio is locked from the moment it enters the cache until its contents are there; meanwhile its
  * ->private field, which nobody else looks at then, counts the pages that are still to come, since
  * one folio may be filled by several READs and one READ may fill several folios. Pages that the
- * snapshot lacks are zeroed on the spot. A READ that fails ends its folios without the uptodate flag:
- * the next reader tries again by ->read_folio, and gets an error (a fault: SIGBUS) if that fails too.
+ * snapshot lacks are zeroed on the spot. A READ that fails ends its folios without the uptodate
+ * flag: the next reader tries again by ->read_folio, and gets an error (a fault: SIGBUS) if that
+ * fails too.
  *
- * The inode is no regular file on purpose: khugepaged and MADV_COLLAPSE keep off, and a folio of 2 MiB
- * would lose its 511 neighbours when one page is discarded.
+ * The inode is no regular file on purpose: khugepaged and MADV_COLLAPSE keep off, and a folio of 2
+ * MiB would lose its 511 neighbours when one page is discarded.
  *
- * Life: file -> dentry and mount -> super block -> file system type -> module. Files have no .owner,
- * because they would put it before the inode is evicted; the mounted file system pins the module, and
- * mitosis_pagefile_pin() keeps it mounted as long as a child exists. Eviction waits for locked folios
- * and with them for every READ into the inode's pages, before it gives the remote back. Those that no
- * device has are abandoned, so that it does not wait for another host.
+ * Life: file -> dentry and mount -> super block -> file system type -> module. Files have no
+ * .owner, because they would put it before the inode is evicted; the mounted file system pins the
+ * module, and mitosis_pagefile_pin() keeps it mounted as long as a child exists. Eviction waits for
+ * locked folios and with them for every READ into the inode's pages, before it gives the remote
+ * back. Those that no device has are abandoned, so that it does not wait for another host.
  *
- * mitosis_inode_lock guards the remotes' cookies, which are the inodes to share. It is a leaf.
+ * shared_lock guards the remotes' cookies, which are the inodes to share. It is a leaf.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -31,60 +32,61 @@
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
+
+#include "clt-read.h"
+#include "clt-remote.h"
 #include "compat/compat.h"
 #include "counters.h"
-#include "mem-fault.h"
 #include "mem-pagefile.h"
-#include "clt-remote.h"
 
 #define MITOSIS_FS_MAGIC	0x6d69746f
-#define MITOSIS_FOLIO_ORDER	4		/* more neighbours would be lost by one discard */
-#define MITOSIS_ADDRESS_BITS	56		/* of user space with five page-table levels */
-#define MITOSIS_FOLIO_FAILED	BIT(30)		/* in the count of pages to come */
+#define FOLIO_ORDER	4		/* more neighbours would be lost by one discard */
+#define ADDRESS_BITS	56		/* of user space with five page-table levels */
+#define FOLIO_FAILED	BIT(30)		/* in the count of pages to come */
 
-static struct vfsmount *mitosis_mount;
-static int mitosis_mount_pins;
-static DEFINE_MUTEX(mitosis_inode_lock);
+static struct vfsmount *fs_mount;
+static int fs_mount_pins;
+static DEFINE_MUTEX(shared_lock);
 
-/* The pages to come of a locked folio. */
+/* ---- The pages to come of a locked folio ---- */
 
-static atomic_long_t *mitosis_folio_count(struct folio *folio)
+static atomic_long_t *folio_to_come(struct folio *folio)
 {
 	BUILD_BUG_ON(sizeof(folio->private) != sizeof(atomic_long_t));
 	return (atomic_long_t *)&folio->private;
 }
 
-static void mitosis_folio_begin(struct folio *folio)
+static void folio_expect(struct folio *folio)
 {
-	atomic_long_set(mitosis_folio_count(folio), folio_nr_pages(folio));
+	atomic_long_set(folio_to_come(folio), folio_nr_pages(folio));
 }
 
 /* Any context. The one who brings the last page ends the folio. */
-static void mitosis_folio_arrived(struct folio *folio, long pages, bool failed)
+static void folio_arrived(struct folio *folio, long pages, bool failed)
 {
-	atomic_long_t *count = mitosis_folio_count(folio);
+	atomic_long_t *count = folio_to_come(folio);
 	long rest;
 
 	if (failed)
-		atomic_long_or(MITOSIS_FOLIO_FAILED, count);
+		atomic_long_or(FOLIO_FAILED, count);
 	rest = atomic_long_sub_return(pages, count);
-	if (rest & ~MITOSIS_FOLIO_FAILED)
+	if (rest & ~FOLIO_FAILED)
 		return;
 	folio->private = NULL;
 	folio_end_read(folio, !rest);
 }
 
-/* Reading. */
+/* ---- Reading ---- */
 
-struct mitosis_filler {
+struct filler {
 	struct mitosis_remote *remote;
 	struct address_space *mapping;
-	struct mitosis_child *child;		/* on whose behalf; NULL: nobody knows */
+	struct mitosis_reader *reader;		/* on whose behalf; NULL: nobody knows */
 	struct mitosis_read *read;		/* being filled, not submitted */
 	gfp_t gfp;
 };
 
-static void mitosis_read_done(struct mitosis_read *read, int error)
+static void filler_read_done(struct mitosis_read *read, int error)
 {
 	unsigned int i = 0;
 
@@ -95,33 +97,33 @@ static void mitosis_read_done(struct mitosis_read *read, int error)
 
 		i += pages;
 		/* Not a moment later is the folio ours to look at. */
-		mitosis_folio_arrived(folio, pages, error);
+		folio_arrived(folio, pages, error);
 	}
 	mitosis_read_free(read);
 }
 
-static void mitosis_filler_submit(struct mitosis_filler *filler)
+static void filler_submit(struct filler *filler)
 {
 	struct mitosis_read *read = filler->read;
 
 	filler->read = NULL;
 	if (!read)
 		return;
-	if (filler->child) {
-		atomic64_inc(&filler->child->read_requests);
-		atomic64_add(read->count, &filler->child->read_pages);
+	if (filler->reader) {
+		atomic64_inc(&filler->reader->requests);
+		atomic64_add(read->count, &filler->reader->pages);
 	}
 	mitosis_read_submit(read);
 }
 
-static int mitosis_filler_add(struct mitosis_filler *filler, struct page *page, pgoff_t index)
+static int filler_add(struct filler *filler, struct page *page, pgoff_t index)
 {
 	struct mitosis_read *read = filler->read;
 
 	if (read && (read->count == mitosis_remote_read_max(filler->remote) ||
 		     read->first + read->count != index ||
 		     index % MITOSIS_CHUNK_PAGES == 0)) {
-		mitosis_filler_submit(filler);
+		filler_submit(filler);
 		read = NULL;
 	}
 	if (!read) {
@@ -131,7 +133,7 @@ static int mitosis_filler_add(struct mitosis_filler *filler, struct page *page, 
 		read->remote = filler->remote;
 		read->first = index;
 		read->count = 0;
-		read->done = mitosis_read_done;
+		read->done = filler_read_done;
 		read->private = NULL;
 		read->mapping = filler->mapping;
 		filler->read = read;
@@ -141,15 +143,15 @@ static int mitosis_filler_add(struct mitosis_filler *filler, struct page *page, 
 }
 
 /*
- * Zero what the snapshot lacks and ask for the rest. Even where this fails, the folio is ended: now,
- * or by the READs of its other pages.
+ * Zero what the snapshot lacks and ask for the rest. Even where this fails, the folio is ended:
+ * now, or by the READs of its other pages.
  */
-static int mitosis_fill(struct mitosis_filler *filler, struct folio *folio)
+static int filler_fill(struct filler *filler, struct folio *folio)
 {
 	long i, pages = folio_nr_pages(folio), settled = 0;
 	int error = 0;
 
-	mitosis_folio_begin(folio);
+	folio_expect(folio);
 	for (i = 0; i < pages; i++) {
 		struct page *page = folio_page(folio, i);
 
@@ -160,57 +162,57 @@ static int mitosis_fill(struct mitosis_filler *filler, struct folio *folio)
 			settled++;
 			continue;
 		}
-		error = mitosis_filler_add(filler, page, folio->index + i);
+		error = filler_add(filler, page, folio->index + i);
 		if (error) {
 			settled += pages - i;
 			break;
 		}
 	}
 	if (settled)
-		mitosis_folio_arrived(folio, settled, error);
+		folio_arrived(folio, settled, error);
 	return error;
 }
 
-static void mitosis_filler_init(struct mitosis_filler *filler, struct file *file,
-				struct address_space *mapping, gfp_t gfp)
+static void filler_init(struct filler *filler, struct file *file,
+			struct address_space *mapping, gfp_t gfp)
 {
 	filler->remote = mitosis_pagefile(mapping->host)->remote;
 	filler->mapping = mapping;
-	filler->child = file ? file->private_data : NULL;
+	filler->reader = file ? file->private_data : NULL;
 	filler->read = NULL;
 	filler->gfp = gfp;
 }
 
-static int mitosis_read_folio(struct file *file, struct folio *folio)
+static int pagefile_read_folio(struct file *file, struct folio *folio)
 {
-	struct mitosis_filler filler;
+	struct filler filler;
 	int error;
 
 	/* Somebody waits for this page: from the reserve, if need be. */
-	mitosis_filler_init(&filler, file, folio->mapping, GFP_NOFS);
-	error = mitosis_fill(&filler, folio);
-	mitosis_filler_submit(&filler);
+	filler_init(&filler, file, folio->mapping, GFP_NOFS);
+	error = filler_fill(&filler, folio);
+	filler_submit(&filler);
 	return error;
 }
 
-static void mitosis_readahead(struct readahead_control *rac)
+static void pagefile_readahead(struct readahead_control *rac)
 {
-	struct mitosis_filler filler;
+	struct filler filler;
 	struct folio *folio;
 
 	/* Without memory, better read little than wait for memory. */
-	mitosis_filler_init(&filler, rac->file, rac->mapping, GFP_NOWAIT | __GFP_NOWARN);
+	filler_init(&filler, rac->file, rac->mapping, GFP_NOWAIT | __GFP_NOWARN);
 	for (;;) {
 		folio = readahead_folio(rac);
-		if (!folio || mitosis_fill(&filler, folio))
+		if (!folio || filler_fill(&filler, folio))
 			break;	/* the rest stays without contents, and is read when it is asked for */
 	}
-	mitosis_filler_submit(&filler);
+	filler_submit(&filler);
 }
 
-static const struct address_space_operations mitosis_aops = {
-	.read_folio = mitosis_read_folio,
-	.readahead = mitosis_readahead,
+static const struct address_space_operations pagefile_aops = {
+	.read_folio = pagefile_read_folio,
+	.readahead = pagefile_readahead,
 	.dirty_folio = noop_dirty_folio,
 	.migrate_folio = filemap_migrate_folio,
 };
@@ -236,7 +238,7 @@ void mitosis_pagefile_fetch(struct file *file, pgoff_t first, unsigned long coun
 	}
 }
 
-/* Chunks. */
+/* ---- Chunks ---- */
 
 unsigned long mitosis_pagefile_chunk(const struct mitosis_pagefile *pagefile, u64 chunk)
 {
@@ -270,7 +272,7 @@ pgoff_t mitosis_pagefile_page(const struct mitosis_pagefile *pagefile, unsigned 
 }
 
 /* The chunks that hold pages, into chunks unless that is NULL; their number. */
-static unsigned long mitosis_chunks_list(struct mitosis_remote *remote, u64 *chunks)
+static unsigned long chunks_list(struct mitosis_remote *remote, u64 *chunks)
 {
 	unsigned long count = 0;
 	pgoff_t page = 0;
@@ -286,9 +288,9 @@ static unsigned long mitosis_chunks_list(struct mitosis_remote *remote, u64 *chu
 	return count;
 }
 
-static struct mitosis_pagefile *mitosis_pagefile_make(struct mitosis_remote *remote)
+static struct mitosis_pagefile *pagefile_make(struct mitosis_remote *remote)
 {
-	unsigned long count = mitosis_chunks_list(remote, NULL);
+	unsigned long count = chunks_list(remote, NULL);
 	struct mitosis_pagefile *pagefile;
 
 	pagefile = kvmalloc(struct_size(pagefile, chunks, count), GFP_KERNEL_ACCOUNT);
@@ -296,44 +298,47 @@ static struct mitosis_pagefile *mitosis_pagefile_make(struct mitosis_remote *rem
 		return NULL;
 	mitosis_remote_get(remote);
 	pagefile->remote = remote;
-	pagefile->chunk_count = mitosis_chunks_list(remote, pagefile->chunks);
+	pagefile->chunk_count = chunks_list(remote, pagefile->chunks);
 	return pagefile;
 }
 
-/* Inodes. */
+/* ---- Inodes ---- */
 
-static void mitosis_evict_inode(struct inode *inode)
+static void pagefile_evict_inode(struct inode *inode)
 {
 	struct mitosis_pagefile *pagefile = mitosis_pagefile(inode);
 	void **cookie;
 
-	/* Who was killed while the other host is silent must not have to wait for it in order to end. */
+	/*
+	 * Who was killed while the other host is silent must not have to wait for it in order to
+	 * end.
+	 */
 	mapping_set_exiting(&inode->i_data);
 	if (pagefile)
-		mitosis_remote_abandon(pagefile->remote);
+		mitosis_reads_abandon(pagefile->remote);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	if (!pagefile)
 		return;
 	cookie = mitosis_remote_cookie(pagefile->remote);
-	mutex_lock(&mitosis_inode_lock);
+	mutex_lock(&shared_lock);
 	if (*cookie == inode)
 		*cookie = NULL;
-	mutex_unlock(&mitosis_inode_lock);
+	mutex_unlock(&shared_lock);
 	mitosis_remote_put(pagefile->remote);
 	kvfree(pagefile);
 	mitosis_count(inodes_freed);
 }
 
-static struct inode *mitosis_inode_make(struct mitosis_remote *remote)
+static struct inode *pagefile_inode(struct mitosis_remote *remote)
 {
 	struct mitosis_pagefile *pagefile;
 	struct inode *inode;
 
-	inode = new_inode(mitosis_mount->mnt_sb);
+	inode = new_inode(fs_mount->mnt_sb);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	pagefile = mitosis_pagefile_make(remote);
+	pagefile = pagefile_make(remote);
 	if (!pagefile) {
 		iput(inode);
 		return ERR_PTR(-ENOMEM);
@@ -342,31 +347,32 @@ static struct inode *mitosis_inode_make(struct mitosis_remote *remote)
 	inode->i_mode = 0400;
 	inode->i_flags |= S_PRIVATE | S_NOATIME | S_NOCMTIME;
 	inode->i_private = pagefile;
-	inode->i_mapping->a_ops = &mitosis_aops;
+	inode->i_mapping->a_ops = &pagefile_aops;
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER_MOVABLE);
-	mapping_set_folio_order_range(inode->i_mapping, 0, MITOSIS_FOLIO_ORDER);
-	i_size_write(inode, 1LL << MITOSIS_ADDRESS_BITS);
+	mapping_set_folio_order_range(inode->i_mapping, 0, FOLIO_ORDER);
+	i_size_write(inode, 1LL << ADDRESS_BITS);
 	mitosis_count(inodes_made);
 	return inode;
 }
 
 /*
- * An inode in eviction is not grabbed; it leaves the cookie alone once another is there. Nor is one of a
- * file system that is being unmounted, since its last child has let go of it: that waits for nobody.
+ * An inode in eviction is not grabbed; it leaves the cookie alone once another is there. Nor is one
+ * of a file system that is being unmounted, since its last child has let go of it: that waits for
+ * nobody.
  */
-static struct inode *mitosis_inode_shared(void **cookie, struct inode *fresh)
+static struct inode *pagefile_shared(void **cookie, struct inode *fresh)
 {
 	struct inode *inode;
 
-	mutex_lock(&mitosis_inode_lock);
+	mutex_lock(&shared_lock);
 	inode = *cookie;
 	if (inode)
-		inode = inode->i_sb == mitosis_mount->mnt_sb ? igrab(inode) : NULL;
+		inode = inode->i_sb == fs_mount->mnt_sb ? igrab(inode) : NULL;
 	if (!inode && fresh) {
 		*cookie = fresh;
 		inode = fresh;
 	}
-	mutex_unlock(&mitosis_inode_lock);
+	mutex_unlock(&shared_lock);
 	return inode;
 }
 
@@ -375,28 +381,28 @@ struct inode *mitosis_pagefile_get(struct mitosis_remote *remote, bool private)
 	void **cookie = mitosis_remote_cookie(remote);
 	struct inode *inode, *fresh;
 
-	inode = private ? NULL : mitosis_inode_shared(cookie, NULL);
+	inode = private ? NULL : pagefile_shared(cookie, NULL);
 	if (inode)
 		return inode;
-	fresh = mitosis_inode_make(remote);
+	fresh = pagefile_inode(remote);
 	if (private || IS_ERR(fresh))
 		return fresh;
-	inode = mitosis_inode_shared(cookie, fresh);
+	inode = pagefile_shared(cookie, fresh);
 	if (inode != fresh)
 		iput(fresh);
 	return inode;
 }
 
-/* The file system. */
+/* ---- The file system ---- */
 
-static const struct super_operations mitosis_super_operations = {
+static const struct super_operations pagefile_super_operations = {
 	.statfs = simple_statfs,
 	.drop_inode = inode_just_drop,
-	.evict_inode = mitosis_evict_inode,
+	.evict_inode = pagefile_evict_inode,
 };
 
 /* What /proc/PID/maps shows. The UUID is a key: whoever knows it reads the parent's memory. */
-static char *mitosis_dname(struct dentry *dentry, char *buffer, int size)
+static char *pagefile_dname(struct dentry *dentry, char *buffer, int size)
 {
 	char name[40];
 	/* The type of i_ino depends on the kernel. */
@@ -407,57 +413,60 @@ static char *mitosis_dname(struct dentry *dentry, char *buffer, int size)
 	return memcpy(buffer + size - length, name, length);
 }
 
-static const struct dentry_operations mitosis_dentry_operations = {
-	.d_dname = mitosis_dname,
+static const struct dentry_operations pagefile_dentry_operations = {
+	.d_dname = pagefile_dname,
 };
 
-static int mitosis_init_fs_context(struct fs_context *fc)
+static int pagefile_init_fs_context(struct fs_context *fc)
 {
 	struct pseudo_fs_context *context = init_pseudo(fc, MITOSIS_FS_MAGIC);
 
 	if (!context)
 		return -ENOMEM;
-	context->ops = &mitosis_super_operations;
-	context->dops = &mitosis_dentry_operations;
+	context->ops = &pagefile_super_operations;
+	context->dops = &pagefile_dentry_operations;
 	return 0;
 }
 
-static struct file_system_type mitosis_fs_type = {
+static struct file_system_type pagefile_fs_type = {
 	.owner = THIS_MODULE,
 	.name = "mitosis",
-	.init_fs_context = mitosis_init_fs_context,
+	.init_fs_context = pagefile_init_fs_context,
 	.kill_sb = kill_anon_super,
 };
 
 int mitosis_pagefile_pin(void)
 {
-	int error = simple_pin_fs(&mitosis_fs_type, &mitosis_mount, &mitosis_mount_pins);
+	int error = simple_pin_fs(&pagefile_fs_type, &fs_mount, &fs_mount_pins);
 
 	if (error)
 		return error;
 	/* Some kernels set it for all pseudo file systems; this one holds the child's program. */
-	mitosis_mount->mnt_sb->s_iflags &= ~SB_I_NOEXEC;
+	fs_mount->mnt_sb->s_iflags &= ~SB_I_NOEXEC;
 	return 0;
 }
 
 void mitosis_pagefile_unpin(void)
 {
-	simple_release_fs(&mitosis_mount, &mitosis_mount_pins);
+	simple_release_fs(&fs_mount, &fs_mount_pins);
 }
 
 struct file *mitosis_pagefile_open(struct inode *inode, const struct file_operations *operations,
-				   void *private_data)
+				   struct mitosis_reader *reader)
 {
 	struct file *file;
 
 	ihold(inode);
-	file = alloc_file_pseudo(inode, mitosis_mount, "mitosis", O_RDONLY | O_LARGEFILE, operations);
+	file = alloc_file_pseudo(inode, fs_mount, "mitosis", O_RDONLY | O_LARGEFILE, operations);
 	if (IS_ERR(file)) {
 		iput(inode);
 		return file;
 	}
-	/* Not set by alloc_file_pseudo(). It leaves f_ra zeroed, too: mem-fault.c reads ahead by itself. */
+	/*
+	 * Not set by alloc_file_pseudo(). It leaves f_ra zeroed, too: faults read ahead by
+	 * themselves.
+	 */
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
-	file->private_data = private_data;
+	file->private_data = reader;
 	return file;
 }
