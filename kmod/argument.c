@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* argument.c - what user space hands in with an ioctl and gets back: sizes that may grow, addresses. */
+/*
+ * argument.c - what user space hands in with an ioctl and gets back: sizes that may grow,
+ * addresses.
+ */
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/mm.h>

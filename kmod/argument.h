@@ -8,8 +8,9 @@
 #include "mitosis_ioctl.h"
 
 /*
- * The caller's structure into ours, as copy_struct_from_user() has it: -EINVAL if it is smaller than what
- * version 1 has (known), -E2BIG if it is larger than a page, or has something set that we do not know.
+ * The caller's structure into ours, as copy_struct_from_user() has it: -EINVAL if it is smaller
+ * than what version 1 has (known), -E2BIG if it is larger than a page, or has something set that we
+ * do not know.
  */
 int mitosis_argument_get(void *to, size_t known, const void __user *from);
 /* Ours, which it was copied into, back. What lies behind it in the caller's stays as it is. */

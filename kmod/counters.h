@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * counters.h - what the module did, as pairs that must end equal and as single counts. The ground that
- * all else stands on: it knows no other file. debugfs.c shows them.
+ * counters.h - what the module did, as pairs that must end equal and as single counts. The ground
+ * that all else stands on: it knows no other file. debugfs.c shows them.
  */
 #ifndef MITOSIS_COUNTERS_H
 #define MITOSIS_COUNTERS_H
