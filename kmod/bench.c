@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench.c - connections made for the sake of measuring them, by a kernel thread: the counterpart of what
- * mitosis-rcbench does in user space, step by step, against the same server.
+ * bench.c - connections made for the sake of measuring them, by a kernel thread: the counterpart of
+ * what mitosis-rcbench does in user space, step by step, against the same server.
  *
  *   create id, resolve address .. ADDR_RESOLVED, resolve route .. ROUTE_RESOLVED, create queue pair,
  *   connect .. ESTABLISHED, [message .. its answer], disconnect .. DISCONNECTED, destroy
  *
- * One call of the ioctl is one run: a thread that has up to .depth connections under way. The handlers of
- * the connection manager and of completions only note what happened and wake the thread, which takes all
- * steps. With MITOSIS_BENCH_REUSE it makes .depth connections, takes one of them at a time, .count
- * times, and ends them.
+ * One call of the ioctl is one run: a thread that has up to .depth connections under way. The
+ * handlers of the connection manager and of completions only note what happened and wake the
+ * thread, which takes all steps. With MITOSIS_BENCH_REUSE it makes .depth connections, takes one of
+ * them at a time, .count times, and ends them.
  *
- * The run ends when all is done, on a signal to the caller (nothing is begun any more), when the caller is
- * killed or the device goes (what is under way is dropped). Each wait of the thread is at most TICK_NS long,
- * and a step that takes longer than .timeout_ms fails, so that the end is never far.
+ * The run ends when all is done, on a signal to the caller (nothing is begun any more), when the
+ * caller is killed or the device goes (what is under way is dropped). Each wait of the thread is at
+ * most TICK_NS long, and a step that takes longer than .timeout_ms fails, so that the end is never
+ * far.
  *
- * A queue pair on which something was posted is drained before it is destroyed: its connection's work
- * requests are used again by the next one. A run has a protection domain of its own, so that the server can
- * reach nothing of this host, snapshots least of all. The server's answer to a message is the message with each bit
- * inverted.
+ * A queue pair on which something was posted is drained before it is destroyed: its connection's
+ * work requests are used again by the next one. A run has a protection domain of its own, so that
+ * the server can reach nothing of this host, snapshots least of all. The server's answer to a
+ * message is the message with each bit inverted.
  *
- * Lock: bench->lock (spinlock, interrupts off) guards what handlers and the thread share: the list of
- * connections with news, and their .news and .error.
+ * Lock: bench->lock (spinlock, interrupts off) guards what handlers and the thread share: the list
+ * of connections with news, and their .news and .error.
  */
 #include <linux/dma-mapping.h>
 #include <linux/kthread.h>
@@ -34,7 +35,7 @@
 #include "bench.h"
 #include "compat/compat.h"
 #include "counters.h"
-#include "rdma.h"
+#include "rdma-device.h"
 
 #define TICK_NS		(NSEC_PER_SEC / 10)
 #define MESSAGE		64U

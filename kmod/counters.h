@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * counters.h - what the module did, as pairs that must end equal and as single counts; shown in
- * /sys/kernel/debug/mitosis/counters, one "name value" per line. Beside it "snapshots" and "children"
- * have a line for each that is there now; the first line names the columns.
+ * counters.h - what the module did, as pairs that must end equal and as single counts. The ground
+ * that all else stands on: it knows no other file. debugfs.c shows them.
  */
 #ifndef MITOSIS_COUNTERS_H
 #define MITOSIS_COUNTERS_H
@@ -37,9 +36,5 @@ extern atomic64_t mitosis_counters[MITOSIS_COUNTER_MAX];
 
 #define mitosis_count(name)	atomic64_inc(&mitosis_counters[MITOSIS_COUNT_##name])
 #define mitosis_count_n(name, n) atomic64_add(n, &mitosis_counters[MITOSIS_COUNT_##name])
-
-struct dentry;
-int mitosis_counters_init(void);
-void mitosis_counters_exit(void);
 
 #endif

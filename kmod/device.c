@@ -2,21 +2,22 @@
 /* device.c - /dev/mitosis: checks what user space asks for and hands it on. */
 #include <linux/fs.h>
 #include <linux/in.h>
-#include <linux/in6.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "argument.h"
 #include "bench.h"
-#include "child.h"
+#include "clt-remote.h"
 #include "device.h"
+#include "mem-file.h"
 #include "mitosis_ioctl.h"
 #include "protocol.h"
-#include "rdma.h"
-#include "remote.h"
-#include "snapshot.h"
+#include "rdma-device.h"
+#include "rdma-endpoint.h"
+#include "srv-snapshot.h"
 
 /* An open file of the device: the life of at most one snapshot. */
 struct device_file {
@@ -24,58 +25,18 @@ struct device_file {
 	struct mitosis_snapshot *snapshot;
 };
 
-/* The caller's structure into ours: size and flags come first in each of them. */
-static int get_argument(void *to, size_t known, size_t least, void __user *from, u32 flags)
-{
-	u32 size;
-	int error;
-
-	if (get_user(size, (u32 __user *)from))
-		return -EFAULT;
-	if (size < least || size > PAGE_SIZE)
-		return -EINVAL;
-	error = copy_struct_from_user(to, known, from, size);
-	if (error)
-		return error;
-	return ((u32 *)to)[1] & ~flags ? -EINVAL : 0;
-}
-
-static int put_argument(void __user *to, const void *from, size_t known, u32 size)
-{
-	return copy_to_user(to, from, min_t(size_t, known, size)) ? -EFAULT : 0;
-}
-
-static void endpoint_to_user(struct mitosis_ioc_endpoint *to, const struct sockaddr_storage *from)
-{
-	to->length = from->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-	memcpy(to->sockaddr, from, to->length);
-}
-
-static int endpoint_from_user(struct sockaddr_storage *to, const struct mitosis_ioc_endpoint *from)
-{
-	memset(to, 0, sizeof(*to));
-	if (from->length > sizeof(from->sockaddr))
-		return -EINVAL;
-	memcpy(to, from->sockaddr, from->length);
-	if (to->ss_family == AF_INET && from->length >= sizeof(struct sockaddr_in) &&
-	    ((struct sockaddr_in *)to)->sin_port)
-		return 0;
-	if (to->ss_family == AF_INET6 && from->length == sizeof(struct sockaddr_in6) &&
-	    ((struct sockaddr_in6 *)to)->sin6_port)
-		return 0;
-	return -EINVAL;
-}
-
 static long device_info(void __user *user)
 {
 	struct mitosis_ioc_info io;
 	struct sockaddr_storage endpoint;
 	struct mitosis_rdma *rdma;
-	int error = get_argument(&io, sizeof(io), sizeof(io), user, 0);
+	int error = mitosis_argument_get(&io, sizeof(io), user);
 	u32 size = io.size;
 
 	if (error)
 		return error;
+	if (io.flags)
+		return -EINVAL;
 	memset(&io, 0, sizeof(io));
 	io.size = size;
 	io.abi_version = MITOSIS_ABI_VERSION;
@@ -86,11 +47,11 @@ static long device_info(void __user *user)
 	if (!io.error) {
 		io.error = mitosis_rdma_endpoint(rdma, &endpoint);
 		if (!io.error)
-			endpoint_to_user(&io.endpoint, &endpoint);
+			mitosis_endpoint_to_user(&io.endpoint, &endpoint);
 		strscpy(io.device, dev_name(&mitosis_rdma_device(rdma)->dev), sizeof(io.device));
 		mitosis_rdma_put(rdma);
 	}
-	return put_argument(user, &io, sizeof(io), size);
+	return mitosis_argument_put(user, &io, sizeof(io));
 }
 
 static long device_snapshot(struct device_file *file, void __user *user)
@@ -98,11 +59,11 @@ static long device_snapshot(struct device_file *file, void __user *user)
 	struct mitosis_ioc_snapshot io;
 	struct mitosis_ioc_range *ranges;
 	struct mitosis_snapshot *snapshot;
-	int error = get_argument(&io, sizeof(io), sizeof(io), user, 0);
+	int error = mitosis_argument_get(&io, sizeof(io), user);
 
 	if (error)
 		return error;
-	if (io.reserved || !io.range_count || io.range_count > MITOSIS_RANGES_MAX)
+	if (io.flags || io.reserved || !io.range_count || io.range_count > MITOSIS_RANGES_MAX)
 		return -EINVAL;
 	if (file->snapshot)
 		return -EEXIST;
@@ -113,7 +74,7 @@ static long device_snapshot(struct device_file *file, void __user *user)
 	kvfree(ranges);
 	if (IS_ERR(snapshot))
 		return PTR_ERR(snapshot);
-	error = put_argument(user, &io, sizeof(io), io.size);
+	error = mitosis_argument_put(user, &io, sizeof(io));
 	if (error) {
 		mitosis_snapshot_release(snapshot);
 		return error;
@@ -138,22 +99,23 @@ static long device_open_remote(void __user *user)
 	struct mitosis_ioc_open io;
 	struct sockaddr_storage endpoint;
 	struct mitosis_remote *remote;
-	int error = get_argument(&io, sizeof(io), sizeof(io), user,
-				 MITOSIS_OPEN_PRIVATE | MITOSIS_OPEN_POLL | MITOSIS_OPEN_RECORD);
+	int error = mitosis_argument_get(&io, sizeof(io), user);
 	int fd;
 
 	if (error)
 		return error;
+	if (io.flags & ~(MITOSIS_OPEN_PRIVATE | MITOSIS_OPEN_POLL | MITOSIS_OPEN_RECORD))
+		return -EINVAL;
 	if ((io.window > MITOSIS_WINDOW_MAX && io.window != MITOSIS_WINDOW_DEFAULT) ||
 	    io.timeout_ms > MITOSIS_TIMEOUT_MAX_MS)
 		return -EINVAL;
-	error = endpoint_from_user(&endpoint, &io.endpoint);
+	error = mitosis_endpoint_from_user(&endpoint, &io.endpoint);
 	if (error)
 		return error;
 	remote = mitosis_remote_open(&endpoint, io.uuid, io.timeout_ms);
 	if (IS_ERR(remote))
 		return PTR_ERR(remote);
-	fd = mitosis_child_open(remote, io.flags, io.window);
+	fd = mitosis_file_open(remote, io.flags, io.window);
 	mitosis_remote_put(remote);
 	return fd;
 }
@@ -171,7 +133,7 @@ static int source_from_user(struct sockaddr_storage *to, struct mitosis_ioc_endp
 		return -EINVAL;
 	/* The port is at the same place in both families. */
 	memset(from->sockaddr + offsetof(struct sockaddr_in, sin_port), 0xff, sizeof(in->sin_port));
-	error = endpoint_from_user(to, from);
+	error = mitosis_endpoint_from_user(to, from);
 	in->sin_port = 0;
 	return error;
 }
@@ -182,15 +144,17 @@ static long device_bench(void __user *user)
 	struct sockaddr_storage to, from;
 	struct mitosis_ioc_bench io;
 	u64 room;
-	int error = get_argument(&io, sizeof(io), sizeof(io), user, MITOSIS_BENCH_VERIFY | MITOSIS_BENCH_REUSE);
+	int error = mitosis_argument_get(&io, sizeof(io), user);
 
 	if (error)
 		return error;
+	if (io.flags & ~(MITOSIS_BENCH_VERIFY | MITOSIS_BENCH_REUSE))
+		return -EINVAL;
 	if (!io.count || io.count > MITOSIS_BENCH_COUNT_MAX || !io.depth ||
 	    io.depth > MITOSIS_BENCH_DEPTH_MAX || !io.timeout_ms || io.timeout_ms > MITOSIS_TIMEOUT_MAX_MS ||
 	    io.private_data_length > sizeof(io.private_data) || io.period_ns > (u64)NSEC_PER_SEC << 10)
 		return -EINVAL;
-	error = endpoint_from_user(&to, &io.to);
+	error = mitosis_endpoint_from_user(&to, &io.to);
 	if (!error)
 		error = source_from_user(&from, &io.from);
 	if (error)
@@ -204,7 +168,7 @@ static long device_bench(void __user *user)
 	if (!error && copy_to_user(u64_to_user_ptr(io.samples), samples, io.done * sizeof(*samples)))
 		error = -EFAULT;
 	kvfree(samples);
-	return error ? error : put_argument(user, &io, sizeof(io), io.size);
+	return error ? error : mitosis_argument_put(user, &io, sizeof(io));
 }
 
 static long device_ioctl(struct file *filp, unsigned int command, unsigned long argument)

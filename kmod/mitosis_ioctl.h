@@ -13,7 +13,8 @@
  *
  * Rules for all structures: .size is sizeof() of the caller's version and may grow; fields are
  * fixed-width, little-endian as the processor is; unknown flags and non-zero reserved fields give
- * EINVAL, a larger structure with unknown non-zero bytes E2BIG, an unknown command ENOTTY.
+ * EINVAL, as does a structure smaller than version 1's; one with unknown non-zero bytes, or larger
+ * than a page, gives E2BIG, and an unknown command ENOTTY.
  */
 #ifndef MITOSIS_IOCTL_H
 #define MITOSIS_IOCTL_H
@@ -74,7 +75,8 @@ struct mitosis_ioc_snapshot {
 
 /*
  * MITOSIS_IOC_OPEN returns a new descriptor (close-on-exec). ENOENT no such snapshot there,
- * ECONNREFUSED nobody listens, EPROTO another protocol, ETIMEDOUT, ENODEV, EHOSTUNREACH, ENETUNREACH.
+ * ECONNREFUSED nobody listens, EPROTO another protocol, ETIMEDOUT, ENODEV, EHOSTUNREACH,
+ * ENETUNREACH.
  */
 struct mitosis_ioc_open {
 	__u32 size;
@@ -160,9 +162,9 @@ struct mitosis_ioc_bench_sample {
 };
 
 /*
- * MITOSIS_IOC_BENCH: a kernel thread makes connections of the RDMA connection manager (port space TCP,
- * reliable connections) to a server and ends them again, to find out what that costs. Times are of
- * CLOCK_MONOTONIC. A signal ends it early and is no error: .done says what was measured.
+ * MITOSIS_IOC_BENCH: a kernel thread makes connections of the RDMA connection manager (port space
+ * TCP, reliable connections) to a server and ends them again, to find out what that costs. Times
+ * are of CLOCK_MONOTONIC. A signal ends it early and is no error: .done says what was measured.
  */
 struct mitosis_ioc_bench {
 	__u32 size;

@@ -17,8 +17,9 @@
  * the connection. All numbers are little-endian. A page of the snapshot is read from remote address
  * page number << 12 with the rkey of its chunk; a READ stays within one chunk.
  *
- * The table is an array of struct mitosis_chunk in ascending order, only of chunks that hold a page.
- * It lies in one or more pieces, each a memory region of its own, to be read one behind the other.
+ * The table is an array of struct mitosis_chunk in ascending order, only of chunks that hold a
+ * page. It lies in one or more pieces, each a memory region of its own, to be read one behind the
+ * other.
  */
 #ifndef MITOSIS_PROTOCOL_H
 #define MITOSIS_PROTOCOL_H

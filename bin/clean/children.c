@@ -16,7 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define MITOSIS_FS_MAGIC	0x6d69746f	/* kmod/pagefile.c */
+#define MITOSIS_FS_MAGIC	0x6d69746f	/* kmod/mem-pagefile.c */
 #define ROUNDS			8		/* children of children come to light when those have ended */
 
 static void name_of(struct process *p, pid_t pid)

@@ -1112,6 +1112,42 @@ static void questions(void)
 	check(ioctl(fd, MITOSIS_IOC_SNAPSHOT, &next) == -1 && errno == ENOTTY, "a command of the other descriptor");
 }
 
+/* With a structure of this size, in which the byte behind the known part is what behind says: 0 or errno. */
+static int sized(int f, unsigned long command, size_t known, uint32_t size, char behind)
+{
+	static union { uint32_t size; char bytes[2 * PAGE]; } argument;
+
+	memset(&argument, 0, sizeof(argument));
+	argument.size = size;
+	argument.bytes[known] = behind;
+	return ioctl(f, command, &argument) == -1 ? errno : 0;
+}
+
+/* What copy_struct_from_user() says of sizes, on both descriptors. */
+static void sizes(void)
+{
+	int device = open(MITOSIS_DEVICE_PATH, O_RDWR | O_CLOEXEC);
+	const struct { const char *name; int fd; unsigned long command; size_t known; } asked[] = {
+		{ "INFO", device, MITOSIS_IOC_INFO, sizeof(struct mitosis_ioc_info) },
+		{ "STATE", fd, MITOSIS_IOC_STATE, sizeof(struct mitosis_ioc_state) },
+		{ "NEXT", fd, MITOSIS_IOC_NEXT, sizeof(struct mitosis_ioc_next) },
+	};
+
+	need(device >= 0, MITOSIS_DEVICE_PATH);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		uint32_t known = (uint32_t)asked[i].known;
+		int f = asked[i].fd;
+
+		check(sized(f, asked[i].command, known, known - 8, 0) == EINVAL, "%s: too small", asked[i].name);
+		check(!sized(f, asked[i].command, known, known + 8, 0), "%s: larger, zeros behind", asked[i].name);
+		check(sized(f, asked[i].command, known, known + 8, 1) == E2BIG, "%s: larger, something behind",
+		      asked[i].name);
+		check(sized(f, asked[i].command, known, PAGE + 8, 0) == E2BIG, "%s: larger than a page",
+		      asked[i].name);
+	}
+	close(device);
+}
+
 static void recorded(void)
 {
 	static const unsigned int order[] = { 700, 3, 512, 4, 1023, 90 };
@@ -1219,6 +1255,7 @@ static int run_checks(void)
 		siblings();
 		mappings();
 		questions();
+		sizes();
 		recorded();
 		core_dump();
 		read_through();
