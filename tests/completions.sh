@@ -172,10 +172,11 @@ offer mitosis-leanprep create t --rootfs cl
 offers closure:
 offer mitosis-leanrun ''
 offers ""
+doing=templates
 if [ "$(id -u)" = 0 ]; then
-	unshare -pmui true 2>/dev/null || skip "templates: namespaces cannot be made here"
+	need_namespaces -pmui
 else
-	unshare -Urm true 2>/dev/null || skip "templates: this host lets unprivileged users have no user namespaces"
+	need_namespaces -Urm
 fi
 remove_templates() { mitosis-leanprep clean --all --quiet; }
 cleanups+=(remove_templates)

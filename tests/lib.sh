@@ -100,11 +100,40 @@ broken() {
 }
 
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
-need_command() { command -v "$1" >/dev/null || skip "needs $1"; }
+need_command() {
+	local command
+	for command; do
+		command -v "$command" >/dev/null || skip "needs $command"
+	done
+}
 need_python() { [ -x "$python" ] || skip "needs python3"; }
 need_uffd() { "$helper_tool" uffd >/dev/null || skip "userfaultfd is not available to this user"; }
 need_module() { [ -c /dev/mitosis ] || skip "needs the kernel module (/dev/mitosis)"; }
 need_rdma() { [ -n "$(ls /sys/class/infiniband 2>/dev/null)" ] || skip "needs an RDMA device"; }
+# why_not [OPTION]... [-- USER...]: the reason why unshare(1) cannot make namespaces of these kinds here, as it is or
+# by a command that changes the user; nothing if it can
+why_not() {
+	local kinds=() said
+	while [ $# != 0 ] && [ "$1" != -- ]; do
+		kinds+=("$1")
+		shift
+	done
+	[ $# = 0 ] || shift
+	said=$("$@" unshare "${kinds[@]}" true 2>&1) && return
+	if [[ ${kinds[*]} == -U* ]]; then
+		echo "no user namespaces can be made here, as in a chroot, or where unprivileged users may not: $said"
+	elif ! awk '$5 == "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; then
+		echo "no namespaces can be made here: a chroot whose root directory is no mount point"
+	else
+		echo "no namespaces can be made here: $said"
+	fi
+}
+# need_namespaces OPTION...: of unshare(1)
+need_namespaces() {
+	local reason
+	reason=$(why_not "$@")
+	[ -z "$reason" ] || skip "$reason"
+}
 need_lab() {
 	need_command qemu-system-x86_64
 	[ -x "$bin_dir/mitosis-lab" ] || broken "no $bin_dir/mitosis-lab"

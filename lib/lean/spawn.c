@@ -243,6 +243,9 @@ static int own_pidfd(void)
 	whose = getpid();
 	low = (int)syscall(SYS_pidfd_open, whose, 0);
 	fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
+	/* A number that no descriptor may have: too few of them, too. */
+	if (low >= 0 && fd < 0 && errno == EINVAL)
+		errno = EMFILE;
 	if (low >= 0)
 		close(low);
 	return fd;

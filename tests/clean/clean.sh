@@ -14,7 +14,7 @@ if [ -z "${MITOSIS_CLEAN_ALONE:-}" ]; then
 		unshare $how --mount-proc --kill-child "$tests_dir/clean/clean.sh"
 		exit
 	done
-	skip "namespaces cannot be made here"
+	skip "$(why_not -npmif --mount-proc)"
 fi
 ip link set lo up 2>/dev/null || "$python" - <<'END' || skip "the loopback device cannot be set up"
 import fcntl, socket, struct

@@ -17,8 +17,9 @@ cut -d ' ' -f 1 out | sort >all
 tr ' ' '\n' <<<"$lab_only" | sort >lab
 [ -z "$(comm -13 all lab)" ] || fail "experiments.sh names what is no experiment: $(comm -13 all lab)"
 mapfile -t here < <(comm -23 all lab)
-unshare -pmui true 2>/dev/null || {
-	echo "$test_name: lean containers are left out: no namespaces can be made here" >&2
+reason=$(why_not -pmui)
+[ -z "$reason" ] || {
+	echo "$test_name: lean containers are left out: $reason" >&2
 	mapfile -t here < <(printf '%s\n' "${here[@]}" | grep -v '^lean-')
 }
 # lean-pause has a tool of the build in its containers, which do not see every directory of the host.

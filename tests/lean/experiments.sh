@@ -6,7 +6,7 @@
 need_root
 need_python
 need_command gnuplot
-unshare -pmui true 2>/dev/null || skip "namespaces cannot be made here"
+need_namespaces -pmui
 grep -q ' cgroup2 ' /proc/self/mounts || skip "there is no cgroup v2 here"
 export MITOSIS_LEAN_DIR=$work_dir/lean
 cleanups+=("$bin_dir/mitosis-leanprep clean --all --quiet")

@@ -35,9 +35,9 @@ prints() { [ "$(<out)" = "$1" ] || fail "it printed '$(<out)', not '$1'"; }
 # Containers need namespaces, which a test in a container may not have.
 need_lean() {
 	if [ "$(id -u)" = 0 ]; then
-		unshare -pmui true 2>/dev/null || skip "namespaces cannot be made here"
+		need_namespaces -pmui
 	else
-		unshare -Urm true 2>/dev/null || skip "this host lets unprivileged users have no user namespaces"
+		need_namespaces -Urm
 	fi
 }
 need_cgroup() { "$prep" inspect "$1" | grep -q '^group	/' || skip "there is no cgroup v2 here"; }

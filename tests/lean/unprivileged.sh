@@ -9,7 +9,8 @@ as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$work
 # Where a user has his templates if nothing else is said.
 at_home() { as_nobody env -u MITOSIS_LEAN_DIR -u XDG_RUNTIME_DIR -u XDG_DATA_HOME "$@"; }
 mkdir nobody && chown 65534:65534 nobody
-as_nobody unshare -Urm true 2>/dev/null || skip "this host lets unprivileged users have no user namespaces"
+reason=$(why_not -Urm -- as_nobody)
+[ -z "$reason" ] || skip "$reason"
 as_nobody test -x "$run" || skip "the build directory cannot be read by other users"
 
 for part in escape rootfs measure command templates; do

@@ -14,7 +14,7 @@ suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 make_debs
 "$scripts/apt-repo" "$packages/deb" "$packages/apt" 2>err || fail "apt-repo"
 : >err
-unshare --mount true 2>/dev/null || skip "no mount namespace can be made here"
+need_namespaces -mp
 status=0
 "$scripts/make-root" "$suite" "$packages/roots/$suite" 2>out || status=$?
 [ "$status" != 77 ] || skip "$(tail -n 1 out)"

@@ -3,7 +3,8 @@
 # covered.sh - a mapped file over which another is mounted that looks the same.
 . "$(dirname "$0")/../lib.sh"
 
-[ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip "mounting needs root"
+need_root
+need_namespaces -m
 mkdir there
 start_parent "$helper_tool" covered "$PWD/there"
 # The child's host has the other file.
