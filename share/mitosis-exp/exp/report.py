@@ -141,10 +141,21 @@ def worst(state):
 
 
 def reasons(state):
-    found = dict.fromkeys(entry["reason"] for entry in state["points"].values() if entry["reason"])
-    if state.get("why") and not any(state["why"].endswith(each) for each in found):
-        found[state["why"]] = None
-    return "".join(f"<p class=note>{text(reason)}</p>\n" for reason in found)
+    """Why points were left out or failed, and which, unless the reason holds for all there are."""
+    found = {}
+    for entry in state["points"].values():
+        if entry["reason"]:
+            label = ", ".join(shown_key(key, value) for key, value in entry["values"].items())
+            found.setdefault((entry["reason"], entry["outcome"]), []).append(label)
+    if state.get("why") and not any(state["why"].endswith(reason) for reason, _ in found):
+        found[state["why"], ""] = []
+    page = ""
+    for (reason, outcome), labels in found.items():
+        if 0 < len(labels) < len(state["points"]):
+            more = f"; and {len(labels) - ELSEWHERE} more" if len(labels) > ELSEWHERE else ""
+            reason = f"{'; '.join(labels[:ELSEWHERE])}{more}: {outcome}: {reason}"
+        page += f"<p class=note>{text(reason)}</p>\n"
+    return page
 
 
 def statistics(text, options, context):
