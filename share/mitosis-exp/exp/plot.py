@@ -37,7 +37,7 @@ def build_parser(version):
     parser = Parser(prog=TOOL, allow_abbrev=False, usage=f"{TOOL} [OPTIONS] [FILE...]",
                     description="Draws record streams, and the statistics that mitosis-stats makes "
                                 "of them: medians with their confidence intervals.",
-                    epilog="Example: mitosis-prepare --wss 1M..1G --engine user,local | "
+                    epilog="Example: mitosis-prepare --wss 1M..16M --engine user,local | "
                            "mitosis-plot --published prepare >prepare.svg")
     add = parser.add_argument
     add("-x", "--x", metavar="COLUMN", help="what goes across (the first factor of numbers)")
