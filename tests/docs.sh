@@ -82,4 +82,19 @@ for list in "$parameters" "$counters" "$tracepoints"; do
 	done
 done
 
+# Links between pages: in the source tree, and as they are installed.
+# links DIRECTORY: complain of those of its pages that lead nowhere
+links() {
+	local page target
+	while IFS=: read -r page target; do
+		[ -e "$(dirname "$page")/${target%%#*}" ] || complain "${page#"$1/"}: $target is not there"
+	done < <(cd / && find "$1" -name build -prune -o -name '*.md' -print0 | xargs -0 grep -oHE '\]\([^)#:]+(#[^)]*)?\)' |
+		sed 's/:\](\(.*\))$/:\1/')
+}
+links "$top"
+env -u MAKEFLAGS -u MAKELEVEL make -s -C "$build_dir" install-pages DESTDIR="$work_dir/root" docdir=/doc >messages 2>&1 ||
+	fail "make install-pages: $(tail -n 3 messages)"
+[ "$(grep -c '](' root/doc/README.md)" -gt 5 ] || complain "README.md: no links in it any more"
+links "$work_dir/root"
+
 [ "$wrong" = 0 ] || fail "see above"

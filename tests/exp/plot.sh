@@ -123,6 +123,59 @@ said figure.term 'working set'
 expect 0 "$plot" -o by-name.png --size 400x300 p.tsv
 [ "$(head -c 4 by-name.png | tail -c 3)" = PNG ] || fail "the name does not decide"
 
+doing="what is drawn where nobody says"
+{
+	echo "# mitosis-exp 1 tool=mitosis-exectime version=1 host=h kernel=k engine=- args=-"
+	printf 'phase\tengine\titer\tprepare_ns\tresume_ns\texec_ns\n'
+	for iter in 0 1 2; do
+		printf 'cold\tuser\t%s\tNA\tNA\t4\nprepare\tuser\t%s\t3\tNA\tNA\nchild\tuser\t%s\tNA\t2\t5\n' $iter $iter $iter
+	done
+} >phases.tsv
+expect 0 "$plot" --script -x phase phases.tsv
+said out '^set ylabel "execution"'
+said out 'set xtics ("cold" 0, "child" 1)'
+expect 0 "$plot" --script --where phase=prepare phases.tsv
+said out '^set ylabel "prepare"'
+sed 's/exec_ns/total_ns/' phases.tsv >total.tsv
+expect 0 "$plot" --script total.tsv
+said out '^set ylabel "total"'
+sed 's/^phase/step/' phases.tsv >steps.tsv
+expect 0 "$plot" --script --where step=child steps.tsv
+said out '^set ylabel "start (resume)"'
+
+doing="letters of a PNG"		# whole, apart from those of the next line, and none at the edge
+if "$python" -c 'import PIL' 2>/dev/null; then
+	for size in 760x440 1200x600; do
+		for x in 'wss --published prepare' 'engine --where wss=16M'; do
+			# shellcheck disable=SC2086
+			expect 0 "$plot" -o letters.png --size $size --title 'gjpqy {Qg} (gjpqy)' -x $x p.tsv
+			"$python" - "$size" <<'END' || fail "-x $x --size $size: see above"
+import sys
+from PIL import Image, ImageOps
+
+picture = ImageOps.invert(Image.open("letters.png").convert("L"))
+width, height = picture.size
+assert f"{width // 2}x{height // 2}" == sys.argv[1], picture.size
+left, top, right, bottom = picture.getbbox()
+assert left >= 4 and top >= 4 and right <= width - 4 and bottom <= height - 4, picture.getbbox()
+# The rows of the heading that have ink, in groups: the title, with the depth of a descender, and what
+# stands beneath it.
+rows = [picture.crop((0, row, width, row + 1)).getbbox() is not None for row in range(height // 4)]
+groups, begun = [], None
+for row, ink in enumerate([*rows, False]):
+    if ink and begun is None:
+        begun = row
+    elif not ink and begun is not None:
+        groups.append((begun, row))
+        begun = None
+title, beneath = groups[:2]
+assert 26 <= title[1] - title[0] <= 40, f"the title takes rows {title}: of {groups}"
+assert beneath[0] - title[1] >= 2 and 18 <= beneath[1] - beneath[0] <= 32, groups
+END
+		done
+	done
+fi
+
 doing="commands in the data"		# what gnuplot would run stays text, wherever it stands
 nasty='`touch ran`'
 sed "s/^user/u\\\\\\\\$nasty/; s/^local/\"; system('touch ran')/; s/prepare_ns/${nasty}_ns/" p.tsv >nasty.tsv

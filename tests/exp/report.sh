@@ -147,6 +147,22 @@ assert [(row["machines"], row["at"], row[rate], row["published"]) for row in row
 assert "4, threads" in html.unescape(section("machines")).replace("machines\u00a0", "")
 END
 
+doing="without gnuplot"
+mkdir path
+ln -s "$python" path/python3
+expect 0 env PATH="$PWD/path" "$python" "$tool" report dir
+[ "$(grep -c . err)" = 1 ] || fail "not said once: $(cat err)"
+said err '^mitosis-exp: no figures: gnuplot is missing (Debian package: gnuplot-nox)$'
+said out '<p class=note>There are no figures on this page: gnuplot is missing (Debian package: gnuplot-nox)\.'
+[ "$(grep -c '<p class=note>No figure: gnuplot is missing' out)" = 3 ] || fail "not in the place of each"
+silent out '<svg'
+grep -o '<td[^>]*>[^<]*</td>' page.html >with
+grep -o '<td[^>]*>[^<]*</td>' out >without
+cmp -s with without || fail "the tables are others: $(diff with without | head -n 5)"
+run 0 table.toml		# which has none anyway
+expect 0 env PATH="$PWD/path" "$python" "$tool" report dir
+[ ! -s err ] || fail "says: $(cat err)"
+
 printf '[experiment]\npublished = "odd"\n[[template.pass]]\nrole = "a"\ncmd = "echo Prepare time = 1 ms"\n' >odd.toml
 run 0 odd.toml
 expect 1 "$tool" report dir

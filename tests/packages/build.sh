@@ -50,6 +50,19 @@ done
 doing=rpm
 make_rpms
 [ "$(rpm -qp --qf '%{VERSION}\n' "$packages"/rpm/*.rpm | sort -u)" = "$version" ] || fail "the version of a package"
+doing="links between pages"
+mkdir -p pages/deb pages/rpm
+dpkg-deb -x "$packages"/deb/mitosis-exp_*.deb pages/deb
+(cd pages/rpm && rpm2cpio "$packages"/rpm/mitosis-exp-"$version"-*.x86_64.rpm | cpio -idm --quiet) || fail "rpm2cpio"
+for kind in deb rpm; do
+	at=pages/$kind/usr/share/doc/mitosis-exp
+	[ -s $at/README.md ] || fail "$kind: no README.md: $(ls $at)"
+	grep -roE '\]\([^)#:]+\)' --include='*.md' $at | sed 's/:\](\(.*\))$/ \1/' >links
+	[ "$(wc -l <links)" -gt 10 ] || fail "$kind: no links"
+	while read -r page target; do
+		[ -e "$(dirname "$page")/$target" ] || fail "$kind: ${page#"$at/"}: $target is not there"
+	done <links
+done
 doing="the same files"
 "$scripts/compare-packages" "$packages/deb" "$packages/rpm" >out 2>&1 || fail "$(cat out)"
 exit 0

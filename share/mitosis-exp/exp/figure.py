@@ -286,8 +286,9 @@ def terminal(kind, width, height):
         return [f"set terminal dumb size {width},{height} noenhanced"
                 + (" ansi" if os.isatty(1) else "")]
     if kind == "png":
+        # Twice as large as SVG. Of fonts that is 1.5: here a size is in points, of which 72 are 96 pixels.
         return [f"set terminal pngcairo size {2 * width},{2 * height} font '{FONT},12' fontscale "
-                "2 linewidth 2 pointscale 2 noenhanced background rgb 'white'"]
+                "1.5 linewidth 2 pointscale 2 noenhanced background rgb 'white'"]
     return [f"set terminal svg size {width},{height} fixed font '{FONT},12' noenhanced "
             "background rgb 'white'"]
 
@@ -450,13 +451,18 @@ def bar_chart(figure, kind, width, height):
 
 # drawing
 
+def missing():
+    """What is missing for a picture, or None."""
+    return None if shutil.which("gnuplot") else "gnuplot is missing (Debian package: gnuplot-nox)"
+
+
 def draw(figure, kind, width, height):
     """The picture as bytes."""
-    gnuplot = shutil.which("gnuplot")
-    if gnuplot is None:
-        raise Skip("gnuplot is missing (Debian package: gnuplot-nox)")
+    why = missing()
+    if why:
+        raise Skip(why)
     try:
-        found = subprocess.run([gnuplot, "-d"], input=script(figure, kind, width, height).encode(),
+        found = subprocess.run(["gnuplot", "-d"], input=script(figure, kind, width, height).encode(),
                                capture_output=True, timeout=LIMIT, check=False,
                                env={**os.environ, "GNUTERM": "unknown", "LC_ALL": "C.UTF-8"})
     except subprocess.TimeoutExpired:

@@ -6,16 +6,19 @@ are swept. A point has stages that come one after the other; a stage is passes t
 time; a pass is a command on hosts.
 """
 
+import collections
 import itertools
 import os
 import re
 import tomllib
 import types
 
+import figure
 import words
 from commandline import duration
 from problem import Problem, reason
 
+SYSTEM = 192 << 20  # bytes that a host needs beside what passes hold
 GAP = 1.0           # seconds between passes of the second dialect: none tells when it is ready
 LIMIT = 600.0       # of a pass that names no time limit
 PASSWORDS = ("pwd", "passphrase")
@@ -25,7 +28,7 @@ EXPERIMENT_KEYS = {"title": str, "description": str, "needs": list[str], "publis
                    "hosts": int, "module": bool, "table": list[str], "all": str}
 PASS_KEYS = {"name": str, "role": str, "host": (str, list[str]), "path": str, "cmd": str, "order": int,
              "loop": int, "local": bool, "timeout": (str, int, float), "ready": dict,
-             "background": bool, "take": (int, str)}
+             "background": bool, "take": (int, str), "memory": (int, str)}
 READY_KEYS = {"port": (int, str), "file": str, "line": str, "set": str, "timeout": (str, int, float)}
 RUN_KEYS = ("user", *PASSWORDS, "global_configs", "hosts", "placeholder", "pass", "sync", "null",
             "dialect", "experiment", "setup", "cleanup", "global")
@@ -89,6 +92,7 @@ class Pass:
         self.local = table.get("local", False)
         self.background = table.get("background", False)
         self.take = str(table.get("take", ""))
+        self.memory = str(table.get("memory", 0))
         self.timeout = duration(table.get("timeout", LIMIT), f"{self.where}: timeout")
         self.ready = None
         if "ready" in table:
@@ -148,6 +152,7 @@ class Command:
 
         self.path = fill(made_of.path)
         self.cmd = fill(experiment.configure(made_of.cmd, made_of.where))
+        self.memory = words.memory(fill(made_of.memory), f"{made_of.where}: memory")
         if made_of.loop > 1:
             self.cmd += f" -loop={loop}"
         self.port = self.file = None
@@ -181,6 +186,20 @@ class Point:
         self.number = number
         self.values = values        # what is swept: name -> text
         self.stages = stages
+
+    def memory(self):
+        """What its commands hold on each host at their most: those of a stage, and of earlier ones those
+        that may run still."""
+        most = collections.Counter()
+        staying = collections.Counter()
+        for stage in self.stages:
+            now = collections.Counter(staying)
+            for command in stage.commands:
+                now[command.host] += command.memory
+                if command.made_of.background or command.made_of.ready or stage.gap is not None:
+                    staying[command.host] += command.memory
+            most |= now
+        return most
 
     @property
     def label(self):
@@ -432,13 +451,29 @@ class Experiment:
         return [Command(each, host, index, loop, values, self)
                 for index, host in enumerate(hosts, 1) for loop in range(each.loop)]
 
-    def lacking(self, point):
-        """Why POINT cannot be done with the hosts that there are, or None."""
+    def lacking(self, point, facts=None):
+        """Why POINT cannot be done with the hosts that there are, or None. FACTS are those of each host."""
         there = {command.made_of for stage in point.stages for command in stage.commands}
         for each in self.passes:
             if each.take and each not in there:
                 return f"not so many hosts for {each.name}: there " \
                        f"{'is' if len(each.hosts) == 1 else 'are'} {len(each.hosts)}"
+        return self.lacking_memory(point, facts or {})
+
+    def lacking_memory(self, point, facts):
+        """The same of memory: what does not fit would end as an error of whatever asks for it first, or
+        by the kernel, which ends something of its own choice."""
+        used = {name for each in self.passes for name in words.placeholders(each.memory)}
+        label = " ".join(f"{name}={value}" for name, value in point.values.items() if name in used)
+        # All of a launcher's names may be one machine.
+        needs = point.memory()
+        if self.local_only:
+            needs = {host: needs.total() for host in needs}
+        for host, held in needs.items():
+            there = facts.get(host, {}).get("memory_bytes", "")
+            if held and there.isdigit() and held + SYSTEM > int(there):
+                return f"{label or 'it'} needs {shown(held)} of memory on {host} and {shown(SYSTEM)} " \
+                       f"for its system; there are {shown(int(there))}"
         return None
 
     def resolved(self, point):
@@ -454,6 +489,8 @@ class Experiment:
                 if made_of.local:
                     table = {**table, "local": True}
                     del table["host"]
+                if command.memory:
+                    table["memory"] = command.memory
                 if made_of.background:
                     table["background"] = True
                 if made_of.ready:
@@ -475,6 +512,16 @@ class Experiment:
                 text += f"\n[[{kind}]]\n"
                 text += "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
         return text
+
+
+def most_memory(points):
+    """What one host needs at most for any of POINTS, its system included; 0 if none says."""
+    most = max((held for point in points for held in point.memory().values()), default=0)
+    return most + SYSTEM if most else 0
+
+
+def shown(size):
+    return figure.human(size, "bytes")
 
 
 # values

@@ -89,6 +89,12 @@ export MITOSIS_EXP_RUN
 mkdir -p -- {where} && tar -x -o -C {where}
 """
 COPY_LIMIT = 600    # seconds
+# Of a lab's node, in bytes: the least, what its kernel keeps for itself and what is rounded to; and what
+# its emulator needs beside the node's memory.
+NODE = 1 << 30
+NODE_KERNEL = 192 << 20
+NODE_STEP = 256 << 20
+EMULATOR = 256 << 20
 _STATUS = re.compile(r"pdsh@\S+ \S+ ssh exited with exit code|srun: error: .*: Exited with exit code")
 
 
@@ -115,8 +121,9 @@ class Launcher:
         raise Problem(f"--launcher {self.name}: which hosts? Say --hosts n1,n[2-4] or "
                       "--hosts ROLE=n1,ROLE=n[2-4]", USAGE)
 
-    def start(self, hosts):
-        """Before the first command."""
+    def start(self, hosts, memory=0):
+        """Before the first command. MEMORY is what a host needs at most, in bytes, or 0 if that is not
+        known; those of a launcher that makes its hosts get it."""
 
     def stop(self):
         """After the last one."""
@@ -245,7 +252,7 @@ class Slurm(Launcher):
         listed = os.environ.get("SLURM_JOB_NODELIST")
         return words.hosts(listed, "SLURM_JOB_NODELIST") if listed else super().hosts()
 
-    def start(self, hosts):
+    def start(self, hosts, memory=0):
         if self.job:
             return
         found = ask(["salloc", "--no-shell", "--job-name", "mitosis-exp", "--nodes",
@@ -296,7 +303,7 @@ class Lab(Launcher):
         self.lab = names.pop()
         return [row["node"] for row in rows if row["lab"] == self.lab]
 
-    def start(self, hosts):
+    def start(self, hosts, memory=0):
         there = self.hosts()
         for host in hosts:
             if host not in (*there, "localhost"):
@@ -306,7 +313,8 @@ class Lab(Launcher):
         # The lab lasts as long as its command, and that until its input ends: so it ends as we do.
         self.errors = tempfile.TemporaryFile("w+")
         self.holder = subprocess.Popen(
-            [self.tool, "run", "--name", self.lab, "-n", str(self.nodes), *self.args.lab_option,
+            [self.tool, "run", "--name", self.lab, "-n", str(self.nodes),
+             f"--memory={node_memory(memory, self.nodes, free_memory()) >> 20}M", *self.args.lab_option,
              "--", "sh", "-c", "echo up; while read -r _; do :; done"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
             start_new_session=True)
@@ -340,6 +348,47 @@ class Lab(Launcher):
     def argv(self, host, script):
         named = ["--name", self.lab] if self.lab else []
         return [self.tool, "exec", *named, host, "--", "sh", "-c", script]
+
+
+def node_memory(wanted, nodes, free):
+    """Bytes for each node of a lab where WANTED must fit beside a kernel, and FREE is all that there is for
+    it and for the emulators. What does not fit then is left out, point by point, by its own message."""
+    wanted += wanted // 32 + NODE_KERNEL        # a kernel keeps a record of each page
+    wanted = max(NODE, -(-wanted // NODE_STEP) * NODE_STEP)
+    return max(NODE, min(wanted, (free // nodes - EMULATOR) // NODE_STEP * NODE_STEP))
+
+
+def free_memory():
+    """Bytes that new programs can have here: of the machine's, and of what our control groups allow."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        table = dict(line.split(":") for line in file)
+    found = [int(table["MemAvailable"].split()[0]) << 10]
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        groups = [line.rstrip("\n").split(":", 2) for line in file]
+    for _, controllers, path in groups:
+        if controllers == "":
+            root, names = "/sys/fs/cgroup", ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            root, names = "/sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        while True:
+            limit, used = (number_in(f"{root}{path}/{name}") for name in names)
+            if limit is not None and used is not None:
+                found.append(max(0, limit - used))
+            if path in ("", "/"):
+                break
+            path = os.path.dirname(path)
+    return min(found)
+
+
+def number_in(path):
+    """The number in a file of the kernel's; None where there is no such file, or no limit in it."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 ALL = {each.name: each for each in (Local, Lab, Ssh, Pdsh, Slurm)}

@@ -120,6 +120,10 @@ class Plan:
     def points(self, experiment):
         return experiment.points(self.values(experiment), self.args.limit)
 
+    def memory(self):
+        """What one host needs at most, in bytes; 0 if no experiment says."""
+        return files.most_memory(point for each in self.experiments for point in self.points(each))
+
     def extra(self, experiment, passes):
         """The stages of a set-up or a clean-up."""
         return experiment.extra(passes, self.values(experiment))

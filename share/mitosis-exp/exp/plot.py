@@ -20,8 +20,9 @@ TOOL = "mitosis-plot"
 SIZE_MIN, SIZE_MAX = (20, 10), 10000
 SIZES = {"svg": (760, 440), "png": (760, 440)}
 # What is drawn if nobody says: the first of these that the records have.
-MEASURED = ("prepare_ns", "resume_ns", "exec_ns", "start_ns", "conns_per_s", "ops_per_s",
-            "total_ns")
+MEASURED = ("prepare_ns", "resume_ns", "start_ns", "conns_per_s", "ops_per_s", "total_ns",
+            "exec_ns")
+EACH_PHASE = ("total_ns", "exec_ns")    # before these, where there are phases: each of them has it
 ACROSS = ("wss", "size", "touch", "threads", "parallel", "outstanding", "machines", "depth", "rate",
           "window")
 FILES_SHOWN = 4     # in a message
@@ -36,7 +37,7 @@ def build_parser(version):
     parser = Parser(prog=TOOL, allow_abbrev=False, usage=f"{TOOL} [OPTIONS] [FILE...]",
                     description="Draws record streams, and the statistics that mitosis-stats makes "
                                 "of them: medians with their confidence intervals.",
-                    epilog="Example: mitosis-prepare --wss 1M..1G --engine user,local | "
+                    epilog="Example: mitosis-prepare --wss 1M..16M --engine user,local | "
                            "mitosis-plot --published prepare >prepare.svg")
     add = parser.add_argument
     add("-x", "--x", metavar="COLUMN", help="what goes across (the first factor of numbers)")
@@ -178,18 +179,25 @@ class Chooser:
                                       if number(row["p50"]) is not None))
         if not measured:
             raise Problem("nothing was measured in these records")
-        self.ys = listed(args.y) or [next((name for name in MEASURED if name in measured),
-                                          measured[0])]
+        self.factors = [*factors, "column"]
+        self.ys = listed(args.y) or [self.find_y(rows, measured)]
         for name in self.ys:
             if name not in measured:
                 raise Problem(f"--y: {name}: not measured here (there are: {', '.join(measured)})")
         self.rows = [row for row in rows if row["column"] in self.ys
                      and number(row["p50"]) is not None]
-        self.factors = [*factors, "column"]
         varying = [name for name in self.factors
                    if len({row.get(name) for row in self.rows}) > 1]
         self.x = self.find_x(varying)
         self.by = self.find_by(varying)
+
+    def find_y(self, rows, measured):
+        """What is there for most of what goes across, or of the phases: not what one of them alone has."""
+        across = self.known("--x", self.args.x) if self.args.x else "phase"
+        wanted = (*EACH_PHASE, *MEASURED) if "phase" in self.factors else MEASURED
+        names = [name for name in wanted if name in measured] or measured[:1]
+        return max(names, key=lambda name: len({row.get(across) for row in rows if row["column"] == name
+                                                and number(row["p50"]) is not None}))
 
     def find_x(self, varying):
         if self.args.x:

@@ -141,10 +141,21 @@ def worst(state):
 
 
 def reasons(state):
-    found = dict.fromkeys(entry["reason"] for entry in state["points"].values() if entry["reason"])
-    if state.get("why") and not any(state["why"].endswith(each) for each in found):
-        found[state["why"]] = None
-    return "".join(f"<p class=note>{text(reason)}</p>\n" for reason in found)
+    """Why points were left out or failed, and which, unless the reason holds for all there are."""
+    found = {}
+    for entry in state["points"].values():
+        if entry["reason"]:
+            label = ", ".join(shown_key(key, value) for key, value in entry["values"].items())
+            found.setdefault((entry["reason"], entry["outcome"]), []).append(label)
+    if state.get("why") and not any(state["why"].endswith(reason) for reason, _ in found):
+        found[state["why"], ""] = []
+    page = ""
+    for (reason, outcome), labels in found.items():
+        if 0 < len(labels) < len(state["points"]):
+            more = f"; and {len(labels) - ELSEWHERE} more" if len(labels) > ELSEWHERE else ""
+            reason = f"{'; '.join(labels[:ELSEWHERE])}{more}: {outcome}: {reason}"
+        page += f"<p class=note>{text(reason)}</p>\n"
+    return page
 
 
 def statistics(text, options, context):
@@ -425,14 +436,13 @@ def experiment(directory, state, own_hosts, context):
     path = os.path.join(directory, "records.tsv")
     if os.path.exists(path) and state.get("table"):
         page += "</div>\n" + records_table(path, state["table"]) + attached(path, f"{name}.tsv")
-    elif os.path.exists(path):
+    elif has_figure(directory, state):
         with open(path, encoding="utf-8") as file:
             samples = file.read()
         try:
             page += picture(samples, state, context)
-        except Skip as skip:
+        except Skip as skip:        # for all of them the same, of which no_figures() tells
             page += f"<p class=note>No figure: {text(skip)}</p>\n"
-            context.say(f"{name}: no figure: {skip}")
         except Problem as problem:
             page += f"<p class=note>No figure: {text(problem)}</p>\n"
             context.say(f"{name}: no figure: {problem}")
@@ -443,6 +453,10 @@ def experiment(directory, state, own_hosts, context):
     if state["hosts"] and own_hosts:
         page += "<h3>Where it ran</h3>\n" + hosts_table(state["hosts"])
     return page + "</section>\n"
+
+
+def has_figure(directory, state):
+    return not state.get("table") and os.path.exists(os.path.join(directory, "records.tsv"))
 
 
 def about(part):
@@ -476,6 +490,16 @@ def newest():
     return os.path.join("results", names[-1])
 
 
+def no_figures(context):
+    """Said where somebody sees it: on standard error, and at the top of the page."""
+    why = figure.missing()
+    if why is None:
+        return ""
+    context.say(f"no figures: {why}")
+    return f"<p class=note>There are no figures on this page: {text(why)}. All else is complete; made " \
+           "again where gnuplot is, the page has them.</p>\n"
+
+
 def main(args, context):
     run = results.Run.open(args.directory or newest())
     paths = [os.path.join(run.path, name) for name in run.experiments()]
@@ -495,6 +519,7 @@ def main(args, context):
         f"<h1>{text(title)}</h1>\n<p class=soft>mitosis-exp {text(asked['version'])}, "
         f"{text(shown_time(asked['started']))}, run from {text(asked['coordinator'])} with kernel "
         f"{text(asked['kernel'])}</p>\n"
+        + (no_figures(context) if any(map(has_figure, paths, states)) else "")
         + (hosts_table(hosts) if hosts else "")
         + (f"<nav><ol>\n{links}</ol></nav>\n" if len(made) > 1 else "")
         + "".join(made) + "</body>\n</html>\n")

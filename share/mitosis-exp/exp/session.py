@@ -41,7 +41,7 @@ class Session:
         started = False
         try:
             self.progress.show(f"{self.launcher.name}: starting")
-            self.launcher.start(self.plan.hosts)
+            self.launcher.start(self.plan.hosts, self.plan.memory())
             started = True
             facts = hosts.facts(self.plan)
             for experiment in self.plan.experiments:
@@ -158,7 +158,7 @@ class Session:
             return time.monotonic() - begun
 
         try:
-            lacking = experiment.lacking(point)
+            lacking = experiment.lacking(point, stored.state["hosts"])
             if lacking:
                 raise Skip(lacking)
             work.run(point.stages, stored.raw(f"{point.number:04}"))

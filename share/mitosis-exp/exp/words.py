@@ -21,6 +21,27 @@ def size(text):
     return float(match[1]) * 1024 ** " KMGT".index(match[2])
 
 
+def memory(text, what):
+    """Bytes of "64M", of a product such as "64M * 2", and of the largest size where there are several:
+    "1M,16M", "1M..1G"."""
+    total = 1.0
+    sizes = 0
+    for factor in text.split("*"):
+        values = []
+        for part in re.split(r",|\.\.", factor):
+            part = part.strip()
+            plain = re.fullmatch(r"\d+(?:\.\d+)?", part)
+            value = float(part) if plain else size(part)
+            if value is None:
+                raise Problem(f"{what}: {text}: {part or 'nothing'} is neither a number nor a size")
+            values.append((value, not plain))
+        total *= max(values)[0]
+        sizes += any(is_size for _, is_size in values)
+    if sizes > 1:
+        raise Problem(f"{what}: {text}: a product of two sizes")
+    return int(total)
+
+
 def _split(text):
     """Split TEXT at commas, but not at those within brackets."""
     return re.split(r",(?![^\[]*\])", text)
