@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# options.sh - an option that cannot have an effect, with this command, engine or other option, is wrong
+# usage: the message names both, nothing is measured, and nothing is on standard output.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+reference=mitosis://127.0.0.1:1/00000000-0000-0000-0000-000000000000
+
+# refuse MESSAGE TOOL ARGUMENT...: the message stands behind the tool's name, to the end of its line
+refuse() {
+	local message=$1 name=mitosis-$2
+	shift 2
+	doing="$name $*"
+	[ -x "$bin_dir/$name" ] || broken "no $name"
+	expect 2 timeout 60 "$bin_dir/$name" "$@"
+	[ "$(head -n 1 err)" = "$name: $message" ] || fail "it says: $(cat err)"
+	[ "$(sed 1d err)" = "Try '$name --help' for more information." ] || fail "it says more: $(cat err)"
+	[ ! -s out ] || fail "output: $(cat out)"
+}
+
+there="does not go with a reference: its parent is there already"
+for tool in resume exectime; do
+	for option in --wss=5 --touch=5 --listen=127.0.0.1; do
+		refuse "${option%%=*}: $there" "$tool" "$option" "$reference"
+	done
+done
+for option in --pattern=seq --access=read --each --parallel=2; do
+	refuse "${option%%=*}: $there" exectime "$option" "$reference"
+done
+for tool in resume exectime; do
+	refuse "--serve: $there" "$tool" --serve "$reference"
+	refuse "--images: goes with engine criu only" "$tool" --images /tmp
+	refuse "--serve: does not go with engine criu" "$tool" --serve --engine criu
+	for option in --count=5 --window=5 --mode=eager --no-push --private --poll --json; do
+		refuse "${option%%=*}: does not go with --serve" "$tool" --serve "$option"
+	done
+done
+
+refuse "--engine: only user and kernel go with a reference: the others have no snapshot" \
+	resume --engine user,local "$reference"
+refuse "--copy-to: goes with engine criu only" resume --copy-to /tmp --engine user
+refuse "--replay: does not go with --mode eager, which fetches everything anyway" \
+	resume --replay --touch 5 --mode demand,eager
+refuse "--replay: does not go with engine criu" resume --replay --touch 5 --engine criu
+refuse "--replay: nothing would be recorded: --touch says how much a child reads" resume --replay
+refuse "--rate: does not go with --hold" resume --rate 5 --hold
+refuse "--rate: does not go with --replay" resume --rate 5 --replay --touch 5
+refuse "--warmup: does not go with --rate" resume --rate 5 --warmup 0
+for engine in local criu exec; do
+	refuse "--rate: does not go with engine $engine" resume --rate 5 --engine "user,$engine"
+	refuse "--hold: does not go with engine $engine" resume --hold --engine "$engine"
+	refuse "--serve: does not go with engine $engine" resume --serve --engine "$engine"
+done
+refuse "--hold: does not go with --serve" resume --hold --serve
+refuse "--parallel: engine criu restores one child at a time: each has the parent's PID" \
+	resume --engine criu --parallel 1,2
+
+for option in --engine=user --phase=warm --window=2 --mode=eager --each --push --no-push --private --poll; do
+	refuse "${option%%=*}: does not go with --parallel, which forks nothing" \
+		exectime --parallel 2 "$option"
+done
+refuse "--push: does not go with --no-push" exectime --no-push --push
+refuse "--each: with --touch 0 there is no access to time" exectime --each --touch 0
+refuse "--images: goes with engine criu only" prepare --images /tmp
