@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * closure.c - a root file system of named programs and what they need: shared libraries, the
- * interpreters of scripts, the standard library of Python. true(1) always comes along, as the program
- * that says what starting anything costs.
+ * interpreters of scripts, the standard library of Python. true(1) always comes along, as the
+ * program that says what starting anything costs.
  *
- * Paths are the host's, symbolic links included: /bin/sh is the link that it is there, and what it leads
- * to comes along. A directory is copied whole, with the libraries that the objects in it need.
+ * Paths are the host's, symbolic links included: /bin/sh is the link that it is there, and what it
+ * leads to comes along. A directory is copied whole, with the libraries that the objects in it
+ * need.
  */
 #include "prep.h"
 
@@ -265,7 +266,10 @@ static int add(struct closure *c, const char *path, int links)
 		if (S_ISLNK(st.st_mode)) {
 			struct stat target;
 
-			/* Inside a directory that is copied whole, a link that leads nowhere is only a link. */
+			/*
+			 * Inside a directory that is copied whole, a link that leads nowhere is
+			 * only a link.
+			 */
 			if (!*rest && stat(walked, &target) && links == 0 && strcmp(path, walked) == 0 && errno == ENOENT) {
 				char to[PATH_MAX];
 				ssize_t n = readlink(walked, to, sizeof(to) - 1);
@@ -333,7 +337,8 @@ static int add_usual(struct closure *c)
 {
 	static const char *const programs[] = { "/bin/true", "/usr/bin/true" };
 	static const char *const files[] = {
-		"/etc/ld.so.cache", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/localtime",
+		"/etc/ld.so.cache",
+		"/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/localtime",
 	};
 	static const char passwd[] = "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 	static const char group[] = "root:x:0:\nnogroup:x:65534:\n";

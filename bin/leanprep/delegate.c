@@ -2,9 +2,9 @@
 /*
  * delegate.c - gets a cgroup for a template, with the controllers that its limits need.
  *
- * Where systemd runs, all groups are its own, but for what it delegates: it is asked for a scope that
- * lives as long as the keeper does. Elsewhere root makes a group below the top, and other users below
- * their own if they may. A user may also name a directory that was delegated to him.
+ * Where systemd runs, all groups are its own, but for what it delegates: it is asked for a scope
+ * that lives as long as the keeper does. Elsewhere root makes a group below the top, and other
+ * users below their own if they may. A user may also name a directory that was delegated to him.
  */
 #include "prep.h"
 
@@ -24,7 +24,8 @@ static const struct {
 	const char *name;	/* as the user knows it */
 	const char *controller;
 } limits[] = {
-	{ LEAN_MEMORY, "memory", "memory" }, { LEAN_PIDS, "pids", "pids" }, { LEAN_CPUS, "cpus", "cpuset" },
+	{ LEAN_MEMORY,
+	  "memory", "memory" }, { LEAN_PIDS, "pids", "pids" }, { LEAN_CPUS, "cpus", "cpuset" },
 };
 
 static bool has_word(const char *text, const char *word)
@@ -37,7 +38,10 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
-/* Does the group at the top of cgroup v2 have it? In a cgroup namespace that is a group like any other. */
+/*
+ * Does the group at the top of cgroup v2 have it? In a cgroup namespace that is a group like any
+ * other.
+ */
 static bool top_has(const char *controller, bool *in_namespace)
 {
 	char root[PATH_MAX], path[PATH_MAX + 32], *text;
@@ -56,8 +60,8 @@ static bool top_has(const char *controller, bool *in_namespace)
 }
 
 /*
- * Why a group lacks a controller. /proc/cgroups tells more of what cgroup v1 could have, and since Linux 6.12
- * nothing of what a kernel has for cgroup v2 alone.
+ * Why a group lacks a controller. /proc/cgroups tells more of what cgroup v1 could have, and since
+ * Linux 6.12 nothing of what a kernel has for cgroup v2 alone.
  */
 static const char *why_not(const char *controller)
 {
@@ -86,8 +90,8 @@ static const char *why_not(const char *controller)
 }
 
 /*
- * Pass the controllers on from a group to those below it. Takes away from *possible what cannot be, and
- * tells why.
+ * Pass the controllers on from a group to those below it. Takes away from *possible what cannot be,
+ * and tells why.
  */
 static void pass_on(const struct lean_template *t, int fd, unsigned int *possible, const char *reasons[3])
 {
@@ -218,7 +222,10 @@ static int make_group(const struct lean_template *t, char path[PATH_MAX], unsign
 	return 0;
 }
 
-/* The keeper in a group beside the containers', since only groups without processes pass controllers on. */
+/*
+ * The keeper in a group beside the containers', since only groups without processes pass
+ * controllers on.
+ */
 static void move_keeper(int fd, pid_t keeper)
 {
 	char pid[16];

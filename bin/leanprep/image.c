@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image.c - root file systems that other tools unpack: tar, umoci and skopeo for images, mmdebstrap.
+ * image.c - root file systems that other tools unpack: tar, umoci and skopeo for images,
+ * mmdebstrap.
  *
  * They are looked for when they are needed. An image's configuration gives the environment, the
  * directory and the command of containers for which none are given.
@@ -21,7 +22,10 @@
 #include "progress.h"
 #include "tool.h"
 
-/* Run it with its output in a file without a name. The exit status, -1 with errno if it did not run. */
+/*
+ * Run it with its output in a file without a name. The exit status, -1 with errno if it did not
+ * run.
+ */
 static int run(char *const argv[], bool errors_too, FILE **output)
 {
 	pid_t us = getpid(), pid;

@@ -88,8 +88,8 @@ static char *append_escaped(char *to, const char *end, const char *path)
 }
 
 /*
- * A skeleton of mount points over a tree that is not ours. It is on a file system of its own, since the
- * layers of an overlay may not contain each other, and the host's root contains all there is.
+ * A skeleton of mount points over a tree that is not ours. It is on a file system of its own, since
+ * the layers of an overlay may not contain each other, and the host's root contains all there is.
  */
 static int mount_layers(const struct lean_template *t, const char *tree, bool user)
 {
@@ -110,7 +110,9 @@ static int mount_layers(const struct lean_template *t, const char *tree, bool us
 	return mount_at("overlay", tree, "", "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options);
 }
 
-/* An overlay shows one file system: what of the host's programs lies on another is bound into it. */
+/*
+ * An overlay shows one file system: what of the host's programs lies on another is bound into it.
+ */
 static int bind_separate(const char *tree)
 {
 	static const char *const parts[] = { "/usr", "/opt" };

@@ -2,8 +2,9 @@
 /*
  * remove.c - ends templates, and finds what is left of them.
  *
- * A template may have left something in each of four places: STATE/NAME, RUN/NAME, RUN/NAME.lock and its
- * cgroup. Each place is gone through; what a name has left anywhere is removed with its first mention.
+ * A template may have left something in each of four places: STATE/NAME, RUN/NAME, RUN/NAME.lock
+ * and its cgroup. Each place is gone through; what a name has left anywhere is removed with its
+ * first mention.
  */
 #include "prep.h"
 

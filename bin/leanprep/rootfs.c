@@ -2,9 +2,9 @@
 /*
  * rootfs.c - the kinds of root file systems.
  *
- * Trees that are made for the template are mounted as they are. A directory of somebody else's, or the
- * host's root, is read through an overlay without an upper layer: on top of it lies a skeleton with the
- * mount points, and for the host, with what hides its secrets (keeper.c).
+ * Trees that are made for the template are mounted as they are. A directory of somebody else's, or
+ * the host's root, is read through an overlay without an upper layer: on top of it lies a skeleton
+ * with the mount points, and for the host, with what hides its secrets (keeper.c).
  */
 #include "prep.h"
 
@@ -24,7 +24,9 @@ static const struct {
 	const char *name;
 	bool argument, optional;
 } kinds[KINDS] = {
-	[CLOSURE] = { "closure", true, false }, [TAR] = { "tar", true, false }, [OCI] = { "oci", true, false },
+	[CLOSURE] = {
+		      "closure",
+		      true, false }, [TAR] = { "tar", true, false }, [OCI] = { "oci", true, false },
 	[DOCKER_ARCHIVE] = { "docker-archive", true, false }, [DIR_] = { "dir", true, false },
 	[MINBASE] = { "minbase", false, true }, [HOST] = { "host", false, false },
 };
@@ -52,7 +54,8 @@ int rootfs_check(const char *spec)
 	switch (parse(spec, &argument)) {
 	case -1:
 		return tool_usage_error("--rootfs", "%s: none of closure:PROGRAM[,...], tar:FILE, oci:DIRECTORY[:TAG], "
-					"docker-archive:FILE[:TAG], dir:DIRECTORY, minbase[:SUITE], host", spec);
+					"docker-archive:FILE[:TAG], dir:DIRECTORY, "
+					"minbase[:SUITE], host", spec);
 	case DIR_:
 		if (*argument != '/')
 			return tool_usage_error("--rootfs", "%s: the directory must begin with /", spec);
@@ -73,8 +76,8 @@ int rootfs_check(const char *spec)
 }
 
 /*
- * One level below the tree. What an image has there already stays, also a symbolic link, which must not
- * be followed here: it leads out of the tree, onto the host.
+ * One level below the tree. What an image has there already stays, also a symbolic link, which must
+ * not be followed here: it leads out of the tree, onto the host.
  */
 static int make_directory(const char *tree, const char *path, mode_t mode)
 {
@@ -170,8 +173,11 @@ static int white_out(const char *skel, const char *path)
 int skeleton_hide_host(const char *skel)
 {
 	static const char *const directories[] = {
-		"/boot", "/etc/ssh", "/etc/ssl/private", "/etc/sudoers.d", "/home", "/media", "/mnt", "/root", "/run",
-		"/srv", "/sys", "/tmp", "/var/backups", "/var/cache", "/var/lib", "/var/log", "/var/mail",
+		"/boot",
+		"/etc/ssh",
+		"/etc/ssl/private", "/etc/sudoers.d", "/home", "/media", "/mnt", "/root", "/run",
+		"/srv",
+		"/sys", "/tmp", "/var/backups", "/var/cache", "/var/lib", "/var/log", "/var/mail",
 		"/var/spool", "/var/tmp",
 	};
 	static const char *const files[] = {

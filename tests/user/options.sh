@@ -62,3 +62,22 @@ done
 refuse "--push: does not go with --no-push" exectime --no-push --push
 refuse "--each: with --touch 0 there is no access to time" exectime --each --touch 0
 refuse "--images: goes with engine criu only" prepare --images /tmp
+
+if [ -x "$bin_dir/mitosis-leanprep" ]; then
+	for option in --rootfs=host --memory=1M --cpus=0 --pids=1 --tmp=1M --user=0 --caps=kill \
+		--network=none --hostname=x --cgroup=/ --require-limits --writable; do
+		refuse "${option%%=*}: goes with create only" leanprep inspect x "$option"
+	done
+	for command in list clean "rm x" "mount-dev x /dev/null" "pause x" "unpause x"; do
+		# shellcheck disable=SC2086 # words
+		refuse "--rootfs: goes with create only" leanprep $command --rootfs host
+	done
+	refuse "--all: goes with clean only" leanprep rm --all x
+	refuse "--quiet: goes with clean only" leanprep list --quiet
+	refuse "--json: goes with list or inspect only" leanprep clean --json
+	refuse "create: expected the name of a template" leanprep create
+	refuse "list: expected no argument" leanprep list x
+	refuse "mount-dev: expected a template and a device" leanprep mount-dev x
+	refuse "remove: expected create, list, inspect, rm, clean, mount-dev, pause or unpause" \
+		leanprep remove x
+fi
