@@ -58,14 +58,14 @@ int tool_options_check(const struct tool_option *table, const char *const names[
 		if (!is_given(&o->popt))
 			continue;
 		snprintf(option, sizeof(option), "--%s", o->popt.longName);
-		if (o->with && !(o->with & in_force)) {
-			join(what, sizeof(what), names, o->with);
-			return tool_usage_error(option, "goes with %s only", what);
-		}
 		if (against) {
 			/* One is enough, and its reason may stand there. */
 			join(what, sizeof(what), names, against & -against);
 			return tool_usage_error(option, "does not go with %s", what);
+		}
+		if (o->with && !(o->with & in_force)) {
+			join(what, sizeof(what), names, o->with);
+			return tool_usage_error(option, "goes with %s only", what);
 		}
 	}
 	return 0;

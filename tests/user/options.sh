@@ -63,6 +63,18 @@ refuse "--push: does not go with --no-push" exectime --no-push --push
 refuse "--each: with --touch 0 there is no access to time" exectime --each --touch 0
 refuse "--images: goes with engine criu only" prepare --images /tmp
 
+refuse "--record: does not go with --replay" child --record a --replay b "$reference"
+refuse "--record: does not go with --mode eager" child --record a --mode eager "$reference"
+refuse "--push: does not go with --no-push" child --no-push --push 50 "$reference"
+refuse "--on: goes with a command only" parent --on USR1
+for option in --interval=1s --after=1 --count=1 --wss=1M; do
+	refuse "${option%%=*}: does not go with a command" parent "$option" --on USR1 -- true
+done
+for option in --reference=x --engine=user --listen=127.0.0.1 --label=x --lifetime=1s; do
+	refuse "${option%%=*}: does not go with a command without --on, which is not prepared" \
+		parent "$option" -- true
+done
+
 if [ -x "$bin_dir/mitosis-leanprep" ]; then
 	for option in --rootfs=host --memory=1M --cpus=0 --pids=1 --tmp=1M --user=0 --caps=kill \
 		--network=none --hostname=x --cgroup=/ --require-limits --writable; do
@@ -80,4 +92,11 @@ if [ -x "$bin_dir/mitosis-leanprep" ]; then
 	refuse "mount-dev: expected a template and a device" leanprep mount-dev x
 	refuse "remove: expected create, list, inspect, rm, clean, mount-dev, pause or unpause" \
 		leanprep remove x
+	for option in --bench --pool=2 --steps --stamp --child="$reference"; do
+		refuse "${option%%=*}: does not go with --bench-pause" leanrun --bench-pause "$option" x
+	done
+	refuse "--stamp: does not go with --child: children of a snapshot tell when they run" \
+		leanrun --stamp --child "$reference" x
+	refuse "--json: goes with many containers (--bench, --count or --bench-pause) only" \
+		leanrun --json x
 fi
