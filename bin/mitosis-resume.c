@@ -157,7 +157,7 @@ static int parse(struct plan *p)
 	uint64_t window;
 
 	if (tool_arg_sizes("--wss", o.wss ? o.wss : "64M", &p->wss, &p->wss_count) ||
-	    /* Whoever comes at a rate finds room. */
+	    /* At a rate nobody waits for others to end, unless --parallel says so. */
 	    tool_arg_uints("--parallel", o.parallel ? o.parallel : o.rate ? "256" : "1", 1, 256,
 			   &p->parallel, &p->parallel_count) ||
 	    (o.count && tool_arg_uint("--count", o.count, 1, 1000000, &p->count)) ||
@@ -168,7 +168,7 @@ static int parse(struct plan *p)
 	    (o.rate && parse_steps(p, o.rate)) ||
 	    child_options_check(&o.child, &window))
 		return STATUS_USAGE;
-	/* Each that comes at a rate is measured. */
+	/* At a rate the first children are measured, too. */
 	if (o.rate)
 		p->warmup = 0;
 	p->replay = o.replay;

@@ -40,7 +40,7 @@ struct plan {
 	size_t wss_count, touch_count, parallel_count;
 	struct engines engines;
 	bool seq, random, read, write, each, push, phases[PHASES];
-	bool no_demand;			/* engine user cannot have children here that fetch */
+	bool no_demand;			/* engine user cannot fetch on demand on this host */
 	uint64_t count, window;
 	const char *listen, *images, *mode;
 	struct child_options child;

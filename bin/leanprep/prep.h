@@ -11,7 +11,8 @@
 /*
  * rootfs.c: make what t->rootfs asks for; fills in root, layered and what an image says of itself.
  */
-int rootfs_check(const char *spec);		/* is it understood, and does its source exist? STATUS_USAGE if not */
+/* Is it understood, and does its source exist? STATUS_USAGE if not. */
+int rootfs_check(const char *spec);
 int rootfs_make(struct lean_template *t);
 /* The directories that containers mount on, in a tree of ours or laid over somebody else's. */
 int skeleton_make(const char *tree, bool whole);

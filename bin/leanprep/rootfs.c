@@ -39,7 +39,8 @@ static int parse(const char *spec, const char **argument)
 		if (strlen(kinds[i].name) != n || strncmp(spec, kinds[i].name, n))
 			continue;
 		*argument = spec[n] ? spec + n + 1 : NULL;
-		if (*argument ? !(**argument) || !(kinds[i].argument || kinds[i].optional) : kinds[i].argument)
+		if (*argument ? !**argument || !(kinds[i].argument || kinds[i].optional) :
+				kinds[i].argument)
 			return -1;
 		return i;
 	}
@@ -53,14 +54,16 @@ int rootfs_check(const char *spec)
 
 	switch (parse(spec, &argument)) {
 	case -1:
-		return tool_usage_error("--rootfs", "%s: none of closure:PROGRAM[,...], tar:FILE, oci:DIRECTORY[:TAG], "
-					"docker-archive:FILE[:TAG], dir:DIRECTORY, "
-					"minbase[:SUITE], host", spec);
+		return tool_usage_error("--rootfs", "%s: none of closure:PROGRAM[,...], tar:FILE, "
+					"oci:DIRECTORY[:TAG], docker-archive:FILE[:TAG], "
+					"dir:DIRECTORY, minbase[:SUITE], host", spec);
 	case DIR_:
 		if (*argument != '/')
-			return tool_usage_error("--rootfs", "%s: the directory must begin with /", spec);
+			return tool_usage_error("--rootfs", "%s: the directory must begin with /",
+						spec);
 		if (stat(argument, &st) || !S_ISDIR(st.st_mode)) {
-			tool_error(argument, "%s", S_ISDIR(st.st_mode) ? strerror(errno) : "not a directory");
+			tool_error(argument, "%s",
+				   S_ISDIR(st.st_mode) ? strerror(errno) : "not a directory");
 			return STATUS_FAILED;
 		}
 		return 0;
@@ -122,8 +125,12 @@ int skeleton_make(const char *tree, bool whole)
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} needed[] = { { "/dev", 0755 }, { "/proc", 0755 }, { "/tmp", 01777 }, { "/.mitosis", 0755 } },
-	  usual[] = { { "/run", 0755 }, { "/sys", 0755 }, { "/etc", 0755 }, { "/var", 0755 }, { "/root", 0700 } };
+	} needed[] = {
+		{ "/dev", 0755 }, { "/proc", 0755 }, { "/tmp", 01777 }, { "/.mitosis", 0755 },
+	}, usual[] = {
+		{ "/run", 0755 }, { "/sys", 0755 }, { "/etc", 0755 }, { "/var", 0755 },
+		{ "/root", 0700 },
+	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		clear_mount_point(tree, needed[i].path);
@@ -151,7 +158,7 @@ static int make_opaque(const char *skel, const char *path)
 	return -1;
 }
 
-/* Not there at all for the containers. */
+/* Containers do not see that it is there at all. */
 static int white_out(const char *skel, const char *path)
 {
 	char full[PATH_MAX];

@@ -84,8 +84,8 @@ int settings_parse(const struct options *o, struct lean_template *t)
 			return tool_usage_error("--user", "%s: expected UID or UID:GID, numbers",
 						o->user);
 		if (geteuid() && (t->uid || t->gid))
-			return tool_usage_error("--user", "%s: without root, containers have one user "
-						"only, 0", o->user);
+			return tool_usage_error("--user", "%s: without root, containers "
+						"have one user only, 0", o->user);
 	}
 	if (o->caps && *o->caps && caps_parse(o->caps, &t->caps))
 		return tool_usage_error("--caps", "%s: only chown, dac_override, fowner, fsetid, "

@@ -48,7 +48,7 @@ static uint64_t pss_of(pid_t pid)
 	return kib * 1024;
 }
 
-/* What it reads ends at once, or when it may go. */
+/* Its standard input ends at once or, with hold, when let_go() closes the other end. */
 static int start_child(struct running *r, char *const argv[], bool hold)
 {
 	int in[2] = { -1, -1 }, status;
@@ -170,7 +170,7 @@ static int start_at(struct run *r, uint64_t i)
 	return 0;
 }
 
-/* Who is due, as far as there is room. Held ones come and go together. */
+/* Start who is due, as far as there is room. Held ones come and go together. */
 static int start_due(struct run *r)
 {
 	if (r->p->hold && r->reported)
@@ -229,7 +229,7 @@ static int take_turn(struct run *r)
 		if (!r->list[i].reported) {
 			status = hear(&r->list[i]);
 			r->reported++;
-			/* Not asked again before it may go. */
+			/* Its end is not waited for here: it ends when it is let go. */
 			if (r->p->hold)
 				r->fds[i].events = 0;
 		}
@@ -248,7 +248,7 @@ static int take_turn(struct run *r)
 	return status;
 }
 
-/* What has not ended when something failed. */
+/* Something failed: end the children that still run. */
 static void end_all(struct run *r)
 {
 	for (uint64_t i = 0; i < r->parallel; i++) {

@@ -49,7 +49,7 @@ struct sample {
 	bool replay;
 };
 
-/* A record of a child; of one that warms up none. */
+/* Write the record of a child, unless it only warms up. */
 void emit(struct plan *p, const char *engine, uint64_t wss, const char *mode, uint64_t parallel,
 	  uint64_t iter, const struct sample *s);
 
