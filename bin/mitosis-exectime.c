@@ -14,16 +14,13 @@
  * again and again, at the same time. That is the peak which starting children can only come near
  * to.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "exectime/exectime.h"
-#include "library.h"
 #include "measure/listen.h"
+#include "measure/main.h"
 #include "measure/references.h"
-#include "mitosis.h"
-#include "options.h"
 #include "progress.h"
 
 /* ---- options ---- */
@@ -112,8 +109,11 @@ static const struct tool_option options[] = {
 	TOOL_OPTIONS_END
 };
 
-static int parse(struct plan *p)
+static struct plan plan = { .count = 5, .window = 32 };
+
+static int parse(bool refs)
 {
+	struct plan *p = &plan;
 	static const char *const engine_names[] = { "user", "kernel", "criu", NULL };
 	static const char *const pattern_names[] = { "seq", "random", NULL };
 	static const char *const access_names[] = { "read", "write", NULL };
@@ -141,6 +141,8 @@ static int parse(struct plan *p)
 	    tool_arg_words("--phase", o.phase ? o.phase : "cold,warm,fork,cow,child,child2",
 			   phase_names, phase_flags))
 		return STATUS_USAGE;
+	if (!o.engine && !refs)
+		p->engines.user = true;
 	p->each = o.each;
 	p->push = !o.child.no_push;
 	p->images = o.images;
@@ -149,9 +151,9 @@ static int parse(struct plan *p)
 	return 0;
 }
 
-/* Does what was asked for go together? */
-static int check(const struct plan *p, bool refs)
+static int check(bool refs)
 {
+	const struct plan *p = &plan;
 	unsigned int in_force = 0;
 	int status;
 
@@ -263,13 +265,12 @@ static int measure(struct plan *p)
 	return err;
 }
 
-static int run(struct plan *p, char *const *refs, int argc, char **argv)
+static int run(char *const *refs, int argc, char **argv)
 {
+	struct plan *p = &plan;
 	const char *engine = o.engine ? o.engine : refs ? reference_engine(refs[0]) : "user";
 	int status;
 
-	mitosis_set_logger(library_log, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	status = listen_check(o.listen);
 	if (status)
 		return status;
@@ -311,31 +312,16 @@ int main(int argc, char **argv)
 		.exit_status = "  0; 1 failed, or a byte was wrong; 2 wrong usage; "
 			       "77 what was asked for cannot run here\n",
 	};
-	struct plan p = { .count = 5, .window = 32 };
-	int status = STATUS_USAGE;
-	char **refs = NULL;
-	const char **given;
-	poptContext con;
+	static const struct measuring tool = {
+		.name = "mitosis-exectime", .info = &info, .options = options,
+		.parse = parse, .check = check, .run = run,
+	};
+	int status;
 
-	tool_init("mitosis-exectime");
 	info.ncolumns = exectime_column_count;
-	con = tool_options_context(argc, argv, options, 0, &info);
-	if (tool_next(con) == TOOL_END) {
-		given = poptGetArgs(con);
-		status = parse(&p);
-		if (!status)
-			status = check(&p, given);
-		if (!status && given)
-			refs = references_read(given, argc, argv, &status);
-		if (!status && !o.engine && !given)
-			p.engines.user = true;
-		if (!status)
-			status = run(&p, refs, argc, argv);
-	}
-	free(p.wss);
-	free(p.touch);
-	free(p.parallel);
-	references_free(refs);
-	poptFreeContext(con);
+	status = measure_main(&tool, argc, argv);
+	free(plan.wss);
+	free(plan.touch);
+	free(plan.parallel);
 	return status;
 }

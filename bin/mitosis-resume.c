@@ -15,15 +15,12 @@
  *
  * Engine criu is the baseline: the parent is saved to images, and each child is restored from them.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "library.h"
 #include "measure/listen.h"
+#include "measure/main.h"
 #include "measure/references.h"
-#include "mitosis.h"
-#include "options.h"
 #include "progress.h"
 #include "resume/arrivals.h"
 #include "resume/resume.h"
@@ -145,8 +142,11 @@ static int parse_steps(struct plan *p, const char *text)
 	return status;
 }
 
-static int parse(struct plan *p)
+static struct plan plan = { .count = 10, .warmup = 1 };
+
+static int parse(bool refs)
 {
+	struct plan *p = &plan;
 	static const char *const engine_names[] = {
 		"user", "kernel", "local", "criu", "exec", NULL,
 	};
@@ -168,6 +168,8 @@ static int parse(struct plan *p)
 	    (o.rate && parse_steps(p, o.rate)) ||
 	    child_options_check(&o.child, &window))
 		return STATUS_USAGE;
+	if (!o.engine && !refs)
+		p->engines.user = true;
 	/* At a rate the first children are measured, too. */
 	if (o.rate)
 		p->warmup = 0;
@@ -180,9 +182,9 @@ static int parse(struct plan *p)
 	return 0;
 }
 
-/* Does what was asked for go together? */
-static int check(const struct plan *p, bool refs)
+static int check(bool refs)
 {
+	const struct plan *p = &plan;
 	const struct engines *e = &p->engines;
 	unsigned int in_force = 0;
 	int status;
@@ -288,13 +290,12 @@ static int measure(struct plan *p, char *const *refs)
 	return status;
 }
 
-static int run(struct plan *p, char *const *refs, int argc, char **argv)
+static int run(char *const *refs, int argc, char **argv)
 {
+	struct plan *p = &plan;
 	const char *engine = o.engine ? o.engine : refs ? reference_engine(refs[0]) : "user";
 	int status;
 
-	mitosis_set_logger(library_log, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	status = listen_check(o.listen);
 	if (status)
 		return status;
@@ -332,31 +333,16 @@ int main(int argc, char **argv)
 		.exit_status = "  0; 1 failed; 2 wrong usage; "
 			       "77 what was asked for cannot run here\n",
 	};
-	struct plan p = { .count = 10, .warmup = 1 };
-	int status = STATUS_USAGE;
-	char **refs = NULL;
-	const char **given;
-	poptContext con;
+	static const struct measuring tool = {
+		.name = "mitosis-resume", .info = &info, .options = options,
+		.parse = parse, .check = check, .run = run,
+	};
+	int status;
 
-	tool_init("mitosis-resume");
 	info.ncolumns = resume_column_count;
-	con = tool_options_context(argc, argv, options, 0, &info);
-	if (tool_next(con) == TOOL_END) {
-		given = poptGetArgs(con);
-		status = parse(&p);
-		if (!status)
-			status = check(&p, given);
-		if (!status && given)
-			refs = references_read(given, argc, argv, &status);
-		if (!status && !o.engine && !given)
-			p.engines.user = true;
-		if (!status)
-			status = run(&p, refs, argc, argv);
-	}
-	free(p.wss);
-	free(p.parallel);
-	free(p.steps);
-	references_free(refs);
-	poptFreeContext(con);
+	status = measure_main(&tool, argc, argv);
+	free(plan.wss);
+	free(plan.parallel);
+	free(plan.steps);
 	return status;
 }
