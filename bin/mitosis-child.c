@@ -13,6 +13,7 @@
 
 #include "library.h"
 #include "mitosis.h"
+#include "options.h"
 #include "tool.h"
 
 /* Standard input may carry other lines (the parent's own output): the first reference counts. */
@@ -31,7 +32,8 @@ static int read_reference(char ref[MITOSIS_REF_MAX])
 		}
 		line[n] = '\0';
 		n = 0;
-		if ((!strncmp(line, "mitosis://", 10) || !strncmp(line, "mitosis+rdma://", 15)) && strlen(line) < MITOSIS_REF_MAX) {
+		if ((!strncmp(line, "mitosis://", 10) || !strncmp(line, "mitosis+rdma://", 15)) &&
+		    strlen(line) < MITOSIS_REF_MAX) {
 			strcpy(ref, line);
 			return 0;
 		}
@@ -40,165 +42,220 @@ static int read_reference(char ref[MITOSIS_REF_MAX])
 	return -EINVAL;
 }
 
-static int status_of(int err)
+/* ---- options ---- */
+
+enum {
+	EAGER	= 1 << 0,
+	REPLAY	= 1 << 1,
+	NO_PUSH	= 1 << 2,
+};
+static const char *const circumstances[] = { "--mode eager", "--replay", "--no-push" };
+
+static struct {
+	char *engine, *mode, *window, *push, *timeout, *record, *replay, *notify, *address;
+	int private, poll, no_push, strict, quiet, verbose;
+} o;
+
+static const struct tool_option options[] = {
+	{ { "engine", 'e', POPT_ARG_STRING, &o.engine, 0,
+	    "user (TCP and a pager) or kernel (RDMA and the kernel module); default: as the "
+	    "reference says", "ENGINE" },
+	  .with = 0 },
+	{ { "private", '\0', POPT_ARG_NONE, &o.private, 0,
+	    "engine kernel: share no page with other children of the snapshot on this host", NULL },
+	  .with = 0 },
+	{ { "poll", '\0', POPT_ARG_NONE, &o.poll, 0,
+	    "engine kernel: a faulting thread spins instead of sleeping", NULL },
+	  .with = 0 },
+	{ { "mode", 'm', POPT_ARG_STRING, &o.mode, 0,
+	    "fetch pages on 'demand' or all before the start ('eager'); 'auto', the default: "
+	    "demand where this host allows it", "MODE" },
+	  .with = 0 },
+	{ { "window", 'w', POPT_ARG_STRING, &o.window, 0,
+	    "pages fetched per fault, 0 to 1024; 0 and 1: that one alone (default 32)", "PAGES" },
+	  .with = 0 },
+	{ { "push", '\0', POPT_ARG_STRING, &o.push, 0,
+	    "share of the memory that the background fetches (default 100)", "PERCENT" },
+	  .without = NO_PUSH },
+	{ { "no-push", '\0', POPT_ARG_NONE, &o.no_push, 0,
+	    "fetch on faults only", NULL },
+	  .with = 0 },
+	{ { "timeout", 't', POPT_ARG_STRING, &o.timeout, 0,
+	    "longest silence of the parent's host (default 5s)", "TIME" },
+	  .with = 0 },
+	{ { "record", '\0', POPT_ARG_STRING, &o.record, 0,
+	    "write the pages that the child fetches, in order of touch, to FILE; window 1, no push",
+	    "FILE" },
+	  .without = REPLAY | EAGER },
+	{ { "replay", '\0', POPT_ARG_STRING, &o.replay, 0,
+	    "fetch the pages in FILE first", "FILE" },
+	  .with = 0 },
+	{ { "address", '\0', POPT_ARG_STRING, &o.address, 0,
+	    "where the reference's host is, instead of what its name stands for",
+	    "ADDRESS[,ADDRESS...]" },
+	  .with = 0 },
+	{ { "notify", '\0', POPT_ARG_STRING, &o.notify, 0,
+	    "when the child runs, write CLOCK_MONOTONIC in ns, 8 bytes, to this open descriptor",
+	    "FD" },
+	  .with = 0 },
+	{ { "strict", '\0', POPT_ARG_NONE, &o.strict, 0,
+	    "refuse rather than close a descriptor that cannot be had here", NULL },
+	  .with = 0 },
+	{ { "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0,
+	    "no warnings", NULL },
+	  .with = 0 },
+	{ { "verbose", 'v', POPT_ARG_NONE, &o.verbose, 0,
+	    "say more on standard error", NULL },
+	  .with = 0 },
+	TOOL_OPTIONS_END
+};
+
+static int parse_mode(struct mitosis_resume_args *args)
 {
-	switch (err) {
-	case -EINVAL:
-		return STATUS_USAGE;
-	default:
-		return STATUS_CANNOT_RUN;
+	if (!o.mode || !strcmp(o.mode, "auto"))
+		return 0;
+	if (!strcmp(o.mode, "eager"))
+		args->mode = MITOSIS_MODE_EAGER;
+	else if (!strcmp(o.mode, "demand"))
+		args->mode = MITOSIS_MODE_DEMAND;
+	else
+		return tool_usage_error("--mode", "%s: neither auto, demand nor eager", o.mode);
+	return 0;
+}
+
+static int parse_fetching(struct mitosis_resume_args *args)
+{
+	uint64_t value;
+
+	if (o.window) {
+		if (tool_arg_uint("--window", o.window, 0, 1024, &value))
+			return STATUS_USAGE;
+		args->window = value ? (uint32_t)value : 1;	/* 0 is the library's default */
 	}
+	if (o.push) {
+		o.push[strcspn(o.push, "%")] = '\0';
+		if (tool_arg_uint("--push", o.push, 0, 100, &value))
+			return STATUS_USAGE;
+		args->push_percent = (uint32_t)value;
+		if (!value)
+			args->flags |= MITOSIS_RESUME_NO_PUSH;
+	}
+	if (o.timeout) {
+		if (tool_arg_duration("--timeout", o.timeout, &value))
+			return STATUS_USAGE;
+		if (value < 1000000 || value > 3600ULL * 1000000000)
+			return tool_usage_error("--timeout", "%s: must be between 1ms and 1h",
+						o.timeout);
+		args->timeout_ms = (uint32_t)(value / 1000000);
+	}
+	return 0;
+}
+
+static int parse_notify(struct mitosis_resume_args *args)
+{
+	uint64_t value;
+	int flags;
+
+	if (!o.notify)
+		return 0;
+	if (tool_arg_uint("--notify", o.notify, 3, 1023, &value))
+		return STATUS_USAGE;
+	flags = fcntl((int)value, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return tool_usage_error("--notify", "%s: %s", o.notify,
+					flags < 0 ? strerror(errno) : "not open for writing");
+	args->notify_fd = (uint32_t)value;
+	return 0;
+}
+
+static int parse(struct mitosis_resume_args *args)
+{
+	unsigned int in_force;
+
+	if (parse_mode(args) || parse_fetching(args) || parse_notify(args))
+		return STATUS_USAGE;
+	if (o.engine && strcmp(o.engine, "user") && strcmp(o.engine, "kernel"))
+		return tool_usage_error("--engine", "%s: neither user nor kernel", o.engine);
+	in_force = (args->mode == MITOSIS_MODE_EAGER ? EAGER : 0) | (o.replay ? REPLAY : 0) |
+		   (o.no_push ? NO_PUSH : 0);
+	if (tool_options_check(options, circumstances, in_force))
+		return STATUS_USAGE;
+	args->engine = o.engine;
+	args->record = o.record;
+	args->replay = o.replay;
+	args->addresses = o.address;
+	args->flags |= o.private ? MITOSIS_RESUME_PRIVATE : 0;
+	args->flags |= o.poll ? MITOSIS_RESUME_POLL : 0;
+	args->flags |= o.strict ? MITOSIS_RESUME_STRICT : 0;
+	args->flags |= o.no_push ? MITOSIS_RESUME_NO_PUSH : 0;
+	return 0;
+}
+
+/* The UUID is the only key to the snapshot: nobody shall read it in ps. */
+static void hide(const char *ref, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		char *key = strcmp(argv[i], ref) ? NULL : strrchr(argv[i], '/');
+
+		if (key)
+			memset(key + 1, '*', strlen(key + 1));
+	}
+}
+
+/* Which snapshot? 0, or an exit status after a message. */
+static int find_reference(poptContext con, int argc, char **argv, struct mitosis_resume_args *args,
+			  char ref[MITOSIS_REF_MAX])
+{
+	const char *given = poptGetArg(con);
+
+	if (!given)
+		return tool_usage_error(NULL, "no reference given");
+	if (poptPeekArg(con))
+		return tool_usage_error(NULL, "only one reference is expected");
+	if (!strcmp(given, "-")) {
+		args->flags |= MITOSIS_RESUME_DISCARD_STDIN;
+		return read_reference(ref) ? STATUS_CANNOT_RUN : 0;
+	}
+	if (strlen(given) >= MITOSIS_REF_MAX)
+		return tool_usage_error(NULL, "the reference is too long");
+	strcpy(ref, given);
+	hide(ref, argc, argv);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...] REFERENCE|-",
-		.summary = "Become a child of the snapshot that REFERENCE names: go on where its parent stood at\n"
-			   "prepare, with memory that arrives on demand. With -, the first line of standard input\n"
+		.summary = "Become a child of the snapshot that REFERENCE names: "
+			   "go on where its parent stood at\n"
+			   "prepare, with memory that arrives on demand. With -, the first line of "
+			   "standard input\n"
 			   "that is a reference counts, and the child reads /dev/null.",
 		.examples = "  mitosis-child mitosis://127.0.0.1:40123/6f1c...\n"
 			    "  mitosis-parent | ssh node2 mitosis-child -\n",
-		.exit_status = "  the child's own; 125 it could not be resumed, or its memory was lost\n",
+		.exit_status = "  the child's own; "
+			       "125 it could not be resumed, or its memory was lost\n",
 	};
 	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
-	char *mode = NULL, *window = NULL, *share = NULL, *timeout = NULL, *record = NULL, *replay = NULL, *notify = NULL, ref[MITOSIS_REF_MAX];
-	char *engine = NULL;
-	int strict = 0, no_push = 0, private = 0, spin = 0, quiet = 0, verbose = 0, opt, err;
 	struct library_voice voice;
-	uint64_t value;
-	const char *given;
-	struct poptOption options[] = {
-		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
-		  "user (TCP and a pager) or kernel (RDMA and the kernel module); default: as the reference says",
-		  "ENGINE" },
-		{ "private", '\0', POPT_ARG_NONE, &private, 0,
-		  "engine kernel: share no page with other children of the snapshot on this host", NULL },
-		{ "poll", '\0', POPT_ARG_NONE, &spin, 0,
-		  "engine kernel: a faulting thread spins instead of sleeping", NULL },
-		{ "mode", 'm', POPT_ARG_STRING, &mode, 0,
-		  "fetch pages on 'demand' or all before the start ('eager'); 'auto', the default: demand where this host allows it",
-		  "MODE" },
-		{ "window", 'w', POPT_ARG_STRING, &window, 0, "pages fetched per fault, 0 to 1024; 0 and 1: that one alone (default 32)", "PAGES" },
-		{ "push", '\0', POPT_ARG_STRING, &share, 0,
-		  "share of the memory that the background fetches (default 100)", "PERCENT" },
-		{ "no-push", '\0', POPT_ARG_NONE, &no_push, 0, "fetch on faults only", NULL },
-		{ "timeout", 't', POPT_ARG_STRING, &timeout, 0,
-		  "longest silence of the parent's host (default 5s)", "TIME" },
-		{ "record", '\0', POPT_ARG_STRING, &record, 0,
-		  "write the pages that the child fetches, in order of touch, to FILE; window 1, no push", "FILE" },
-		{ "replay", '\0', POPT_ARG_STRING, &replay, 0, "fetch the pages in FILE first", "FILE" },
-		{ "address", '\0', POPT_ARG_STRING, &args.addresses, 0,
-		  "where the reference's host is, instead of what its name stands for", "ADDRESS[,ADDRESS...]" },
-		{ "notify", '\0', POPT_ARG_STRING, &notify, 0,
-		  "when the child runs, write CLOCK_MONOTONIC in ns, 8 bytes, to this open descriptor", "FD" },
-		{ "strict", '\0', POPT_ARG_NONE, &strict, 0,
-		  "refuse rather than close a descriptor that cannot be had here", NULL },
-		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "no warnings", NULL },
-		{ "verbose", 'v', POPT_ARG_NONE, &verbose, 0, "say more on standard error", NULL },
-		TOOL_COMMON_OPTIONS,
-		POPT_TABLEEND
-	};
+	char ref[MITOSIS_REF_MAX];
+	int status = STATUS_USAGE, err;
 	poptContext con;
 
 	tool_init_plain("mitosis-child");
-	con = tool_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
-	opt = tool_next(con);
-	if (opt != TOOL_END)
-		goto usage;
-	if (mode && !strcmp(mode, "eager"))
-		args.mode = MITOSIS_MODE_EAGER;
-	else if (mode && !strcmp(mode, "demand"))
-		args.mode = MITOSIS_MODE_DEMAND;
-	else if (mode && strcmp(mode, "auto")) {
-		tool_usage_error("--mode", "%s: neither auto, demand nor eager", mode);
-		goto usage;
-	}
-	if (window) {
-		if (tool_arg_uint("--window", window, 0, 1024, &value))
-			goto usage;
-		args.window = value ? (uint32_t)value : 1;	/* 0 is the library's default */
-	}
-	if (share) {
-		share[strcspn(share, "%")] = '\0';
-		if (tool_arg_uint("--push", share, 0, 100, &value))
-			goto usage;
-		if (no_push) {
-			tool_usage_error("--push", "contradicts --no-push");
-			goto usage;
-		}
-		args.push_percent = (uint32_t)value;
-		no_push |= !value;
-	}
-	if (timeout) {
-		if (tool_arg_duration("--timeout", timeout, &value))
-			goto usage;
-		if (value < 1000000 || value > 3600ULL * 1000000000) {
-			tool_usage_error("--timeout", "%s: must be between 1ms and 1h", timeout);
-			goto usage;
-		}
-		args.timeout_ms = (uint32_t)(value / 1000000);
-	}
-	if (notify) {
-		int flags;
-
-		if (tool_arg_uint("--notify", notify, 3, 1023, &value))
-			goto usage;
-		flags = fcntl((int)value, F_GETFL);
-		if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
-			tool_usage_error("--notify", "%s: %s", notify, flags < 0 ? strerror(errno) : "not open for writing");
-			goto usage;
-		}
-		args.notify_fd = (uint32_t)value;
-	}
-	if (record && (replay || (mode && !strcmp(mode, "eager")))) {
-		tool_usage_error("--record", "not together with %s", replay ? "--replay" : "--mode eager");
-		goto usage;
-	}
-	if (engine && strcmp(engine, "user") && strcmp(engine, "kernel")) {
-		tool_usage_error("--engine", "%s: neither user nor kernel", engine);
-		goto usage;
-	}
-	args.engine = engine;
-	if (private)
-		args.flags |= MITOSIS_RESUME_PRIVATE;
-	if (spin)
-		args.flags |= MITOSIS_RESUME_POLL;
-	args.record = record;
-	args.replay = replay;
-	if (strict)
-		args.flags |= MITOSIS_RESUME_STRICT;
-	if (no_push)
-		args.flags |= MITOSIS_RESUME_NO_PUSH;
-	given = poptGetArg(con);
-	if (!given || poptPeekArg(con)) {
-		tool_usage_error(NULL, given ? "only one reference is expected" : "no reference given");
-		goto usage;
-	}
-	voice = (struct library_voice){ .quiet = quiet, .verbose = verbose };
-	mitosis_set_logger(library_log, &voice);
-	if (!strcmp(given, "-")) {
-		args.flags |= MITOSIS_RESUME_DISCARD_STDIN;
-		if (read_reference(ref)) {
-			poptFreeContext(con);
-			return STATUS_CANNOT_RUN;
-		}
-	} else {
-		if (strlen(given) >= sizeof(ref)) {
-			tool_usage_error(NULL, "the reference is too long");
-			goto usage;
-		}
-		strcpy(ref, given);
-		/* The UUID is the only key to the snapshot: nobody shall read it in ps. */
-		for (int i = 1; i < argc; i++)
-			if (!strcmp(argv[i], ref) && strrchr(argv[i], '/'))
-				memset(strrchr(argv[i], '/') + 1, '*', strlen(strrchr(argv[i], '/') + 1));
-	}
+	con = tool_options_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
+	if (tool_next(con) == TOOL_END)
+		status = parse(&args);
+	if (!status)
+		status = find_reference(con, argc, argv, &args, ref);
 	poptFreeContext(con);
+	if (status)
+		return status;
+	voice = (struct library_voice){ .quiet = o.quiet, .verbose = o.verbose };
+	mitosis_set_logger(library_log, &voice);
+	/* It returns if there is no child. */
 	err = mitosis_resume(ref, &args);
 	library_failed("resume", err);
-	return status_of(err);
-usage:
-	poptFreeContext(con);
-	return opt == TOOL_END || opt == TOOL_BAD_OPTION ? STATUS_USAGE : STATUS_OK;
+	return err == -EINVAL ? STATUS_USAGE : STATUS_CANNOT_RUN;
 }

@@ -3,11 +3,12 @@
  * mitosis-clean - removes from this host what the tools have left on it.
  *
  * The order is that of dependence: children before the snapshots that they fetch from, what runs
- * containers before their templates, the kernel module last. There is no list of what was made: each part
- * looks for what is there, so that it finds what a crash left, and nothing on a second call.
+ * containers before their templates, the kernel module last. There is no list of what was made:
+ * each part looks for what is there, so that it finds what a crash left, and nothing on a second
+ * call.
  *
- * Nothing is removed unless the user has said so, by --yes or when he is asked: a first pass shows what there
- * is. What has come since is removed with it, or what depends on it could not be.
+ * Nothing is removed unless the user has said so, by --yes or when he is asked: a first pass shows
+ * what there is. What has come since is removed with it, or what depends on it could not be.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static void raise_limit(void)
 
 static void tell(enum leftover what, const char *name, const char *why)
 {
-	const struct object o = { what == LEFT_TEMPLATE ? "template" : "leftover", name, 0, geteuid() };
+	const struct object o = { what == LEFT_TEMPLATE ? "template" : "leftover", name, 0,
+				  geteuid() };
 
 	report_object(&o, why);
 }
@@ -105,7 +107,8 @@ static int run(const struct settings *set, int argc, char **argv)
 	if (!look || set->dry_run)
 		return status;
 	if (!can_ask()) {
-		tool_error(NULL, "nothing was removed: without a terminal to ask at, --yes is needed");
+		tool_error(NULL,
+			   "nothing was removed: without a terminal to ask at, --yes is needed");
 		return STATUS_FAILED;
 	}
 	if (!ask()) {
@@ -119,24 +122,29 @@ int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...]",
-		.summary = "Remove from this host what the tools have left on it: children of snapshots, containers,\n"
-			   "snapshots, templates of lean containers and their cgroups. Only what is yours, and after it\n"
+		.summary = "Remove from this host what the tools have left on it: children of "
+			   "snapshots, containers,\n"
+			   "snapshots, templates of lean containers and their cgroups. Only what "
+			   "is yours, and after it\n"
 			   "was shown and you were asked. One record per object.",
 		.columns = report_columns, .ncolumns = REPORT_COLUMNS,
 		.examples = "  mitosis-clean --dry-run\n"
 			    "  mitosis-clean --yes --module\n"
 			    "  mitosis-exp run --launcher ssh --hosts n[1-8] clean-up\n",
-		.exit_status = "  0 nothing is left, with --dry-run: all could be looked at; 1 something is left, as the records\n"
+		.exit_status = "  0 nothing is left, with --dry-run: all could be looked at; 1 "
+			       "something is left, as the records\n"
 			       "  say, or nothing was removed for want of a yes; 2 wrong usage\n",
 	};
 	struct settings set = { 0 };
 	struct poptOption options[] = {
-		{ "dry-run", 'n', POPT_ARG_NONE, &set.dry_run, 0, "show what there is, and leave it", NULL },
+		{ "dry-run", 'n', POPT_ARG_NONE, &set.dry_run, 0,
+		  "show what there is, and leave it", NULL },
 		{ "yes", 'y', POPT_ARG_NONE, &set.yes, 0,
 		  "do not ask; without a terminal nothing is removed otherwise", NULL },
 		{ "all-users", '\0', POPT_ARG_NONE, &set.all_users, 0,
 		  "everybody's children and snapshots, too, which takes root", NULL },
-		{ "module", 'm', POPT_ARG_NONE, &set.module, 0, "unload the kernel module, too", NULL },
+		{ "module", 'm', POPT_ARG_NONE, &set.module, 0,
+		  "unload the kernel module, too", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &set.json, 0, "write JSON Lines", NULL },
 		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,

@@ -2,8 +2,8 @@
 /*
  * mitosis-leanrun - starts lean containers from a template of mitosis-leanprep.
  *
- * Linked statically, since a spawner's address space is part of what a container costs. One container
- * runs like a command; many of them are measured, with a record for each.
+ * Linked statically, since a spawner's address space is part of what a container costs. One
+ * container runs like a command; many of them are measured, with a record for each.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,15 +12,72 @@
 
 #include "leanrun/run.h"
 #include "library.h"
+#include "options.h"
 #include "resolve.h"
-#include "tool.h"
 
 #define REFERENCE_MAX	320
 
-struct settings {
-	char *count, *pool, *parallel, *child, *directory;
-	int bench, bench_pause, steps, stamp, no_init, json;
+/* ---- options ---- */
+
+enum {
+	MANY	= 1 << 0,
+	PAUSE	= 1 << 1,
+	CHILD	= 1 << 2,
 };
+static const char *const circumstances[] = {
+	"many containers (--bench, --count or --bench-pause)", "--bench-pause",
+	"--child: children of a snapshot tell when they run",
+};
+
+static struct {
+	char *count, *pool, *parallel, *child, *directory, *env;
+	int bench, bench_pause, steps, stamp, no_init, json;
+} o;
+
+static const struct tool_option options[] = {
+	{ { "bench", 'b', POPT_ARG_NONE, &o.bench, 0,
+	    "many containers, and a record for each", NULL },
+	  .without = PAUSE },
+	{ { "count", 'n', POPT_ARG_STRING, &o.count, 0,
+	    "how many of them (default 100)", "N" },
+	  .with = 0 },
+	{ { "parallel", 'p', POPT_ARG_STRING, &o.parallel, 0,
+	    "so many at a time (default 1)", "N[,N...]" },
+	  .with = 0 },
+	{ { "pool", '\0', POPT_ARG_STRING, &o.pool, 0,
+	    "keep this many ready, with the command loaded", "N" },
+	  .without = PAUSE },
+	{ { "steps", '\0', POPT_ARG_NONE, &o.steps, 0,
+	    "record the time of each step", NULL },
+	  .without = PAUSE },
+	{ { "stamp", '\0', POPT_ARG_NONE, &o.stamp, 0,
+	    "the command prints CLOCK_MONOTONIC in ns when it starts: count to there", NULL },
+	  .without = PAUSE | CHILD },
+	{ { "bench-pause", '\0', POPT_ARG_NONE, &o.bench_pause, 0,
+	    "freeze and thaw a container, --count times; a command in it answers each line with a "
+	    "line", NULL },
+	  .with = 0 },
+	{ { "child", 'c', POPT_ARG_STRING, &o.child, 0,
+	    "run a child of this snapshot (-: read from standard input); options of mitosis-child "
+	    "may follow after --", "REFERENCE|-" },
+	  .without = PAUSE },
+	{ { "env", 'e', POPT_ARG_STRING, &o.env, 'e',
+	    "set a variable, or pass one on; may be repeated", "NAME[=VALUE]" },
+	  .with = 0 },
+	{ { "directory", 'd', POPT_ARG_STRING, &o.directory, 0,
+	    "where the command starts (default: as the image says, or /)", "DIR" },
+	  .with = 0 },
+	{ { "no-init", '\0', POPT_ARG_NONE, &o.no_init, 0,
+	    "the command is process 1 itself", NULL },
+	  .with = 0 },
+	{ { "json", 'j', POPT_ARG_NONE, &o.json, 0,
+	    "write JSON Lines", NULL },
+	  .with = MANY },
+	{ TOOL_HEADER_OPTION, .with = MANY },
+	TOOL_OPTIONS_END
+};
+
+/* ---- references ---- */
 
 /* The UUID is the only key to the snapshot: nobody shall read it in ps. */
 static void hide_reference(int argc, char **argv, const char *ref)
@@ -56,17 +113,17 @@ static char *read_reference(void)
 }
 
 /* Options of mitosis-child, which say themselves where the parent's host is. */
-static bool has_addresses(char **options)
+static bool has_addresses(char **words)
 {
-	for (; options && *options; options++)
-		if (!strcmp(*options, "--address") || !strncmp(*options, "--address=", 10))
+	for (; words && *words; words++)
+		if (!strcmp(*words, "--address") || !strncmp(*words, "--address=", 10))
 			return true;
 	return false;
 }
 
 /*
- * Every address of the reference's host, by this host's resolver: in the container there may be none.
- * It is not for us to choose one; NULL in addresses: it is one already. -1 after a message.
+ * Every address of the reference's host, by this host's resolver: in the container there may be
+ * none. It is not for us to choose one; NULL in addresses: it is one already. -1 after a message.
  */
 static int resolve(const char *ref, char **addresses)
 {
@@ -96,37 +153,40 @@ static int resolve(const char *ref, char **addresses)
 	return *addresses ? 0 : -1;
 }
 
-static int check(const struct settings *set, struct measure *m, const struct job *j)
+/* ---- running ---- */
+
+static int parse(struct measure *m, const struct job *j, bool many)
 {
-	bool many = set->bench || set->count || set->pool || set->parallel || set->steps || set->stamp ||
-		    set->bench_pause;
+	unsigned int in_force = 0;
 
 	m->count = 100;
-	if ((set->count && tool_arg_uint("--count", set->count, 1, 100000000, &m->count)) ||
-	    (set->pool && tool_arg_uint("--pool", set->pool, 1, 4096, &m->pool)) ||
-	    tool_arg_uints("--parallel", set->parallel ? set->parallel : "1", 1, 256, &m->parallel, &m->parallel_count))
+	if ((o.count && tool_arg_uint("--count", o.count, 1, 100000000, &m->count)) ||
+	    (o.pool && tool_arg_uint("--pool", o.pool, 1, 4096, &m->pool)) ||
+	    tool_arg_uints("--parallel", o.parallel ? o.parallel : "1", 1, 256, &m->parallel,
+			   &m->parallel_count))
 		return STATUS_USAGE;
-	if (set->bench_pause && (set->bench || set->pool || set->steps || set->stamp || j->child))
-		return tool_usage_error("--bench-pause", "only --count, --parallel, --json and a command go with it");
-	if (set->stamp && j->child)
-		return tool_usage_error("--stamp", "is for commands; children of a snapshot tell when they run");
-	if (j->child && strcmp(j->child, "-") && (strlen(j->child) >= REFERENCE_MAX || !is_reference(j->child)))
-		return tool_usage_error("--child", "expected a reference, mitosis://HOST:PORT/UUID, or -");
-	if (!many && set->json)
-		return tool_usage_error("--json", "goes with --bench, --count or --bench-pause");
+	in_force |= many ? MANY : 0;
+	in_force |= o.bench_pause ? PAUSE : 0;
+	in_force |= o.child ? CHILD : 0;
+	if (tool_options_check(options, circumstances, in_force))
+		return STATUS_USAGE;
+	if (j->child && strcmp(j->child, "-") &&
+	    (strlen(j->child) >= REFERENCE_MAX || !is_reference(j->child)))
+		return tool_usage_error("--child", "expected a reference, "
+					"mitosis://HOST:PORT/UUID, or -");
 	for (size_t i = 0; i < j->env.count; i++)
 		if (*j->env.at[i] == '=' || !strchr(j->env.at[i], '='))
 			return tool_usage_error("--env", "%s: expected NAME=VALUE", j->env.at[i]);
 	if (j->directory && *j->directory != '/')
 		return tool_usage_error("--directory", "%s: must begin with /", j->directory);
-	m->pause = set->bench_pause;
-	m->steps = set->steps;
-	m->stamp = set->stamp;
-	m->json = set->json;
-	return many ? -1 : 0;
+	m->pause = o.bench_pause;
+	m->steps = o.steps;
+	m->stamp = o.stamp;
+	m->json = o.json;
+	return 0;
 }
 
-/* "NAME" alone takes this process's value. */
+/* "NAME" alone passes on this process's value, if it has one. */
 static void add_env(struct job *j, const char *text)
 {
 	const char *value = strchr(text, '=') ? NULL : getenv(text);
@@ -137,20 +197,18 @@ static void add_env(struct job *j, const char *text)
 		free(pair);
 	} else if (strchr(text, '=')) {
 		strings_add(&j->env, text);
-	} else {
-		/* Not set here, so not there either. */
-		return;
 	}
 }
 
-static int start(struct job *j, const struct settings *set, struct measure *m)
+static int run(struct job *j, struct measure *m)
 {
+	bool many = o.bench || o.count || o.pool || o.parallel || o.steps || o.stamp ||
+		    o.bench_pause;
+	int status = parse(m, j, many);
 	char *given = NULL;
-	int many;
 
-	many = check(set, m, j);
-	if (many > 0)
-		return many;
+	if (status)
+		return status;
 	if (j->child) {
 		given = strcmp(j->child, "-") ? strdup(j->child) : read_reference();
 		if (!given)
@@ -164,70 +222,55 @@ static int start(struct job *j, const struct settings *set, struct measure *m)
 	}
 	if (lean_places() || spawner_open(&j->spawner, j->name))
 		return STATUS_CANNOT_RUN;
-	j->init = !j->child && !set->no_init;
+	j->init = !j->child && !o.no_init;
 	j->bare = m->pause && !j->command;
 	return many ? run_measured(j, m) : run_command(j);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct tool_info info = {
+	static struct tool_info info = {
 		.synopsis = "[OPTION...] TEMPLATE [-- COMMAND [ARGUMENT...]]",
-		.summary = "Run a command in a lean container, as if it were run here. With --bench, --count, --pool or\n"
-			   "--parallel, run it in many containers, one after the other, and write a record for each.",
+		.summary = "Run a command in a lean container, as if it were run here. "
+			   "With --bench, --count, --pool or\n"
+			   "--parallel, run it in many containers, one after the other, and write "
+			   "a record for each.",
 		.columns = measure_columns,
 		.examples = "  mitosis-leanrun hello -- python3 -c 'print(1)'\n"
-			    "  mitosis-leanrun hello --bench -n 1000 --pool 32 --steps -- /bin/true | mitosis-stats\n"
-			    "  mitosis-leanrun hello --bench-pause --parallel 2 -- sh -c 'while read line; do echo; done'\n"
-			    "  mitosis-leanrun hello --child mitosis://node1:7373/... --count 100 --parallel 2\n",
-		.exit_status = "  the command's own; 125 no container could be started, 126 and 127 no command;\n"
-			       "  many: 0, or 1 if one of them failed; 2 wrong usage; 77 cannot be paused on this host\n",
+			    "  mitosis-leanrun hello --bench -n 1000 --pool 32 --steps -- "
+			    "/bin/true | mitosis-stats\n"
+			    "  mitosis-leanrun hello --bench-pause --parallel 2 -- sh -c 'while "
+			    "read line; do echo; done'\n"
+			    "  mitosis-leanrun hello --child mitosis://node1:7373/... --count 100 "
+			    "--parallel 2\n",
+		.exit_status = "  the command's own; 125 no container could be started, "
+			       "126 and 127 no command;\n"
+			       "  many: 0, or 1 if one of them failed; 2 wrong usage; 77 cannot be "
+			       "paused on this host\n",
 	};
-	struct tool_info with_count = info;
-	struct settings set = { 0 };
 	struct job j = { .spawner = { .lock = -1, .group = -1 } };
 	struct measure m = { .argc = argc, .argv = argv };
-	char *env = NULL;
-	struct poptOption options[] = {
-		{ "bench", 'b', POPT_ARG_NONE, &set.bench, 0, "many containers, and a record for each", NULL },
-		{ "count", 'n', POPT_ARG_STRING, &set.count, 0, "how many of them (default 100)", "N" },
-		{ "parallel", 'p', POPT_ARG_STRING, &set.parallel, 0, "so many at a time (default 1)", "N[,N...]" },
-		{ "pool", '\0', POPT_ARG_STRING, &set.pool, 0, "keep this many ready, with the command loaded", "N" },
-		{ "steps", '\0', POPT_ARG_NONE, &set.steps, 0, "record the time of each step", NULL },
-		{ "stamp", '\0', POPT_ARG_NONE, &set.stamp, 0,
-		  "the command prints CLOCK_MONOTONIC in ns when it starts: count to there", NULL },
-		{ "bench-pause", '\0', POPT_ARG_NONE, &set.bench_pause, 0, "freeze and thaw a container, --count times; a command in it answers each line with a line", NULL },
-		{ "child", 'c', POPT_ARG_STRING, &set.child, 0,
-		  "run a child of this snapshot (-: read from standard input); options of mitosis-child may follow after --", "REFERENCE|-" },
-		{ "env", 'e', POPT_ARG_STRING, &env, 'e', "set a variable, or pass one on; may be repeated", "NAME[=VALUE]" },
-		{ "directory", 'd', POPT_ARG_STRING, &set.directory, 0, "where the command starts (default: as the image says, or /)", "DIR" },
-		{ "no-init", '\0', POPT_ARG_NONE, &set.no_init, 0, "the command is process 1 itself", NULL },
-		{ "json", 'j', POPT_ARG_NONE, &set.json, 0, "write JSON Lines", NULL },
-		TOOL_HEADER_OPTION,
-		TOOL_COMMON_OPTIONS,
-		POPT_TABLEEND
-	};
 	int opt, status = STATUS_USAGE;
 	const char **rest;
 	poptContext con;
 
-	with_count.ncolumns = measure_column_count;
+	info.ncolumns = measure_column_count;
 	tool_init_plain("mitosis-leanrun");
-	con = tool_context(argc, argv, options, 0, &with_count);
+	con = tool_options_context(argc, argv, options, 0, &info);
 	opt = tool_next(con);
 	while (opt > 0) {
-		add_env(&j, env);
-		free(env);
-		env = NULL;
+		add_env(&j, o.env);
+		free(o.env);
+		o.env = NULL;
 		opt = tool_next(con);
 	}
 	rest = opt == TOOL_END ? poptGetArgs(con) : NULL;
 	if (rest) {
 		j.name = rest[0];
 		j.command = rest[1] ? (char **)rest + 1 : NULL;
-		j.child = set.child;
-		j.directory = set.directory;
-		status = start(&j, &set, &m);
+		j.child = o.child;
+		j.directory = o.directory;
+		status = run(&j, &m);
 	} else if (opt == TOOL_END) {
 		status = tool_usage_error(NULL, "which template?");
 	}

@@ -20,21 +20,25 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 enum {
-	C_REFERENCE, C_LABEL, C_PARENT, C_SHADOW, C_AGE, C_BYTES, C_PAGES, C_CHILDREN, C_FETCHED, C_LIFETIME,
+	C_REFERENCE, C_LABEL, C_PARENT, C_SHADOW, C_AGE, C_BYTES, C_PAGES, C_CHILDREN, C_FETCHED,
+	C_LIFETIME,
 	C_COUNT
 };
 
 static const struct record_column columns[C_COUNT] = {
-	[C_REFERENCE] = { "reference", RECORD_STRING, "name of the snapshot, and the right to use it" },
+	[C_REFERENCE] = { "reference", RECORD_STRING,
+		  "name of the snapshot, and the right to use it" },
 	[C_LABEL]     = { "label", RECORD_STRING, "given by the parent" },
-	[C_PARENT]    = { "parent_pid", RECORD_UINT, "process that was prepared (it may have ended since)" },
+	[C_PARENT]    = { "parent_pid", RECORD_UINT,
+		  "process that was prepared (it may have ended since)" },
 	[C_SHADOW]    = { "shadow_pid", RECORD_UINT, "process that serves the snapshot" },
 	[C_AGE]       = { "age_ns", RECORD_NS, "time since prepare" },
 	[C_BYTES]     = { "bytes", RECORD_SIZE, "memory in the snapshot" },
 	[C_PAGES]     = { "pages", RECORD_UINT, "the same in pages" },
 	[C_CHILDREN]  = { "children", RECORD_UINT, "children served so far" },
 	[C_FETCHED]   = { "fetched_pages", RECORD_UINT, "pages sent to them so far" },
-	[C_LIFETIME]  = { "lifetime_ns", RECORD_NS, "lifetime asked for; not set: until the parent ends" },
+	[C_LIFETIME]  = { "lifetime_ns", RECORD_NS,
+		  "lifetime asked for; not set: until the parent ends" },
 };
 
 struct snapshots {
@@ -42,7 +46,7 @@ struct snapshots {
 	bool *chosen;
 	size_t count, room;
 	bool lacks;		/* one did not answer: it could be any but that of a reference */
-	bool by_list;		/* what was asked for is the list, or names that it is searched for */
+	bool by_list;		/* the list was asked for, not names in it */
 };
 
 static int add(const struct mitosis_info *info, void *data)
@@ -224,7 +228,8 @@ static void print_one(struct record_stream *rs, const struct mitosis_info *info)
 	record_end(rs);
 }
 
-static int print_records(const struct snapshots *s, enum record_format format, int argc, char **argv)
+static int print_records(const struct snapshots *s, enum record_format format, int argc,
+			 char **argv)
 {
 	struct record_stream *rs;
 	size_t width = 0;
@@ -249,20 +254,28 @@ int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...] [REFERENCE|LABEL|PID...|-]",
-		.summary = "List the snapshots that this host serves for you (root: for everybody), oldest first, or\n"
-			   "those that are named; with --release end them. With -, the lines of standard input are\n"
+		.summary = "List the snapshots that this host serves for you (root: for "
+			   "everybody), oldest first, or\n"
+			   "those that are named; with --release end them. With -, the lines of "
+			   "standard input are\n"
 			   "further names.",
 		.columns = columns, .ncolumns = ARRAY_SIZE(columns),
 		.examples = "  mitosis-ls\n"
 			    "  mitosis-ls --release web 4711\n"
-			    "  mitosis-ls --references web | head -n 1 | ssh node2 mitosis-child -\n",
-		.exit_status = "  0 done; 1 failed, a snapshot that was named does not exist, or one does not answer; 2 wrong usage\n",
+			    "  mitosis-ls --references web | head -n 1 | "
+			    "ssh node2 mitosis-child -\n",
+		.exit_status = "  0 done; 1 failed, a snapshot that was named does not exist, or "
+			       "one does not answer; 2 wrong usage\n",
 	};
-	int do_release = 0, do_release_all = 0, quiet = 0, json = 0, opt, status = STATUS_USAGE, err = 0;
+	int do_release = 0, do_release_all = 0, quiet = 0, json = 0;
+	int opt, status = STATUS_USAGE, err = 0;
 	struct poptOption options[] = {
-		{ "release", 'r', POPT_ARG_NONE, &do_release, 0, "end the snapshots that are named", NULL },
-		{ "release-all", '\0', POPT_ARG_NONE, &do_release_all, 0, "end all snapshots in the list", NULL },
-		{ "references", 'q', POPT_ARG_NONE, &quiet, 0, "print references only, one a line", NULL },
+		{ "release", 'r', POPT_ARG_NONE, &do_release, 0,
+		  "end the snapshots that are named", NULL },
+		{ "release-all", '\0', POPT_ARG_NONE, &do_release_all, 0,
+		  "end all snapshots in the list", NULL },
+		{ "references", 'q', POPT_ARG_NONE, &quiet, 0,
+		  "print references only, one a line", NULL },
 		{ "quiet", '\0', POPT_ARG_NONE, &quiet, 0, "the same", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON Lines", NULL },
 		TOOL_HEADER_OPTION,

@@ -21,6 +21,7 @@
 #include "library.h"
 #include "measure/listen.h"
 #include "mitosis.h"
+#include "options.h"
 #include "preload.h"
 #include "tool.h"
 #include "wss.h"
@@ -67,13 +68,14 @@ static int hand_over(const char *file, const char *ref)
 	if (release_err)
 		library_failed("release", release_err);
 	if (file)
-		tool_error(file, "%s%s", strerror(err), release_err ? "" : "; the snapshot is released");
+		tool_error(file, "%s%s", strerror(err),
+			   release_err ? "" : "; the snapshot is released");
 	else
 		tool_note_write_error(err);	/* said at the end, unless the reader has gone */
 	return -1;
 }
 
-/* NULL: what there is. */
+/* Can snapshots be taken with it? NULL: with whichever there is. */
 static bool has_engine(const char *name)
 {
 	int err = name ? mitosis_engine_check(name) : 0;
@@ -83,12 +85,16 @@ static bool has_engine(const char *name)
 	return !err;
 }
 
-/* A reference is a key: a file that is there already is for its owner alone from now on, as a new one is. */
+/*
+ * A reference is a key: a file that is there already is for its owner alone from now on, as a new
+ * one is.
+ */
 static int make_private(const char *file)
 {
 	struct stat st;
 
-	if (stat(file, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 077) || !chmod(file, st.st_mode & 0700))
+	if (stat(file, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 077) ||
+	    !chmod(file, st.st_mode & 0700))
 		return 0;
 	tool_error(file, "others can read it, and %s", strerror(errno));
 	return -1;
@@ -106,7 +112,7 @@ static int run_counter(const struct counter *c)
 	struct wss w = { 0 };
 	uint64_t now;
 
-	/* Now, and not when it is to be prepared. */
+	/* A missing engine is told at once, not at the tick that needs it. */
 	if (c->after && !has_engine(c->prepare->engine))
 		return STATUS_SKIP;
 	if (c->reference && make_private(c->reference))
@@ -206,7 +212,8 @@ static int run_program(char **command, const char *on, const char *reference,
 		if (prepare->label)
 			setenv(PRELOAD_LABEL, prepare->label, 1);
 		if (prepare->lifetime_s) {
-			snprintf(text, sizeof(text), "%llu", (unsigned long long)prepare->lifetime_s);
+			snprintf(text, sizeof(text), "%llu",
+				 (unsigned long long)prepare->lifetime_s);
 			setenv(PRELOAD_LIFETIME, text, 1);
 		}
 		free(list);
@@ -216,90 +223,122 @@ static int run_program(char **command, const char *on, const char *reference,
 	return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
 }
 
+/* ---- options ---- */
+
+enum {
+	COMMAND	   = 1 << 0,
+	UNPREPARED = 1 << 1,
+};
+static const char *const circumstances[] = {
+	"a command", "a command without --on, which is not prepared",
+};
+
+static struct {
+	char *interval, *after, *count, *wss, *on, *reference, *engine, *listen, *label, *lifetime;
+} o;
+
+static const struct tool_option options[] = {
+	{ { "interval", 'i', POPT_ARG_STRING, &o.interval, 0,
+	    "time between ticks (default 1s)", "TIME" },
+	  .without = COMMAND },
+	{ { "after", 'a', POPT_ARG_STRING, &o.after, 0,
+	    "prepare after this many ticks (default 3; 0: never)", "N" },
+	  .without = COMMAND },
+	{ { "count", 'n', POPT_ARG_STRING, &o.count, 0,
+	    "end after this many ticks (default: never)", "N" },
+	  .without = COMMAND },
+	{ { "wss", 's', POPT_ARG_STRING, &o.wss, 0,
+	    "carry a working set of this size and check it at each tick", "SIZE" },
+	  .without = COMMAND },
+	{ { "on", '\0', POPT_ARG_STRING, &o.on, 0,
+	    "prepare the command when it gets this signal", "SIGNAL" },
+	  .with = COMMAND },
+	{ { "reference", 'r', POPT_ARG_STRING, &o.reference, 0,
+	    "append the reference to FILE instead of printing it", "FILE" },
+	  .without = UNPREPARED },
+	{ { "engine", 'e', POPT_ARG_STRING, &o.engine, 0,
+	    "user or kernel (RDMA and the kernel module); default: kernel where it can serve, else "
+	    "user", "ENGINE" },
+	  .without = UNPREPARED },
+	{ { "listen", 'l', POPT_ARG_STRING, &o.listen, 0,
+	    "address and port to serve children at (default: loopback)", "ADDRESS[:PORT]" },
+	  .without = UNPREPARED },
+	{ { "label", '\0', POPT_ARG_STRING, &o.label, 0,
+	    "name shown by mitosis-ls", "TEXT" },
+	  .without = UNPREPARED },
+	{ { "lifetime", '\0', POPT_ARG_STRING, &o.lifetime, 0,
+	    "keep the snapshot this long, in whole seconds, also without the parent (default: as "
+	    "long as the parent lives)", "TIME" },
+	  .without = UNPREPARED },
+	TOOL_OPTIONS_END
+};
+
+static int parse(struct counter *counter, bool command)
+{
+	struct mitosis_prepare_args *prepare = counter->prepare;
+	unsigned int in_force = 0;
+	uint64_t lifetime = 0;
+	int status;
+
+	if ((o.interval && tool_arg_duration("--interval", o.interval, &counter->interval_ns)) ||
+	    (o.after && tool_arg_uint("--after", o.after, 0, UINT64_MAX, &counter->after)) ||
+	    (o.count && tool_arg_uint("--count", o.count, 1, UINT64_MAX, &counter->count)) ||
+	    (o.wss && tool_arg_size("--wss", o.wss, &counter->wss)) ||
+	    (o.lifetime && tool_arg_duration("--lifetime", o.lifetime, &lifetime)))
+		return STATUS_USAGE;
+	if (o.engine && strcmp(o.engine, "user") && strcmp(o.engine, "kernel"))
+		return tool_usage_error("--engine", "%s: neither user nor kernel", o.engine);
+	if (o.label && strlen(o.label) >= MITOSIS_LABEL_MAX)
+		return tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
+	if (command)
+		in_force = o.on ? COMMAND : COMMAND | UNPREPARED;
+	if (tool_options_check(options, circumstances, in_force))
+		return STATUS_USAGE;
+	status = listen_check(o.listen);
+	if (status)
+		return status == STATUS_FAILED && command ? STATUS_CANNOT_RUN : status;
+	prepare->lifetime_s = (lifetime + 999999999) / 1000000000;
+	prepare->engine = o.engine;
+	prepare->label = o.label;
+	prepare->listen = o.listen;
+	counter->reference = o.reference;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...] [-- COMMAND [ARGUMENT...]]",
-		.summary = "Without a command: count, printing \"tick N\", and prepare after --after ticks: the line\n"
-			   "mitosis://... is the reference of the snapshot. With a command: run it, and with --on\n"
+		.summary = "Without a command: count, printing \"tick N\", "
+			   "and prepare after --after ticks: the line\n"
+			   "mitosis://... is the reference of the snapshot. With a command: run "
+			   "it, and with --on\n"
 			   "prepare it each time it gets the signal.",
 		.examples = "  mitosis-parent\n"
-			    "  mitosis-parent --wss 64M --listen 0.0.0.0 | ssh node2 mitosis-child -\n"
+			    "  mitosis-parent --wss 64M --listen 0.0.0.0 | ssh node2 mitosis-child "
+			    "-\n"
 			    "  mitosis-parent --on USR1 -- python3 service.py\n",
-		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the engine asked for cannot run here; with a command its own,\n"
+		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the engine asked for cannot run "
+			       "here; with a command its own,\n"
 			       "  125 to 127 if it could not run\n",
 	};
 	struct mitosis_prepare_args prepare = MITOSIS_PREPARE_ARGS_INIT;
 	struct counter counter = { .interval_ns = 1000000000, .after = 3, .prepare = &prepare };
-	char *interval = NULL, *after = NULL, *count = NULL, *wss = NULL, *lifetime = NULL, *on = NULL;
-	char *reference = NULL, *label = NULL, *listen_at = NULL, *engine = NULL;
-	uint64_t value;
-	struct poptOption options[] = {
-		{ "interval", 'i', POPT_ARG_STRING, &interval, 0, "time between ticks (default 1s)", "TIME" },
-		{ "after", 'a', POPT_ARG_STRING, &after, 0, "prepare after this many ticks (default 3; 0: never)", "N" },
-		{ "count", 'n', POPT_ARG_STRING, &count, 0, "end after this many ticks (default: never)", "N" },
-		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "carry a working set of this size and check it at each tick",
-		  "SIZE" },
-		{ "on", '\0', POPT_ARG_STRING, &on, 0, "prepare the command when it gets this signal", "SIGNAL" },
-		{ "reference", 'r', POPT_ARG_STRING, &reference, 0,
-		  "append the reference to FILE instead of printing it", "FILE" },
-		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
-		  "user or kernel (RDMA and the kernel module); default: kernel where it can serve, else user", "ENGINE" },
-		{ "listen", 'l', POPT_ARG_STRING, &listen_at, 0,
-		  "address and port to serve children at (default: loopback)", "ADDRESS[:PORT]" },
-		{ "label", '\0', POPT_ARG_STRING, &label, 0, "name shown by mitosis-ls", "TEXT" },
-		{ "lifetime", '\0', POPT_ARG_STRING, &lifetime, 0,
-		  "keep the snapshot this long, in whole seconds, also without the parent (default: as long as the parent lives)",
-		  "TIME" },
-		TOOL_COMMON_OPTIONS,
-		POPT_TABLEEND
-	};
-	int status = STATUS_USAGE, opt;
+	int status = STATUS_USAGE;
 	const char **command;
 	poptContext con;
 
 	tool_init("mitosis-parent");
-	con = tool_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
-	opt = tool_next(con);
-	if (opt != TOOL_END)
-		goto out;
-	if ((interval && tool_arg_duration("--interval", interval, &counter.interval_ns)) ||
-	    (after && tool_arg_uint("--after", after, 0, UINT64_MAX, &counter.after)) ||
-	    (count && tool_arg_uint("--count", count, 1, UINT64_MAX, &counter.count)) ||
-	    (wss && tool_arg_size("--wss", wss, &counter.wss)) ||
-	    (lifetime && tool_arg_duration("--lifetime", lifetime, &value)))
-		goto out;
-	if (lifetime)
-		prepare.lifetime_s = (value + 999999999) / 1000000000;
-	if (engine && strcmp(engine, "user") && strcmp(engine, "kernel")) {
-		tool_usage_error("--engine", "%s: neither user nor kernel", engine);
-		goto out;
+	con = tool_options_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
+	if (tool_next(con) == TOOL_END) {
+		command = poptGetArgs(con);
+		status = parse(&counter, command);
+		mitosis_set_logger(library_log, NULL);
+		if (!status && command)
+			status = run_program((char **)command, o.on, o.reference, &prepare);
+		else if (!status)
+			status = run_counter(&counter);
 	}
-	if (label && strlen(label) >= MITOSIS_LABEL_MAX) {
-		tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
-		goto out;
-	}
-	prepare.engine = engine;
-	prepare.label = label;
-	prepare.listen = listen_at;
-	counter.reference = reference;
-	command = poptGetArgs(con);
-	if (on && !command) {
-		tool_usage_error("--on", "needs a command");
-		goto out;
-	}
-	status = listen_check(listen_at);
-	if (status) {
-		if (status == STATUS_FAILED && command)
-			status = STATUS_CANNOT_RUN;
-		goto out;
-	}
-	mitosis_set_logger(library_log, NULL);
-	if (command)
-		status = run_program((char **)command, on, reference, &prepare);
-	else
-		status = run_counter(&counter);
-out:
 	poptFreeContext(con);
 	return status;
 }

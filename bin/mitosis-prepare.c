@@ -11,15 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "library.h"
-#include "measure/criu.h"
+#include "measure/engines.h"
 #include "measure/measure.h"
 #include "mitosis.h"
+#include "options.h"
 #include "prepare/subject.h"
 #include "progress.h"
 #include "tool.h"
@@ -28,7 +28,8 @@
 
 enum { C_ENGINE, C_WSS, C_HUGE, C_ITER, C_PREPARE, C_READY, C_PAGES, C_BYTES, C_COW_FAULTS, C_COW };
 static const struct record_column columns[] = {
-	[C_ENGINE]     = { "engine", RECORD_STRING, "user, kernel: a snapshot; local: a bare fork(2), the floor; criu: criu dump" },
+	[C_ENGINE]     = { "engine", RECORD_STRING,
+		  "user, kernel: a snapshot; local: a bare fork(2), the floor; criu: criu dump" },
 	[C_WSS]        = { "wss", RECORD_SIZE, "working set, bytes" },
 	[C_HUGE]       = { "huge", RECORD_UINT, "1: transparent huge pages" },
 	[C_ITER]       = { "iter", RECORD_UINT, "iteration, from 0" },
@@ -36,9 +37,12 @@ static const struct record_column columns[] = {
 	[C_READY]      = { "ready_ns", RECORD_NS, "from the call until a child could be served" },
 	[C_PAGES]      = { "pages", RECORD_UINT, "pages in the snapshot" },
 	[C_BYTES]      = { "bytes", RECORD_SIZE, "the same in bytes" },
-	[C_COW_FAULTS] = { "cow_faults", RECORD_UINT, "page faults while the whole working set is written afterwards" },
+	[C_COW_FAULTS] = { "cow_faults", RECORD_UINT,
+		  "page faults while the whole working set is written afterwards" },
 	[C_COW]        = { "cow_ns", RECORD_NS, "time to write it" },
 };
+
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 struct sample {
 	uint64_t prepare_ns, ready_ns, pages, bytes, cow_faults, cow_ns;
@@ -48,29 +52,22 @@ struct plan {
 	uint64_t *wss;
 	size_t wss_count;
 	uint64_t count, warmup;
-	bool user, kernel, local, criu, huge, cow;
+	struct engines engines;
+	bool huge, cow;
 	const char *images;
 	struct record_stream *out;
 	uint64_t done;
 };
 
-static uint64_t minor_faults(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (uint64_t)u.ru_minflt;
-}
-
 /* One word per page is enough to make it the parent's own. */
 static void write_all_pages(struct wss *w, struct sample *s)
 {
-	uint64_t start = clock_now_ns(), faults = minor_faults();
+	uint64_t start = clock_now_ns(), faults = measure_minor_faults();
 
 	for (uint64_t p = 0; p < w->pages; p++)
 		((volatile uint64_t *)w->base)[p * 512] = p;
 	s->cow_ns = clock_now_ns() - start;
-	s->cow_faults = minor_faults() - faults;
+	s->cow_faults = measure_minor_faults() - faults;
 }
 
 static int measure_snapshot(const char *engine, struct wss *w, bool cow, struct sample *s)
@@ -141,7 +138,8 @@ static int measure_local(struct wss *w, bool cow, struct sample *s)
 	return 0;
 }
 
-static void emit(struct plan *p, const char *engine, uint64_t wss, uint64_t iter, const struct sample *s)
+static void emit(struct plan *p, const char *engine, uint64_t wss, uint64_t iter,
+		 const struct sample *s)
 {
 	if (iter >= p->warmup) {
 		p->done++;
@@ -191,12 +189,14 @@ static int check_huge(const struct wss *w, const char *size)
 	char huge[32];
 
 	if (!w->huge_bytes) {
-		tool_error("--huge", "%s: %s", size, whole ? "the kernel gives no huge pages (see /sys/kernel/mm/transparent_hugepage/enabled)" :
-			   "smaller than a huge page");
+		tool_error("--huge", "%s: %s", size, !whole ? "smaller than a huge page" :
+			   "the kernel gives no huge pages "
+			   "(see /sys/kernel/mm/transparent_hugepage/enabled)");
 		return -1;
 	}
 	if (w->huge_bytes < whole && warned != w->bytes) {
-		tool_warn("--huge", "%s: only %s of it is in huge pages", size, units_format_size(w->huge_bytes, huge));
+		tool_warn("--huge", "%s: only %s of it is in huge pages", size,
+			  units_format_size(w->huge_bytes, huge));
 		warned = w->bytes;
 	}
 	return 0;
@@ -226,11 +226,16 @@ static int renew_working_set(const struct plan *p, struct wss *w, uint64_t bytes
 	return make_working_set(p, w, bytes);
 }
 
-static int run_snapshot(struct plan *p, const char *engine, struct wss *w, uint64_t bytes, uint64_t iter)
+static int run_engine(struct plan *p, const char *engine, struct wss *w, uint64_t bytes,
+		      uint64_t iter)
 {
 	struct sample s = { 0 };
-	int err = measure_snapshot(engine, w, p->cow, &s);
+	int err;
 
+	if (!strcmp(engine, "local"))
+		err = measure_local(w, p->cow, &s);
+	else
+		err = measure_snapshot(engine, w, p->cow, &s);
 	if (err)
 		return err;
 	emit(p, engine, bytes, iter, &s);
@@ -239,113 +244,131 @@ static int run_snapshot(struct plan *p, const char *engine, struct wss *w, uint6
 
 static int run_wss(struct plan *p, uint64_t bytes)
 {
+	const struct engines *e = &p->engines;
 	struct wss w;
 	int err = make_working_set(p, &w, bytes);
 
 	if (err)
 		return err;
 	for (uint64_t i = 0; i < p->count + p->warmup && !err; i++) {
-		if (p->local) {
-			struct sample s = { 0 };
-
-			err = measure_local(&w, p->cow, &s);
-			if (!err)
-				emit(p, "local", bytes, i, &s);
-			if (!err)
-				err = renew_working_set(p, &w, bytes);
-		}
-		if (p->user && !err)
-			err = run_snapshot(p, "user", &w, bytes, i);
-		if (p->kernel && !err)
-			err = run_snapshot(p, "kernel", &w, bytes, i);
+		if (e->local)
+			err = run_engine(p, "local", &w, bytes, i);
+		if (e->user && !err)
+			err = run_engine(p, "user", &w, bytes, i);
+		if (e->kernel && !err)
+			err = run_engine(p, "kernel", &w, bytes, i);
 		if (!err)
 			err = record_error(p->out);
 	}
 	wss_free(&w);
-	if (p->criu && !err)
+	if (e->criu && !err)
 		err = run_criu(p, bytes);
 	return err;
+}
+
+/* ---- options ---- */
+
+enum { CRIU = 1 << 0 };
+static const char *const circumstances[] = { "engine criu" };
+
+static struct {
+	char *wss, *count, *warmup, *engine, *images;
+	int huge, no_cow, json;
+} o;
+
+static const struct tool_option options[] = {
+	{ { "wss", 's', POPT_ARG_STRING, &o.wss, 0,
+	    "working sets: list and doubling ranges such as 1M..1G (default 64M)",
+	    "SIZE[,SIZE...]" },
+	  .with = 0 },
+	{ { "count", 'n', POPT_ARG_STRING, &o.count, 0,
+	    "iterations per combination (default 10)", "N" },
+	  .with = 0 },
+	{ { "warmup", '\0', POPT_ARG_STRING, &o.warmup, 0,
+	    "iterations before them that are not recorded (default 1)", "N" },
+	  .with = 0 },
+	{ { "huge", '\0', POPT_ARG_NONE, &o.huge, 0,
+	    "back the working set with transparent huge pages", NULL },
+	  .with = 0 },
+	{ { "no-cow", '\0', POPT_ARG_NONE, &o.no_cow, 0,
+	    "do not write the working set afterwards", NULL },
+	  .with = 0 },
+	{ { "engine", 'e', POPT_ARG_STRING, &o.engine, 0,
+	    "user, kernel, local, criu (default user)", "ENGINE[,ENGINE...]" },
+	  .with = 0 },
+	{ { "images", '\0', POPT_ARG_STRING, &o.images, 0,
+	    "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
+	  .with = CRIU },
+	{ { "json", 'j', POPT_ARG_NONE, &o.json, 0, "write JSON Lines", NULL },
+	  .with = 0 },
+	{ TOOL_HEADER_OPTION, .with = 0 },
+	TOOL_OPTIONS_END
+};
+
+static int parse(struct plan *p)
+{
+	static const char *const engine_names[] = { "user", "kernel", "local", "criu", NULL };
+	struct engines *e = &p->engines;
+	bool *const engine_flags[] = { &e->user, &e->kernel, &e->local, &e->criu };
+
+	if (tool_arg_sizes("--wss", o.wss ? o.wss : "64M", &p->wss, &p->wss_count) ||
+	    (o.count && tool_arg_uint("--count", o.count, 1, 1000000, &p->count)) ||
+	    (o.warmup && tool_arg_uint("--warmup", o.warmup, 0, 1000000, &p->warmup)) ||
+	    tool_arg_words("--engine", o.engine ? o.engine : "user", engine_names, engine_flags) ||
+	    tool_options_check(options, circumstances, e->criu ? CRIU : 0) ||
+	    measure_is_nothing(p->wss, p->wss_count))
+		return STATUS_USAGE;
+	p->huge = o.huge;
+	p->cow = !o.no_cow;
+	p->images = o.images;
+	return 0;
+}
+
+static int run(struct plan *p, int argc, char **argv)
+{
+	int err = 0;
+
+	mitosis_set_logger(library_log, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (!engines_left(&p->engines))
+		return STATUS_SKIP;
+	if (record_open(&p->out, stdout, o.json ? RECORD_JSON : RECORD_AUTO, columns, COLUMNS,
+			o.engine ? o.engine : "user", argc, argv))
+		return STATUS_FAILED;
+	progress_start("prepare", p->count * p->wss_count * engines_count(&p->engines));
+	for (size_t i = 0; i < p->wss_count && !err; i++)
+		err = run_wss(p, p->wss[i]);
+	progress_finish();
+	return record_close(p->out) || err ? STATUS_FAILED : STATUS_OK;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...]",
-		.summary = "Measure how long a process stands still when it is prepared. One record per iteration.",
-		.columns = columns, .ncolumns = sizeof(columns) / sizeof(columns[0]),
+		.summary = "Measure how long a process stands still when it is prepared. "
+			   "One record per iteration.",
+		.columns = columns, .ncolumns = COLUMNS,
 		.examples = "  mitosis-prepare --wss 64M | mitosis-stats\n"
-			    "  mitosis-prepare --wss 1M..1G --engine user,local | mitosis-stats --baseline engine=local\n",
-		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the only engine asked for cannot run here\n",
+			    "  mitosis-prepare --wss 1M..1G --engine user,local | "
+			    "mitosis-stats --baseline engine=local\n",
+		.exit_status = "  0; 1 failed; 2 wrong usage; "
+			       "77 the only engine asked for cannot run here\n",
 	};
-	static const char *const engine_names[] = { "user", "kernel", "local", "criu", NULL };
 	struct plan p = { .count = 10, .warmup = 1 };
-	bool *const engine_flags[] = { &p.user, &p.kernel, &p.local, &p.criu };
-	char *wss = NULL, *count = NULL, *warmup = NULL, *engine = NULL, *images = NULL;
-	int huge = 0, no_cow = 0, json = 0, opt, status = STATUS_USAGE;
-	struct poptOption options[] = {
-		{ "wss", 's', POPT_ARG_STRING, &wss, 0, "working sets: list and doubling ranges such as 1M..1G (default 64M)", "SIZE[,SIZE...]" },
-		{ "count", 'n', POPT_ARG_STRING, &count, 0, "iterations per combination (default 10)", "N" },
-		{ "warmup", '\0', POPT_ARG_STRING, &warmup, 0, "iterations before them that are not recorded (default 1)", "N" },
-		{ "huge", '\0', POPT_ARG_NONE, &huge, 0, "back the working set with transparent huge pages", NULL },
-		{ "no-cow", '\0', POPT_ARG_NONE, &no_cow, 0, "do not write the working set afterwards", NULL },
-		{ "engine", 'e', POPT_ARG_STRING, &engine, 0, "user, kernel, local, criu (default user)", "ENGINE[,ENGINE...]" },
-		{ "images", '\0', POPT_ARG_STRING, &images, 0, "engine criu: where its images lie (default /dev/shm, in memory)", "DIR" },
-		{ "json", 'j', POPT_ARG_NONE, &json, 0, "write JSON Lines", NULL },
-		TOOL_HEADER_OPTION,
-		TOOL_COMMON_OPTIONS,
-		POPT_TABLEEND
-	};
+	int status = STATUS_USAGE;
 	poptContext con;
-	int err = 0;
 
 	tool_init("mitosis-prepare");
-	con = tool_context(argc, argv, options, 0, &info);
-	opt = tool_next(con);
-	if (opt != TOOL_END)
-		goto out;
-	if (poptPeekArg(con)) {
-		tool_usage_error(NULL, "%s: unexpected argument", poptPeekArg(con));
-		goto out;
+	con = tool_options_context(argc, argv, options, 0, &info);
+	if (tool_next(con) == TOOL_END) {
+		if (poptPeekArg(con))
+			tool_usage_error(NULL, "%s: unexpected argument", poptPeekArg(con));
+		else
+			status = parse(&p);
+		if (!status)
+			status = run(&p, argc, argv);
 	}
-	if (tool_arg_sizes("--wss", wss ? wss : "64M", &p.wss, &p.wss_count) ||
-	    (count && tool_arg_uint("--count", count, 1, 1000000, &p.count)) ||
-	    (warmup && tool_arg_uint("--warmup", warmup, 0, 1000000, &p.warmup)) ||
-	    tool_arg_words("--engine", engine ? engine : "user", engine_names, engine_flags))
-		goto out;
-	if (measure_is_nothing(p.wss, p.wss_count))
-		goto out;
-	p.huge = huge;
-	p.cow = !no_cow;
-	p.images = images;
-	if (images && !p.criu) {
-		tool_usage_error("--images", "goes with engine criu");
-		goto out;
-	}
-	mitosis_set_logger(library_log, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	if (p.kernel && !measure_has_kernel(p.user || p.local || p.criu)) {
-		p.kernel = false;
-		status = STATUS_SKIP;
-		if (!p.user && !p.local && !p.criu)
-			goto out;
-	}
-	if (p.criu && !measure_has_criu()) {
-		p.criu = false;
-		status = STATUS_SKIP;
-		if (!p.user && !p.kernel && !p.local)
-			goto out;
-	}
-	status = STATUS_FAILED;
-	if (record_open(&p.out, stdout, json ? RECORD_JSON : RECORD_AUTO, columns, info.ncolumns,
-			engine ? engine : "user", argc, argv))
-		goto out;
-	progress_start("prepare", p.count * p.wss_count * ((p.user ? 1 : 0) + (p.kernel ? 1 : 0) + (p.local ? 1 : 0) + (p.criu ? 1 : 0)));
-	for (size_t i = 0; i < p.wss_count && !err; i++)
-		err = run_wss(&p, p.wss[i]);
-	progress_finish();
-	if (!record_close(p.out) && !err)
-		status = STATUS_OK;
-out:
 	free(p.wss);
 	poptFreeContext(con);
 	return status;

@@ -2,9 +2,9 @@
 /*
  * children.c - ends children of snapshots.
  *
- * A child is one of two: a process below a mitosis-child, which passes SIGTERM on and ends with it; or,
- * with the kernel module, any process that shows memory of a snapshot, such as the copy that a child
- * made of itself. The latter is recognised by the file system that the memory comes from.
+ * A child is one of two: a process below a mitosis-child, which passes SIGTERM on and ends with it;
+ * or, with the kernel module, any process that shows memory of a snapshot, such as the copy that a
+ * child made of itself. The latter is recognised by the file system that the memory comes from.
  */
 #include "clean/clean.h"
 #include "clean/report.h"
@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define MITOSIS_FS_MAGIC	0x6d69746f	/* kmod/mem-pagefile.c */
-#define ROUNDS			8		/* children of children come to light when those have ended */
+/* Children of children come to light when those have ended. */
+#define ROUNDS			8
 
 static void name_of(struct process *p, pid_t pid)
 {
@@ -59,7 +60,8 @@ static bool shows_snapshot(struct process *p)
 
 		if (!strstr(line, "mitosis"))
 			continue;
-		snprintf(file, sizeof(file), "/proc/%d/map_files/%.*s", (int)p->pid, (int)strcspn(line, " "), line);
+		snprintf(file, sizeof(file), "/proc/%d/map_files/%.*s", (int)p->pid,
+			 (int)strcspn(line, " "), line);
 		found = !statfs(file, &st) && st.f_type == MITOSIS_FS_MAGIC;
 	}
 	if (f)

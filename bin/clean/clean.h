@@ -19,12 +19,13 @@ int clean_module(void);
 /* ---- process.c ---- */
 
 /*
- * After something could not be opened: for want of descriptors or memory everything would look as if it
- * were not there, so that this ends the tool with a message. Otherwise it is gone, or not ours.
+ * After something could not be opened: for want of descriptors or memory everything would look as
+ * if it were not there, so that this ends the tool with a message. Otherwise it is gone, or not
+ * ours.
  */
 void clean_check_resources(void);
 
-/* A process that is ours, held by a descriptor, so that no signal can reach a later one of its pid. */
+/* A process that is ours, held by a descriptor: no signal can reach a later one of its pid. */
 struct process {
 	pid_t pid;
 	int fd;			/* pidfd */
@@ -41,9 +42,9 @@ void processes_free(struct processes *p);
 /* Wait until it has ended; false: not within so many ms. */
 bool process_wait(const struct process *p, int ms);
 /*
- * End all by SIGTERM, those that have not ended in time by SIGKILL, and report them as objects of this
- * kind. below: what SIGKILL goes to as well, since it belongs to them. Returns how many have ended, with
- * --dry-run how many there are.
+ * End all by SIGTERM, those that have not ended in time by SIGKILL, and report them as objects of
+ * this kind. below: what SIGKILL goes to as well, since it belongs to them. Returns how many have
+ * ended, with --dry-run how many there are.
  */
 size_t processes_end(const char *kind, const struct processes *p, const struct processes *below);
 
@@ -53,7 +54,9 @@ bool is_wanted(uid_t user);
 /* Call fn for each process of those users. 0 or -errno. */
 int each_process(void (*fn)(pid_t pid, void *data), void *data);
 pid_t parent_of(pid_t pid);		/* 0: it is gone */
-/* Does it run a tool of this suite, by the kernel's account and by what is in the program's file? */
+/*
+ * Does it run a tool of this suite, by the kernel's account and by what is in the program's file?
+ */
 bool runs_tool(pid_t pid, const char *tool);
 /* Is it us, or what we were started by? */
 bool is_ancestor(pid_t pid);

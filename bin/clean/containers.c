@@ -38,7 +38,8 @@ static int find_locks(void)
 		struct lock *list;
 		struct stat st;
 
-		if (n < 6 || n - 5 > LEAN_NAME_MAX || strcmp(e->d_name + n - 5, ".lock") || fstatat(dirfd(d), e->d_name, &st, 0))
+		if (n < 6 || n - 5 > LEAN_NAME_MAX || strcmp(e->d_name + n - 5, ".lock") ||
+		    fstatat(dirfd(d), e->d_name, &st, 0))
 			continue;
 		list = realloc(locks, (lock_count + 1) * sizeof(*list));
 		if (!list) {
@@ -97,7 +98,8 @@ static void find(pid_t pid, void *data)
 	struct search *s = data;
 
 	/* A spawner ends with the one that started it. */
-	processes_add(runs_tool(parent_of(pid), "mitosis-leanrun") ? &s->spawners : &s->runners, pid, is_runner);
+	processes_add(runs_tool(parent_of(pid), "mitosis-leanrun") ? &s->spawners : &s->runners,
+		      pid, is_runner);
 }
 
 int clean_containers(void)

@@ -39,7 +39,8 @@ int clean_module(void)
 		}
 		f = fopen("/sys/module/mitosis/refcnt", "re");
 		if (errno == EWOULDBLOCK && f && fscanf(f, "%d", &users) == 1)
-			snprintf(why, sizeof(why), "in use: %d reference%s to it", users, users == 1 ? "" : "s");
+			snprintf(why, sizeof(why), "in use: %d reference%s to it", users,
+				 users == 1 ? "" : "s");
 		else
 			snprintf(why, sizeof(why), "%s", strerror(errno));
 		if (f)

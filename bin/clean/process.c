@@ -2,9 +2,9 @@
 /*
  * process.c - finds processes of ours, and ends them.
  *
- * Names can be anybody's. A process counts as a tool's if the file that it executes, which the kernel
- * names, is called so and holds what all our tools hold. It is held by a pidfd before it is looked at:
- * should it end then, a signal goes nowhere.
+ * Names can be anybody's. A process counts as a tool's if the file that it executes, which the
+ * kernel names, is called so and holds what all our tools hold. It is held by a pidfd before it is
+ * looked at: should it end then, a signal goes nowhere.
  */
 #include "clean/clean.h"
 #include "clean/report.h"
@@ -51,8 +51,8 @@ void clean_check_resources(void)
 }
 
 /*
- * Whom a process belongs to, by its effective user id. The owner of its directory in /proc is root where
- * the program may not be read or has had more rights: it would pass for one of root's.
+ * Whom a process belongs to, by its effective user id. The owner of its directory in /proc is root
+ * where the program may not be read or has had more rights: it would pass for one of root's.
  */
 static bool user_of(pid_t pid, uid_t *user)
 {
@@ -246,7 +246,8 @@ size_t processes_end(const char *kind, const struct processes *p, const struct p
 			ended++;
 			continue;
 		}
-		report_object(&o, errors && errors[i] ? strerror(-errors[i]) : "it does not end, not even by SIGKILL");
+		report_object(&o, errors && errors[i] ? strerror(-errors[i])
+						      : "it does not end, not even by SIGKILL");
 	}
 	free(errors);
 	return ended;

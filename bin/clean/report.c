@@ -2,8 +2,8 @@
 /*
  * report.c - what the parts have found, and what became of it: see report.h.
  *
- * Where the user is asked there are two passes, and what is wrong in the first is so in the second, too:
- * each message is printed once.
+ * Where the user is asked there are two passes, and what is wrong in the first is so in the second,
+ * too: each message is printed once.
  */
 #include "clean/report.h"
 
@@ -15,9 +15,12 @@
 
 enum { C_KIND, C_NAME, C_PID, C_USER, C_OUTCOME, C_REASON };
 const struct record_column report_columns[REPORT_COLUMNS] = {
-	[C_KIND]    = { "kind", RECORD_STRING, "child, container, snapshot, template, leftover, module" },
-	[C_NAME]    = { "name", RECORD_STRING, "the child's program; a snapshot's label or address; else its name" },
-	[C_PID]     = { "pid", RECORD_UINT, "its process: a child's supervisor, a snapshot's shadow" },
+	[C_KIND]    = { "kind", RECORD_STRING,
+			"child, container, snapshot, template, leftover, module" },
+	[C_NAME]    = { "name", RECORD_STRING,
+			"the child's program; a snapshot's label or address; else its name" },
+	[C_PID]     = { "pid", RECORD_UINT,
+			"its process: a child's supervisor, a snapshot's shadow" },
 	[C_USER]    = { "user", RECORD_UINT, "user id that it belongs to" },
 	[C_OUTCOME] = { "outcome", RECORD_STRING, "removed, left; found: it can be removed" },
 	[C_REASON]  = { "reason", RECORD_STRING, "why it is left" },
@@ -35,8 +38,8 @@ int report_begin(bool only_looks, bool json, int argc, char **argv)
 	looks = only_looks;
 	count = 0;
 	status = STATUS_OK;
-	if (record_open(&out, stdout, json ? RECORD_JSON : RECORD_AUTO, report_columns, REPORT_COLUMNS, NULL,
-			argc, argv))
+	if (record_open(&out, stdout, json ? RECORD_JSON : RECORD_AUTO, report_columns,
+			REPORT_COLUMNS, NULL, argc, argv))
 		return STATUS_FAILED;
 	record_header(out);
 	return 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* report.h - what the parts of mitosis-clean have found, and what became of it: one record per object. */
+/*
+ * report.h - what the parts of mitosis-clean have found, and what became of it: one record per
+ * object.
+ */
 #ifndef CLEAN_REPORT_H
 #define CLEAN_REPORT_H
 
@@ -18,7 +21,7 @@ struct object {
 #define REPORT_COLUMNS	6
 extern const struct record_column report_columns[REPORT_COLUMNS];
 
-/* A pass through what there is, which looks only, or removes. 0, or STATUS_FAILED without a message. */
+/* A pass through what there is: it looks only, or removes. 0, or STATUS_FAILED, no message. */
 int report_begin(bool looks, bool json, int argc, char **argv);
 /* STATUS_OK, or STATUS_FAILED if something is left, or could not be looked at or written. */
 int report_end(void);
@@ -27,7 +30,10 @@ bool report_looks(void);
 /* Objects of the last pass that were removed, or that could be. */
 size_t report_count(void);
 
-/* What became of an object. why NULL: it is gone, or can be removed if the pass looks only; else why it is left. */
+/*
+ * What became of an object. why NULL: it is gone, or can be removed if the pass looks only; else
+ * why it is left.
+ */
 void report_object(const struct object *o, const char *why);
 /* It cannot be known whether anything is left. */
 void report_failed(const char *what, const char *why);

@@ -2,8 +2,8 @@
 /*
  * snapshots.c - releases the snapshots that this host serves for the caller.
  *
- * They are asked to end. One that does not answer, for example since it was stopped, is killed: it is the
- * process that listens on the socket of a snapshot, by the kernel's account.
+ * They are asked to end. One that does not answer, for example since it was stopped, is killed: it
+ * is the process that listens on the socket of a snapshot, by the kernel's account.
  */
 #include "clean/clean.h"
 #include "clean/report.h"
@@ -106,7 +106,8 @@ static void release(const char *name)
 		return;
 	}
 	processes_add(&shadow, who.pid, any);
-	if (err || mitosis_release(info.reference) || (shadow.count && !process_wait(&shadow.list[0], PATIENCE_MS)))
+	if (err || mitosis_release(info.reference) ||
+	    (shadow.count && !process_wait(&shadow.list[0], PATIENCE_MS)))
 		kill_shadow(name, who.pid);
 	report_object(&o, !shadow.count || process_wait(&shadow.list[0], PATIENCE_MS) ? NULL :
 		     "its process does not end, not even by SIGKILL");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * closure.c - a root file system of named programs and what they need: shared libraries, the
- * interpreters of scripts, the standard library of Python. true(1) always comes along, as the program
- * that says what starting anything costs.
+ * interpreters of scripts, the standard library of Python. true(1) always comes along, as the
+ * program that says what starting anything costs.
  *
- * Paths are the host's, symbolic links included: /bin/sh is the link that it is there, and what it leads
- * to comes along. A directory is copied whole, with the libraries that the objects in it need.
+ * Paths are the host's, symbolic links included: /bin/sh is the link that it is there, and what it
+ * leads to comes along. A directory is copied whole, with the libraries that the objects in it
+ * need.
  */
 #include "prep.h"
 
@@ -26,7 +27,7 @@
 struct closure {
 	const char *tree;
 	uint64_t files;
-	char loader[PATH_MAX];	/* of the last program: that of the shared objects too */
+	char loader[PATH_MAX];	/* of the last program; shared objects are loaded by it, too */
 };
 
 static int add(struct closure *c, const char *path, int links);
@@ -55,11 +56,12 @@ static int add_libraries(struct closure *c, const char *path)
 	if (!*c->loader)
 		return 0;
 	text = tool_output(argv);
-	if (!text)	/* an object that is no program's part, or of another processor */
+	if (!text)	/* not meant to be loaded, or of another processor */
 		return errno == EINTR ? -1 : 0;
 	at = text;
 	while ((line = strsep(&at, "\n")) != NULL && !err) {
-		char *found = strstr(line, "=> "), *library = found ? found + 3 : line + strspn(line, " \t");
+		char *found = strstr(line, "=> ");
+		char *library = found ? found + 3 : line + strspn(line, " \t");
 
 		if (strstr(line, "not found")) {
 			tool_error(path, "%s", line + strspn(line, " \t"));
@@ -78,12 +80,14 @@ static int add_elf(struct closure *c, int fd, const char *path)
 	Elf64_Ehdr header;
 	char loader[PATH_MAX] = "";
 
-	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) || header.e_ident[EI_CLASS] != ELFCLASS64)
+	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+	    header.e_ident[EI_CLASS] != ELFCLASS64)
 		return 0;
 	for (int i = 0; i < header.e_phnum; i++) {
 		Elf64_Phdr p;
 
-		if (pread(fd, &p, sizeof(p), (off_t)(header.e_phoff + (uint64_t)i * header.e_phentsize)) != sizeof(p))
+		if (pread(fd, &p, sizeof(p),
+			  (off_t)(header.e_phoff + (uint64_t)i * header.e_phentsize)) != sizeof(p))
 			return 0;
 		if (p.p_type == PT_INTERP && p.p_filesz > 0 && p.p_filesz < sizeof(loader) &&
 		    pread(fd, loader, p.p_filesz, (off_t)p.p_offset) == (ssize_t)p.p_filesz)
@@ -102,7 +106,9 @@ static int add_python(struct closure *c, const char *path)
 {
 	char *argv[] = {
 		(char *)path, (char *)"-I", (char *)"-c",
-		(char *)"import sysconfig as s; print(*{s.get_path('stdlib'), s.get_path('platstdlib')}, sep='\\n')", NULL
+		(char *)"import sysconfig as s; "
+			"print(*{s.get_path('stdlib'), s.get_path('platstdlib')}, sep='\\n')",
+		NULL
 	};
 	char *text = tool_output(argv), *at = text, *line;
 	int err = 0;
@@ -182,7 +188,8 @@ static int add_directory(struct closure *c, const char *path)
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		if (snprintf(below, sizeof(below), "%s/%s", strcmp(path, "/") ? path : "", e->d_name) >= (int)sizeof(below)) {
+		if (snprintf(below, sizeof(below), "%s/%s", strcmp(path, "/") ? path : "",
+			     e->d_name) >= (int)sizeof(below)) {
 			errno = ENAMETOOLONG;
 			err = failed(path);
 		} else {
@@ -214,7 +221,8 @@ static int add_link(struct closure *c, const char *link, const char *rest, int l
 	if (*to == '/')
 		wanted = snprintf(next, sizeof(next), "%s%s", to, rest);
 	else
-		wanted = snprintf(next, sizeof(next), "%.*s/%s%s", (int)(strrchr(link, '/') - link), link, to, rest);
+		wanted = snprintf(next, sizeof(next), "%.*s/%s%s", (int)(strrchr(link, '/') - link),
+				  link, to, rest);
 	if (wanted >= (int)sizeof(next)) {
 		errno = ENAMETOOLONG;
 		return failed(link);
@@ -265,13 +273,20 @@ static int add(struct closure *c, const char *path, int links)
 		if (S_ISLNK(st.st_mode)) {
 			struct stat target;
 
-			/* Inside a directory that is copied whole, a link that leads nowhere is only a link. */
-			if (!*rest && stat(walked, &target) && links == 0 && strcmp(path, walked) == 0 && errno == ENOENT) {
+			/*
+			 * Inside a directory that is copied whole, a link that leads nowhere is
+			 * only a link.
+			 */
+			if (!*rest && stat(walked, &target) && links == 0 &&
+			    strcmp(path, walked) == 0 && errno == ENOENT) {
 				char to[PATH_MAX];
 				ssize_t n = readlink(walked, to, sizeof(to) - 1);
 
 				to[n > 0 ? n : 0] = '\0';
-				return in_tree(c, walked, full) || (symlink(to, full) && errno != EEXIST) ? failed(walked) : 0;
+				if (in_tree(c, walked, full) ||
+				    (symlink(to, full) && errno != EEXIST))
+					return failed(walked);
+				return 0;
 			}
 			return add_link(c, walked, at, links);
 		}
@@ -300,8 +315,8 @@ static int add_reachable(struct closure *c, const char *path)
 	for (size_t i = 0; i < sizeof(covered) / sizeof(covered[0]); i++) {
 		if (strncmp(path, covered[i], strlen(covered[i])))
 			continue;
-		tool_error(path, "cannot be seen in containers, which have %.*s of their own", (int)strlen(covered[i]) - 1,
-			   covered[i]);
+		tool_error(path, "cannot be seen in containers, which have %.*s of their own",
+			   (int)strlen(covered[i]) - 1, covered[i]);
 		return -1;
 	}
 	return add(c, path, 0);
@@ -333,9 +348,11 @@ static int add_usual(struct closure *c)
 {
 	static const char *const programs[] = { "/bin/true", "/usr/bin/true" };
 	static const char *const files[] = {
-		"/etc/ld.so.cache", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/localtime",
+		"/etc/ld.so.cache",
+		"/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/localtime",
 	};
-	static const char passwd[] = "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
+	static const char passwd[] =
+		"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 	static const char group[] = "root:x:0:\nnogroup:x:65534:\n";
 	char path[PATH_MAX];
 	int err;
@@ -350,7 +367,8 @@ static int add_usual(struct closure *c)
 		return failed(path);
 	err = in_tree(c, "/etc/passwd", path) ? -ENAMETOOLONG : write_text(path, passwd, 0644);
 	if (!err)
-		err = in_tree(c, "/etc/group", path) ? -ENAMETOOLONG : write_text(path, group, 0644);
+		err = in_tree(c, "/etc/group", path) ? -ENAMETOOLONG :
+						       write_text(path, group, 0644);
 	if (!err)
 		return 0;
 	errno = -err;

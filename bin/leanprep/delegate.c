@@ -2,9 +2,9 @@
 /*
  * delegate.c - gets a cgroup for a template, with the controllers that its limits need.
  *
- * Where systemd runs, all groups are its own, but for what it delegates: it is asked for a scope that
- * lives as long as the keeper does. Elsewhere root makes a group below the top, and other users below
- * their own if they may. A user may also name a directory that was delegated to him.
+ * Where systemd runs, all groups are its own, but for what it delegates: it is asked for a scope
+ * that lives as long as the keeper does. Elsewhere root makes a group below the top, and other
+ * users below their own if they may. A user may also name a directory that was delegated to him.
  */
 #include "prep.h"
 
@@ -24,7 +24,8 @@ static const struct {
 	const char *name;	/* as the user knows it */
 	const char *controller;
 } limits[] = {
-	{ LEAN_MEMORY, "memory", "memory" }, { LEAN_PIDS, "pids", "pids" }, { LEAN_CPUS, "cpus", "cpuset" },
+	{ LEAN_MEMORY,
+	  "memory", "memory" }, { LEAN_PIDS, "pids", "pids" }, { LEAN_CPUS, "cpus", "cpuset" },
 };
 
 static bool has_word(const char *text, const char *word)
@@ -37,7 +38,10 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
-/* Does the group at the top of cgroup v2 have it? In a cgroup namespace that is a group like any other. */
+/*
+ * Does the group at the top of cgroup v2 have it? In a cgroup namespace that is a group like any
+ * other.
+ */
 static bool top_has(const char *controller, bool *in_namespace)
 {
 	char root[PATH_MAX], path[PATH_MAX + 32], *text;
@@ -56,8 +60,8 @@ static bool top_has(const char *controller, bool *in_namespace)
 }
 
 /*
- * Why a group lacks a controller. /proc/cgroups tells more of what cgroup v1 could have, and since Linux 6.12
- * nothing of what a kernel has for cgroup v2 alone.
+ * Why a group lacks a controller. /proc/cgroups tells more of what cgroup v1 could have, and since
+ * Linux 6.12 nothing of what a kernel has for cgroup v2 alone.
  */
 static const char *why_not(const char *controller)
 {
@@ -68,13 +72,15 @@ static const char *why_not(const char *controller)
 
 	if (top_has(controller, &in_namespace))
 		return not_here;
-	why = in_namespace ? not_here : "this kernel has no such controller, or it is disabled on the kernel's command line";
+	why = in_namespace ? not_here : "this kernel has no such controller, "
+					"or it is disabled on the kernel's command line";
 	at = text = read_text("/proc/cgroups");
 	while ((line = strsep(&at, "\n")) != NULL) {
 		char name[32];
 		int hierarchy, groups, enabled;
 
-		if (sscanf(line, "%31s %d %d %d", name, &hierarchy, &groups, &enabled) != 4 || strcmp(name, controller))
+		if (sscanf(line, "%31s %d %d %d", name, &hierarchy, &groups, &enabled) != 4 ||
+		    strcmp(name, controller))
 			continue;
 		if (!enabled)
 			why = "the controller is disabled on the kernel's command line";
@@ -86,10 +92,11 @@ static const char *why_not(const char *controller)
 }
 
 /*
- * Pass the controllers on from a group to those below it. Takes away from *possible what cannot be, and
- * tells why.
+ * Pass the controllers on from a group to those below it. Takes away from *possible what cannot be,
+ * and tells why.
  */
-static void pass_on(const struct lean_template *t, int fd, unsigned int *possible, const char *reasons[3])
+static void pass_on(const struct lean_template *t, int fd, unsigned int *possible,
+		    const char *reasons[3])
 {
 	char here[512] = "";
 	int file = openat(fd, "cgroup.controllers", O_RDONLY | O_CLOEXEC);
@@ -151,15 +158,19 @@ static bool systemd_runs(void)
 }
 
 /* A scope of systemd's with the keeper in it. */
-static int ask_systemd(const struct lean_template *t, pid_t keeper, char path[PATH_MAX], const char **why)
+static int ask_systemd(const struct lean_template *t, pid_t keeper, char path[PATH_MAX],
+		       const char **why)
 {
 	char unit[128], pid[16], description[128], end[160];
 	char *const call[] = {
-		(char *)"busctl", (char *)(geteuid() ? "--user" : "--system"), (char *)"--quiet", (char *)"--timeout=15", (char *)"call",
+		(char *)"busctl", (char *)(geteuid() ? "--user" : "--system"), (char *)"--quiet",
+		(char *)"--timeout=15", (char *)"call",
 		(char *)"org.freedesktop.systemd1", (char *)"/org/freedesktop/systemd1",
-		(char *)"org.freedesktop.systemd1.Manager", (char *)"StartTransientUnit", (char *)"ssa(sv)a(sa(sv))",
-		unit, (char *)"fail", (char *)"4", (char *)"Description", (char *)"s", description,
-		(char *)"PIDs", (char *)"au", (char *)"1", pid, (char *)"Delegate", (char *)"b", (char *)"true",
+		(char *)"org.freedesktop.systemd1.Manager", (char *)"StartTransientUnit",
+		(char *)"ssa(sv)a(sa(sv))", unit, (char *)"fail", (char *)"4",
+		(char *)"Description", (char *)"s", description,
+		(char *)"PIDs", (char *)"au", (char *)"1", pid,
+		(char *)"Delegate", (char *)"b", (char *)"true",
 		(char *)"CollectMode", (char *)"s", (char *)"inactive-or-failed", (char *)"0", NULL
 	};
 	uint64_t until = clock_now_ns() + 10000000000u;
@@ -173,7 +184,8 @@ static int ask_systemd(const struct lean_template *t, pid_t keeper, char path[PA
 		return -1;
 	/* The job runs by itself. */
 	while (clock_now_ns() < until) {
-		if (!group_of(keeper, path) && strlen(path) > strlen(end) && !strcmp(path + strlen(path) - strlen(end), end))
+		if (!group_of(keeper, path) && strlen(path) > strlen(end) &&
+		    !strcmp(path + strlen(path) - strlen(end), end))
 			return 0;
 		poll(NULL, 0, 10);
 	}
@@ -181,8 +193,8 @@ static int ask_systemd(const struct lean_template *t, pid_t keeper, char path[PA
 }
 
 /* A group of our own making; above: the one that passes controllers on to its base. */
-static int make_group(const struct lean_template *t, char path[PATH_MAX], unsigned int *possible, const char *reasons[3],
-		      const char **why)
+static int make_group(const struct lean_template *t, char path[PATH_MAX], unsigned int *possible,
+		      const char *reasons[3], const char **why)
 {
 	char base[PATH_MAX], above[PATH_MAX];
 	int err = group_base(t, base), fd;
@@ -196,8 +208,9 @@ static int make_group(const struct lean_template *t, char path[PATH_MAX], unsign
 		snprintf(above, sizeof(above), "%s", base);
 		*strrchr(above, '/') = '\0';
 		if (mkdir(base, 0755) && errno != EEXIST) {
-			*why = geteuid() ? "no cgroup is delegated to this user (a systemd user session gives one, or --cgroup)"
-					 : strerror(errno);
+			*why = geteuid() ? "no cgroup is delegated to this user "
+				   "(a systemd user session gives one, or --cgroup)" :
+				   strerror(errno);
 			return -1;
 		}
 		fd = open_group(above);
@@ -211,14 +224,18 @@ static int make_group(const struct lean_template *t, char path[PATH_MAX], unsign
 	}
 	pass_on(t, fd, possible, reasons);
 	close(fd);
-	if (snprintf(path, PATH_MAX, "%s/%s", base, t->name) >= PATH_MAX || (mkdir(path, 0755) && errno != EEXIST)) {
+	if (snprintf(path, PATH_MAX, "%s/%s", base, t->name) >= PATH_MAX ||
+	    (mkdir(path, 0755) && errno != EEXIST)) {
 		*why = strerror(errno);
 		return -1;
 	}
 	return 0;
 }
 
-/* The keeper in a group beside the containers', since only groups without processes pass controllers on. */
+/*
+ * The keeper in a group beside the containers', since only groups without processes pass
+ * controllers on.
+ */
 static void move_keeper(int fd, pid_t keeper)
 {
 	char pid[16];
@@ -233,7 +250,8 @@ static void move_keeper(int fd, pid_t keeper)
 	close(below);
 }
 
-static int say(const struct lean_template *t, unsigned int wanted, unsigned int possible, const char *const reasons[3])
+static int say(const struct lean_template *t, unsigned int wanted, unsigned int possible,
+	       const char *const reasons[3])
 {
 	for (size_t i = 0; i < 3; i++) {
 		if (!(wanted & ~possible & limits[i].bit))
@@ -248,7 +266,8 @@ static int say(const struct lean_template *t, unsigned int wanted, unsigned int 
 
 int delegate(const struct lean_template *t, pid_t keeper, struct lean_view *v)
 {
-	unsigned int wanted = (t->memory ? LEAN_MEMORY : 0) | (t->pids ? LEAN_PIDS : 0) | (t->cpus ? LEAN_CPUS : 0);
+	unsigned int wanted = (t->memory ? LEAN_MEMORY : 0) | (t->pids ? LEAN_PIDS : 0) |
+			      (t->cpus ? LEAN_CPUS : 0);
 	unsigned int possible = wanted;
 	const char *reasons[3] = { NULL }, *why = NULL;
 	struct lean_leaf leaf;

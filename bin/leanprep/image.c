@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * image.c - root file systems that other tools unpack: tar, umoci and skopeo for images, mmdebstrap.
+ * image.c - root file systems that other tools unpack: tar, umoci and skopeo for images,
+ * mmdebstrap.
  *
  * They are looked for when they are needed. An image's configuration gives the environment, the
  * directory and the command of containers for which none are given.
@@ -21,7 +22,10 @@
 #include "progress.h"
 #include "tool.h"
 
-/* Run it with its output in a file without a name. The exit status, -1 with errno if it did not run. */
+/*
+ * Run it with its output in a file without a name. The exit status, -1 with errno if it did not
+ * run.
+ */
 static int run(char *const argv[], bool errors_too, FILE **output)
 {
 	pid_t us = getpid(), pid;
@@ -70,8 +74,8 @@ int run_tool(char *const argv[], const char *remedy)
 	int status = run(argv, true, &output);
 
 	if (status < 0) {
-		tool_error(argv[0], "%s%s%s%s", strerror(errno), errno == ENOENT ? " (" : "", errno == ENOENT ? remedy : "",
-			   errno == ENOENT ? ")" : "");
+		tool_error(argv[0], "%s%s%s%s", strerror(errno), errno == ENOENT ? " (" : "",
+			   errno == ENOENT ? remedy : "", errno == ENOENT ? ")" : "");
 	} else if (status) {
 		char *line = NULL;
 		size_t room = 0;
@@ -121,8 +125,10 @@ char *tool_output(char *const argv[])
 int image_tar(const char *file, const char *tree)
 {
 	char *const argv[] = {
-		(char *)"tar", (char *)"--extract", (char *)"--file", (char *)file, (char *)"--directory", (char *)tree,
-		(char *)"--numeric-owner", (char *)"--preserve-permissions", geteuid() ? (char *)"--no-same-owner" : NULL, NULL
+		(char *)"tar", (char *)"--extract", (char *)"--file", (char *)file,
+		(char *)"--directory", (char *)tree,
+		(char *)"--numeric-owner", (char *)"--preserve-permissions",
+		geteuid() ? (char *)"--no-same-owner" : NULL, NULL
 	};
 
 	return run_tool(argv, "package tar");
@@ -218,7 +224,8 @@ int image_docker_archive(struct lean_template *t, const char *reference, const c
 {
 	char layout[PATH_MAX], from[PATH_MAX + 32], to[PATH_MAX + 32];
 	char *const argv[] = {
-		(char *)"skopeo", (char *)"copy", (char *)"--insecure-policy", (char *)"--quiet", from, to, NULL
+		(char *)"skopeo", (char *)"copy", (char *)"--insecure-policy", (char *)"--quiet",
+		from, to, NULL
 	};
 	int err;
 
@@ -251,8 +258,8 @@ int image_minbase(const char *suite, const char *tree)
 {
 	char own[64];
 	char *const argv[] = {
-		(char *)"mmdebstrap", (char *)"--variant=minbase", (char *)"--quiet", (char *)(suite ? suite : own),
-		(char *)tree, NULL
+		(char *)"mmdebstrap", (char *)"--variant=minbase", (char *)"--quiet",
+		(char *)(suite ? suite : own), (char *)tree, NULL
 	};
 
 	own_suite(own);

@@ -33,12 +33,16 @@ static int map_user(void)
 	int fd;
 
 	if (unshare(CLONE_NEWUSER)) {
-		tool_error("user namespace", "%s: this host lets no unprivileged user have one", strerror(errno));
+		tool_error("user namespace", "%s: this host lets no unprivileged user have one",
+			   strerror(errno));
 		return -1;
 	}
 	for (int i = 0; i < 3; i++) {
-		static const char *const files[] = { "/proc/self/setgroups", "/proc/self/uid_map", "/proc/self/gid_map" };
-		int n = i ? snprintf(text, sizeof(text), "0 %u 1\n", i == 1 ? uid : gid) : snprintf(text, sizeof(text), "deny");
+		static const char *const files[] = {
+			"/proc/self/setgroups", "/proc/self/uid_map", "/proc/self/gid_map",
+		};
+		int n = i ? snprintf(text, sizeof(text), "0 %u 1\n", i == 1 ? uid : gid) :
+			    snprintf(text, sizeof(text), "deny");
 
 		fd = open(files[i], O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, text, (size_t)n) != n) {
@@ -50,14 +54,16 @@ static int map_user(void)
 	return 0;
 }
 
-static int mount_at(const char *source, const char *tree, const char *below, const char *type, unsigned long flags,
-		    const char *options)
+static int mount_at(const char *source, const char *tree, const char *below, const char *type,
+		    unsigned long flags, const char *options)
 {
 	char path[PATH_MAX];
 
-	if (snprintf(path, sizeof(path), "%s%s", tree, below) < (int)sizeof(path) && !mount(source, path, type, flags, options))
+	if (snprintf(path, sizeof(path), "%s%s", tree, below) < (int)sizeof(path) &&
+	    !mount(source, path, type, flags, options))
 		return 0;
-	tool_error(*below ? below : tree, "%s cannot be mounted: %s", type ? type : source, strerror(errno));
+	tool_error(*below ? below : tree, "%s cannot be mounted: %s", type ? type : source,
+		   strerror(errno));
 	return -1;
 }
 
@@ -68,8 +74,10 @@ static int make_read_only(const char *path)
 	struct statvfs st;
 
 	if (!statvfs(path, &st))
-		flags |= (st.f_flag & ST_NOEXEC ? MS_NOEXEC : 0) | (st.f_flag & ST_NOATIME ? MS_NOATIME : 0) |
-			 (st.f_flag & ST_NODIRATIME ? MS_NODIRATIME : 0) | (st.f_flag & ST_RELATIME ? MS_RELATIME : 0);
+		flags |= (st.f_flag & ST_NOEXEC ? MS_NOEXEC : 0) |
+			 (st.f_flag & ST_NOATIME ? MS_NOATIME : 0) |
+			 (st.f_flag & ST_NODIRATIME ? MS_NODIRATIME : 0) |
+			 (st.f_flag & ST_RELATIME ? MS_RELATIME : 0);
 	if (!mount(NULL, path, NULL, flags, NULL))
 		return 0;
 	tool_error(path, "cannot be made read-only: %s", strerror(errno));
@@ -88,8 +96,8 @@ static char *append_escaped(char *to, const char *end, const char *path)
 }
 
 /*
- * A skeleton of mount points over a tree that is not ours. It is on a file system of its own, since the
- * layers of an overlay may not contain each other, and the host's root contains all there is.
+ * A skeleton of mount points over a tree that is not ours. It is on a file system of its own, since
+ * the layers of an overlay may not contain each other, and the host's root contains all there is.
  */
 static int mount_layers(const struct lean_template *t, const char *tree, bool user)
 {
@@ -100,8 +108,8 @@ static int mount_layers(const struct lean_template *t, const char *tree, bool us
 		tool_error(skel, "%s", strerror(errno));
 		return -1;
 	}
-	if (mount_at("tmpfs", skel, "", "tmpfs", MS_NOSUID, "mode=0755,size=16m") || skeleton_make(skel, false) ||
-	    (!strcmp(t->root, "/") && skeleton_hide_host(skel)))
+	if (mount_at("tmpfs", skel, "", "tmpfs", MS_NOSUID, "mode=0755,size=16m") ||
+	    skeleton_make(skel, false) || (!strcmp(t->root, "/") && skeleton_hide_host(skel)))
 		return -1;
 	at = stpcpy(at, user ? "userxattr,lowerdir=" : "lowerdir=");
 	at = append_escaped(at, end, skel);
@@ -110,7 +118,9 @@ static int mount_layers(const struct lean_template *t, const char *tree, bool us
 	return mount_at("overlay", tree, "", "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options);
 }
 
-/* An overlay shows one file system: what of the host's programs lies on another is bound into it. */
+/*
+ * An overlay shows one file system: what of the host's programs lies on another is bound into it.
+ */
 static int bind_separate(const char *tree)
 {
 	static const char *const parts[] = { "/usr", "/opt" };
@@ -140,10 +150,13 @@ static int bind_host(const struct lean_template *t, const char *tree)
 	static const char *const parts[] = {
 		"bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr",
 	};
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	struct mount_attr read_only = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+	};
 	char from[PATH_MAX], path[PATH_MAX], to[PATH_MAX];
 
-	if (mount_at("tmpfs", tree, "", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m") || skeleton_make(tree, true))
+	if (mount_at("tmpfs", tree, "", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m") ||
+	    skeleton_make(tree, true))
 		return -1;
 	if (chdir(tree)) {
 		tool_error(tree, "%s", strerror(errno));
@@ -165,10 +178,12 @@ static int bind_host(const struct lean_template *t, const char *tree)
 		if (!S_ISDIR(st.st_mode))
 			continue;
 		lean_run_path(path, t->name, "root");
-		if ((mkdir(parts[i], 0755) && errno != EEXIST) || mount_at(from, path, from, NULL, MS_BIND | MS_REC, NULL))
+		if ((mkdir(parts[i], 0755) && errno != EEXIST) ||
+		    mount_at(from, path, from, NULL, MS_BIND | MS_REC, NULL))
 			return -1;
 		/* Linux 5.12; before that, what is mounted below stays as it is. */
-		if (syscall(SYS_mount_setattr, AT_FDCWD, parts[i], AT_RECURSIVE, &read_only, sizeof(read_only)) &&
+		if (syscall(SYS_mount_setattr, AT_FDCWD, parts[i], AT_RECURSIVE, &read_only,
+			    sizeof(read_only)) &&
 		    make_read_only(parts[i]))
 			return -1;
 	}
@@ -192,13 +207,15 @@ static int mount_devices(const struct lean_template *t, const char *tree, bool u
 	}
 	lean_run_path(path, t->name, "root/dev");
 	if (!err)
-		err = mount_at("tmpfs", tree, "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k");
+		err = mount_at("tmpfs", tree, "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC,
+			       "mode=0755,size=64k");
 	if (!err) {
 		umask(0);
 		err = devices_make(path, user, more, t->devices.count);
 		umask(022);
 	}
-	if (!err && mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC, NULL)) {
+	if (!err && mount(NULL, path, NULL,
+			  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC, NULL)) {
 		tool_error(path, "cannot be made read-only: %s", strerror(errno));
 		err = -1;
 	}
@@ -210,6 +227,7 @@ static int build(const struct lean_template *t)
 {
 	bool user = geteuid() != 0;
 	char tree[PATH_MAX];
+	int err;
 
 	lean_run_path(tree, t->name, "root");
 	if (mkdir(tree, 0755) && errno != EEXIST) {
@@ -222,7 +240,13 @@ static int build(const struct lean_template *t)
 		tool_error("mount namespace", "%s", strerror(errno));
 		return -1;
 	}
-	if (user && !strcmp(t->root, "/") ? bind_host(t, tree) : t->layered ? mount_layers(t, tree, user) : mount_at(t->root, tree, "", NULL, MS_BIND, NULL))
+	if (user && !strcmp(t->root, "/"))
+		err = bind_host(t, tree);
+	else if (t->layered)
+		err = mount_layers(t, tree, user);
+	else
+		err = mount_at(t->root, tree, "", NULL, MS_BIND, NULL);
+	if (err)
 		return -1;
 	if (!user && !strcmp(t->root, "/") && bind_separate(tree))
 		return -1;
@@ -231,7 +255,8 @@ static int build(const struct lean_template *t)
 	/* A user namespace may mount /proc for its containers only if it can see one whole. */
 	if (user && mount_at("/proc", tree, "/proc", NULL, MS_BIND | MS_REC, NULL))
 		return -1;
-	if (chdir(tree) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/")) {
+	if (chdir(tree) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) ||
+	    chdir("/")) {
 		tool_error(tree, "cannot become the root: %s", strerror(errno));
 		return -1;
 	}

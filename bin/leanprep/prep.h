@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* prep.h - the parts of mitosis-leanprep. Functions return 0, or -1 after a message, unless they say otherwise. */
+/*
+ * prep.h - the parts of mitosis-leanprep. Functions return 0, or -1 after a message, unless they
+ * say otherwise.
+ */
 #ifndef PREP_H
 #define PREP_H
 
 #include "lean.h"
 
-/* rootfs.c: make what t->rootfs asks for; fills in root, layered and what an image says of itself. */
-int rootfs_check(const char *spec);		/* is it understood, and does its source exist? STATUS_USAGE if not */
+/*
+ * rootfs.c: make what t->rootfs asks for; fills in root, layered and what an image says of itself.
+ */
+/* Is it understood, and does its source exist? STATUS_USAGE if not. */
+int rootfs_check(const char *spec);
 int rootfs_make(struct lean_template *t);
 /* The directories that containers mount on, in a tree of ours or laid over somebody else's. */
 int skeleton_make(const char *tree, bool whole);
@@ -23,7 +29,10 @@ int image_docker_archive(struct lean_template *t, const char *reference, const c
 int image_minbase(const char *suite, const char *tree);
 /* Run another tool; what it prints is shown only if it fails. directory NULL: here. */
 int run_tool(char *const argv[], const char *remedy);
-/* Its standard output in memory; NULL if it failed, without a message, or, after one, with EINTR if a signal ended it. */
+/*
+ * Its standard output in memory; NULL if it failed, without a message, or, after one, with EINTR if
+ * a signal ended it.
+ */
 char *tool_output(char *const argv[]);
 
 /* profile.c: the system call filter, compiled into RUN/NAME/seccomp */
@@ -37,7 +46,10 @@ struct keeper {
 int keeper_start(const struct lean_template *t, struct keeper *k);
 int keeper_release(struct keeper *k);
 
-/* delegate.c: the template's cgroup. STATUS_SKIP after a message if a limit is required and cannot be had. */
+/*
+ * delegate.c: the template's cgroup. STATUS_SKIP after a message if a limit is required and cannot
+ * be had.
+ */
 int delegate(const struct lean_template *t, pid_t keeper, struct lean_view *v);
 
 /* ---- remove.c: ending templates, and finding what is left of them ---- */
@@ -67,7 +79,9 @@ struct lean_clean {
 	/* why: NULL: it was removed, or is there (look); else the reason why it was not */
 	void (*tell)(enum leftover what, const char *name, const char *why);
 };
-/* Go through all that there is, each once. 0, or STATUS_FAILED if something could not be removed. */
+/*
+ * Go through all that there is, each once. 0, or STATUS_FAILED if something could not be removed.
+ */
 int lean_clean(const struct lean_clean *c);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * remove.c - ends templates, and finds what is left of them.
  *
- * A template may have left something in each of four places: STATE/NAME, RUN/NAME, RUN/NAME.lock and its
- * cgroup. Each place is gone through; what a name has left anywhere is removed with its first mention.
+ * A template may have left something in each of four places: STATE/NAME, RUN/NAME, RUN/NAME.lock
+ * and its cgroup. Each place is gone through; what a name has left anywhere is removed with its
+ * first mention.
  */
 #include "prep.h"
 
@@ -44,11 +45,11 @@ int template_stop(const char *name, const struct lean_template *t, char why[WHY_
 		keeper_kill(v.pid, v.started);
 	if (v.cgroup[0]) {
 		err = group_remove(v.cgroup);
-		/* What is no group holds no process, whoever put it there. */
+		/* Where there is no group, or something else, there are no processes to end. */
 		if (err && group_is_one(v.cgroup))
 			return failed(why, v.cgroup, err);
 	} else if (!group_base(t, path)) {
-		/* A crash before it was noted down. */
+		/* A crash may have come after the group was made, and before it was noted down. */
 		snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s", name);
 		group_remove(path);
 	}
@@ -88,7 +89,7 @@ int entries_each(const char *path, int (*fn)(const char *name, void *data), void
 
 struct cleaning {
 	const struct lean_clean *c;
-	struct lean_strings seen;	/* by who only looks: nothing goes away then */
+	struct lean_strings seen;	/* names told already, when nothing is removed */
 };
 
 static bool seen(struct cleaning *k, const char *name)

@@ -2,9 +2,9 @@
 /*
  * rootfs.c - the kinds of root file systems.
  *
- * Trees that are made for the template are mounted as they are. A directory of somebody else's, or the
- * host's root, is read through an overlay without an upper layer: on top of it lies a skeleton with the
- * mount points, and for the host, with what hides its secrets (keeper.c).
+ * Trees that are made for the template are mounted as they are. A directory of somebody else's, or
+ * the host's root, is read through an overlay without an upper layer: on top of it lies a skeleton
+ * with the mount points, and for the host, with what hides its secrets (keeper.c).
  */
 #include "prep.h"
 
@@ -24,7 +24,9 @@ static const struct {
 	const char *name;
 	bool argument, optional;
 } kinds[KINDS] = {
-	[CLOSURE] = { "closure", true, false }, [TAR] = { "tar", true, false }, [OCI] = { "oci", true, false },
+	[CLOSURE] = {
+		      "closure",
+		      true, false }, [TAR] = { "tar", true, false }, [OCI] = { "oci", true, false },
 	[DOCKER_ARCHIVE] = { "docker-archive", true, false }, [DIR_] = { "dir", true, false },
 	[MINBASE] = { "minbase", false, true }, [HOST] = { "host", false, false },
 };
@@ -37,7 +39,8 @@ static int parse(const char *spec, const char **argument)
 		if (strlen(kinds[i].name) != n || strncmp(spec, kinds[i].name, n))
 			continue;
 		*argument = spec[n] ? spec + n + 1 : NULL;
-		if (*argument ? !(**argument) || !(kinds[i].argument || kinds[i].optional) : kinds[i].argument)
+		if (*argument ? !**argument || !(kinds[i].argument || kinds[i].optional) :
+				kinds[i].argument)
 			return -1;
 		return i;
 	}
@@ -51,13 +54,16 @@ int rootfs_check(const char *spec)
 
 	switch (parse(spec, &argument)) {
 	case -1:
-		return tool_usage_error("--rootfs", "%s: none of closure:PROGRAM[,...], tar:FILE, oci:DIRECTORY[:TAG], "
-					"docker-archive:FILE[:TAG], dir:DIRECTORY, minbase[:SUITE], host", spec);
+		return tool_usage_error("--rootfs", "%s: none of closure:PROGRAM[,...], tar:FILE, "
+					"oci:DIRECTORY[:TAG], docker-archive:FILE[:TAG], "
+					"dir:DIRECTORY, minbase[:SUITE], host", spec);
 	case DIR_:
 		if (*argument != '/')
-			return tool_usage_error("--rootfs", "%s: the directory must begin with /", spec);
+			return tool_usage_error("--rootfs", "%s: the directory must begin with /",
+						spec);
 		if (stat(argument, &st) || !S_ISDIR(st.st_mode)) {
-			tool_error(argument, "%s", S_ISDIR(st.st_mode) ? strerror(errno) : "not a directory");
+			tool_error(argument, "%s",
+				   S_ISDIR(st.st_mode) ? strerror(errno) : "not a directory");
 			return STATUS_FAILED;
 		}
 		return 0;
@@ -73,8 +79,8 @@ int rootfs_check(const char *spec)
 }
 
 /*
- * One level below the tree. What an image has there already stays, also a symbolic link, which must not
- * be followed here: it leads out of the tree, onto the host.
+ * One level below the tree. What an image has there already stays, also a symbolic link, which must
+ * not be followed here: it leads out of the tree, onto the host.
  */
 static int make_directory(const char *tree, const char *path, mode_t mode)
 {
@@ -119,8 +125,12 @@ int skeleton_make(const char *tree, bool whole)
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} needed[] = { { "/dev", 0755 }, { "/proc", 0755 }, { "/tmp", 01777 }, { "/.mitosis", 0755 } },
-	  usual[] = { { "/run", 0755 }, { "/sys", 0755 }, { "/etc", 0755 }, { "/var", 0755 }, { "/root", 0700 } };
+	} needed[] = {
+		{ "/dev", 0755 }, { "/proc", 0755 }, { "/tmp", 01777 }, { "/.mitosis", 0755 },
+	}, usual[] = {
+		{ "/run", 0755 }, { "/sys", 0755 }, { "/etc", 0755 }, { "/var", 0755 },
+		{ "/root", 0700 },
+	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		clear_mount_point(tree, needed[i].path);
@@ -148,7 +158,7 @@ static int make_opaque(const char *skel, const char *path)
 	return -1;
 }
 
-/* Not there at all for the containers. */
+/* Containers do not see that it is there at all. */
 static int white_out(const char *skel, const char *path)
 {
 	char full[PATH_MAX];
@@ -170,8 +180,11 @@ static int white_out(const char *skel, const char *path)
 int skeleton_hide_host(const char *skel)
 {
 	static const char *const directories[] = {
-		"/boot", "/etc/ssh", "/etc/ssl/private", "/etc/sudoers.d", "/home", "/media", "/mnt", "/root", "/run",
-		"/srv", "/sys", "/tmp", "/var/backups", "/var/cache", "/var/lib", "/var/log", "/var/mail",
+		"/boot",
+		"/etc/ssh",
+		"/etc/ssl/private", "/etc/sudoers.d", "/home", "/media", "/mnt", "/root", "/run",
+		"/srv",
+		"/sys", "/tmp", "/var/backups", "/var/cache", "/var/lib", "/var/log", "/var/mail",
 		"/var/spool", "/var/tmp",
 	};
 	static const char *const files[] = {

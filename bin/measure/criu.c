@@ -31,7 +31,7 @@ static const char *criu_path(void)
 	return *path || program_path("criu", path, sizeof(path)) ? path : NULL;
 }
 
-/* Runs criu, where no signal of the terminal reaches it; its output goes to a file. Its exit status. */
+/* The exit status of criu, run where no signal of the terminal reaches it; it writes to a file. */
 static int run_criu(char *const argv[], const char *log)
 {
 	int status;
@@ -124,7 +124,8 @@ static void empty_directory(const char *path, uint64_t *bytes, bool all)
 	while (d && (e = readdir(d))) {
 		struct stat st;
 
-		if (e->d_name[0] == '.' && (!all || !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")))
+		if (e->d_name[0] == '.' &&
+		    (!all || !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")))
 			continue;
 		if (bytes && is_memory(e->d_name) && !fstatat(dirfd(d), e->d_name, &st, 0))
 			*bytes += (uint64_t)st.st_size;
@@ -175,7 +176,8 @@ static int make_directory(char path[PATH_MAX], const char *in, uint64_t bytes)
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (free_bytes < bytes + LEAST_ROOM) {
 		tool_error(in, "%s free, the images take %s: name another directory",
-			   units_format_size(free_bytes, have), units_format_size(bytes + LEAST_ROOM, want));
+			   units_format_size(free_bytes, have),
+			   units_format_size(bytes + LEAST_ROOM, want));
 		*path = '\0';
 		return -1;
 	}
@@ -208,7 +210,7 @@ int criu_place_make(struct criu_place *p, const char *in, const char *copy_to, u
 		guard(p, ends[0]);
 	}
 	p->guard = ends[1];
-	/* criu is to have it, too. */
+	/* Each criu inherits it: the directories stay as long as one of them runs. */
 	fcntl(p->guard, F_SETFD, 0);
 	if (p->guardian > 0) {
 		close(ends[0]);
@@ -252,8 +254,10 @@ int criu_dump(const struct criu_place *p, pid_t pid, bool leave_running, uint64_
 {
 	char tree[16];
 	char *argv[] = {
-		(char *)criu_path(), (char *)"dump", (char *)"--tree", tree, (char *)"--images-dir", (char *)p->images,
-		(char *)"--log-file", (char *)"dump.log", leave_running ? (char *)"--leave-running" : NULL, NULL,
+		(char *)criu_path(), (char *)"dump", (char *)"--tree", tree,
+		(char *)"--images-dir", (char *)p->images,
+		(char *)"--log-file", (char *)"dump.log",
+		leave_running ? (char *)"--leave-running" : NULL, NULL,
 	};
 	uint64_t start;
 	int status;
@@ -377,7 +381,8 @@ int criu_restore(const struct criu_place *p, const struct parent *parent, struct
 	char in[64], out[64];
 	char *argv[] = {
 		(char *)criu_path(), (char *)"restore", (char *)"--images-dir", (char *)source(p),
-		(char *)"--log-file", (char *)"restore.log", (char *)"--inherit-fd", in, (char *)"--inherit-fd", out, NULL,
+		(char *)"--log-file", (char *)"restore.log",
+		(char *)"--inherit-fd", in, (char *)"--inherit-fd", out, NULL,
 	};
 	int go[2], status;
 

@@ -2,13 +2,14 @@
 /*
  * criu.h - the baseline "criu": a process saved by criu dump, and children of it by criu restore.
  *
- * A parent, made by parent_start(), calls criu_wait() when it has everything, and is saved there; with
- * criu dump it ends. Each restored child goes on in criu_wait(), which then returns. It has the parent's PID,
- * so there is one child at a time. Its standard input and output are those that criu was started with:
- * CRIU takes them for the parent's two pipes. So a child reports as one of mitosis-child does.
+ * A parent, made by parent_start(), calls criu_wait() when it has everything, and is saved there;
+ * with criu dump it ends. Each restored child goes on in criu_wait(), which then returns. It has
+ * the parent's PID, so there is one child at a time. Its standard input and output are those that
+ * criu was started with: CRIU takes them for the parent's two pipes. So a child reports as one of
+ * mitosis-child does.
  *
- * The images lie in a place: a directory that is removed as soon as neither this tool nor any criu that it
- * started is there any more, however they end.
+ * The images lie in a place: a directory that is removed as soon as neither this tool nor any criu
+ * that it started is there any more, however they end.
  */
 #ifndef MEASURE_CRIU_H
 #define MEASURE_CRIU_H
@@ -35,8 +36,8 @@ struct criu_place {
 };
 
 /*
- * In the directory `in` (NULL: in memory), with room for a process of so many bytes, and for copies in
- * `copy_to` unless that is NULL. 0, or -1 after a message.
+ * In the directory `in` (NULL: in memory), with room for a process of so many bytes, and for copies
+ * in `copy_to` unless that is NULL. 0, or -1 after a message.
  */
 int criu_place_make(struct criu_place *p, const char *in, const char *copy_to, uint64_t bytes);
 void criu_place_remove(struct criu_place *p);
@@ -48,7 +49,9 @@ int criu_dump(const struct criu_place *p, pid_t pid, bool leave_running, uint64_
 
 /* In a parent: tells an empty reference, is saved, returns in each child. */
 void criu_wait(int report, int until);
-/* In a child: CRIU gives it the parent's clock. What to add to be with clock_now_ns() of the tool. */
+/*
+ * In a child: CRIU gives it the parent's clock. What to add to be with clock_now_ns() of the tool.
+ */
 uint64_t criu_clock_offset(void);
 
 /* Copy the images to where the next child is restored from. 0, or -1 after a message. */

@@ -32,10 +32,12 @@ int listen_check(const char *where)
 	if (!where)
 		return 0;
 	if (address_listen(where, &a, &length))
-		return tool_usage_error("--listen", "%s: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, and no name", where);
+		return tool_usage_error("--listen", "%s: expected ADDRESS, ADDRESS:PORT or "
+					"[IPV6]:PORT, and no name", where);
 	err = try(&a, length);
 	if (!err)
 		return 0;
-	tool_error("--listen", "%s: %s", where, err == EADDRNOTAVAIL ? "this host has no such address" : strerror(err));
+	tool_error("--listen", "%s: %s", where,
+		   err == EADDRNOTAVAIL ? "this host has no such address" : strerror(err));
 	return STATUS_FAILED;
 }

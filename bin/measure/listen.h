@@ -4,8 +4,8 @@
 #define LISTEN_H
 
 /*
- * 0, or after a message STATUS_USAGE for what is no address, STATUS_FAILED for one where nobody can listen:
- * not this host's, or its port is taken. NULL: the option was not given.
+ * 0, or after a message STATUS_USAGE for what is no address, STATUS_FAILED for one where nobody can
+ * listen: not this host's, or its port is taken. NULL: the option was not given.
  */
 int listen_check(const char *where);
 

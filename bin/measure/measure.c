@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "uffd.h"
 #include "library.h"
+#include "measure/references.h"
 #include "tool.h"
 
 bool measure_has_kernel(bool others)
@@ -36,11 +38,19 @@ bool measure_has_demand(bool others)
 		close(uffd);
 		return true;
 	}
-	tool_error("userfaultfd", "%s: memory cannot be fetched on demand (mitosis-check says what to do)",
-		   strerror(-uffd));
+	tool_error("userfaultfd", "%s: memory cannot be fetched on demand "
+		   "(mitosis-check says what to do)", strerror(-uffd));
 	if (others)
 		tool_warn("engine user", "on demand: left out");
 	return false;
+}
+
+uint64_t measure_minor_faults(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)u.ru_minflt;
 }
 
 bool measure_is_nothing(const uint64_t *wss, size_t n)
@@ -54,113 +64,7 @@ bool measure_is_nothing(const uint64_t *wss, size_t n)
 	return false;
 }
 
-const char *measure_engine_of(const char *ref)
-{
-	return strncmp(ref, "mitosis+rdma:", 13) ? "user" : "kernel";
-}
-
-/* Where its UUID begins; NULL: it is no reference. */
-static char *key_of(const char *text)
-{
-	const char *host = strstr(text, "://");
-
-	if (strncmp(text, "mitosis://", 10) && strncmp(text, "mitosis+rdma://", 15))
-		return NULL;
-	host = strlen(text) < MITOSIS_REF_MAX ? strchr(host + 3, '/') : NULL;
-	return host ? (char *)host + 1 : NULL;
-}
-
-static void hide_keys(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		char *key = key_of(argv[i]);
-
-		if (key)
-			memset(key, '*', strlen(key));
-	}
-}
-
-struct list {
-	char **refs;
-	size_t count;
-};
-
-static int add_reference(struct list *l, const char *text)
-{
-	char **more = realloc(l->refs, (l->count + 2) * sizeof(*more)), *copy = strdup(text);
-
-	if (more)
-		l->refs = more;
-	if (!more || !copy) {
-		tool_error(NULL, "%s", strerror(ENOMEM));
-		free(copy);
-		return -1;
-	}
-	l->refs[l->count++] = copy;
-	l->refs[l->count] = NULL;
-	return 0;
-}
-
-/* Other lines may be among them, as those of a parent are. */
-static int add_lines(struct list *l)
-{
-	const size_t before = l->count;
-	char *line = NULL;
-	size_t room = 0;
-	int err = 0;
-
-	while (!err && getline(&line, &room, stdin) >= 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (key_of(line))
-			err = add_reference(l, line);
-	}
-	free(line);
-	if (!err && ferror(stdin))
-		tool_error("standard input", "%s", strerror(errno));
-	else if (!err && l->count == before)
-		tool_error("standard input", "ended without a reference");
-	else
-		return err;
-	return -1;
-}
-
-char **measure_references(const char **given, int argc, char **argv, int *status)
-{
-	struct list l = { 0 };
-	int err = 0;
-
-	for (; *given && !err; given++) {
-		if (!strcmp(*given, "-"))
-			err = add_lines(&l) ? STATUS_FAILED : 0;
-		else if (key_of(*given))
-			err = add_reference(&l, *given) ? STATUS_FAILED : 0;
-		else
-			err = tool_usage_error(*given, "not a reference: expected mitosis://HOST:PORT/UUID, or -");
-	}
-	hide_keys(argc, argv);
-	if (!err)
-		return l.refs;
-	*status = err;
-	measure_references_free(l.refs);
-	return NULL;
-}
-
-void measure_references_free(char **refs)
-{
-	for (size_t i = 0; refs && refs[i]; i++)
-		free(refs[i]);
-	free(refs);
-}
-
-int measure_print_reference(const char *ref)
-{
-	if (printf("%s\n", ref) > 0 && !fflush(stdout))
-		return 0;
-	tool_note_write_error(errno);
-	return -1;
-}
-
-int parent_start(struct parent *p, void (*live)(const void *data, int report, int until), const void *data)
+int parent_start(struct parent *p, parent_life *live, const void *data)
 {
 	pid_t tool = getpid();
 	int report[2], until[2];
@@ -206,7 +110,8 @@ void parent_end(struct parent *p)
 		;
 }
 
-int parents_serve(const struct parent *parents, size_t n)
+/* Until a signal asks to end (0), or one of them ends by itself (-1, after a message). */
+static int await_signal(const struct parent *parents, size_t n)
 {
 	sigset_t set, old;
 	int status = 0;
@@ -222,7 +127,8 @@ int parents_serve(const struct parent *parents, size_t n)
 			siginfo_t ended = { 0 };
 
 			/* Not reaped: parent_end() does that. */
-			if (!waitid(P_PID, (id_t)parents[i].pid, &ended, WEXITED | WNOHANG | WNOWAIT) && ended.si_pid) {
+			if (!waitid(P_PID, (id_t)parents[i].pid, &ended,
+				    WEXITED | WNOHANG | WNOWAIT) && ended.si_pid) {
 				tool_error("parent", "process %d ended", (int)parents[i].pid);
 				status = -1;
 			}
@@ -231,6 +137,32 @@ int parents_serve(const struct parent *parents, size_t n)
 			break;
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
+	return status;
+}
+
+int parents_serve(size_t n, parent_maker *make, const void *data)
+{
+	struct parent *parents = calloc(n, sizeof(*parents));
+	char ref[MITOSIS_REF_MAX];
+	int status = 0;
+	size_t made = 0;
+
+	if (!parents) {
+		tool_error(NULL, "%s", strerror(ENOMEM));
+		return -1;
+	}
+	while (made < n && !status) {
+		status = make(data, made, &parents[made], ref);
+		if (status)
+			break;
+		made++;
+		status = reference_print(ref);
+	}
+	if (!status)
+		status = await_signal(parents, n);
+	while (made)
+		parent_end(&parents[--made]);
+	free(parents);
 	return status;
 }
 

@@ -2,9 +2,9 @@
 /*
  * rate.h - how many end per second, as a column of records of which each is about one.
  *
- * What is measured is cut into up to ten stretches, of as many each, and not fewer than run at a time. The
- * last record of a stretch bears its rate, the others none: so the rates are as independent of each other
- * as other samples are, and none is counted twice.
+ * What is measured is cut into up to ten stretches, of as many each, and not fewer than run at a
+ * time. The last record of a stretch bears its rate, the others none: so the rates are as
+ * independent of each other as other samples are, and none is counted twice.
  */
 #ifndef RATE_H
 #define RATE_H

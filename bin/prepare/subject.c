@@ -32,7 +32,8 @@ struct subject {
 };
 
 /* Watch the clock: the longest step is how long this process stood still. */
-static __attribute__((noreturn)) void live(struct shared *shared, uint64_t bytes, bool huge, pid_t parent)
+static __attribute__((noreturn)) void live(struct shared *shared, uint64_t bytes, bool huge,
+					   pid_t parent)
 {
 	struct wss w;
 	uint64_t last;

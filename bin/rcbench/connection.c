@@ -76,7 +76,9 @@ static uint64_t *message_in(const struct connection *c)
 
 int connection_expect(struct connection *c)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)message_in(c), .length = RCBENCH_MESSAGE, .lkey = c->driver->mr->lkey };
+	struct ibv_sge sge = { .addr = (uintptr_t)message_in(c),
+			       .length = RCBENCH_MESSAGE,
+			       .lkey = c->driver->mr->lkey };
 	struct ibv_recv_wr wr = { .wr_id = c->slot, .sg_list = &sge, .num_sge = 1 }, *bad;
 
 	memset(message_in(c), 0, RCBENCH_MESSAGE);
@@ -85,9 +87,15 @@ int connection_expect(struct connection *c)
 
 static int message_send(struct connection *c, uint64_t seed)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)message_out(c), .length = RCBENCH_MESSAGE, .lkey = c->driver->mr->lkey };
-	struct ibv_send_wr wr = { .wr_id = c->slot, .sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_SEND,
-				  .send_flags = IBV_SEND_SIGNALED }, *bad;
+	struct ibv_sge sge = { .addr = (uintptr_t)message_out(c),
+			       .length = RCBENCH_MESSAGE,
+			       .lkey = c->driver->mr->lkey };
+	struct ibv_send_wr wr = { .wr_id = c->slot,
+				  .sg_list = &sge,
+				  .num_sge = 1,
+				  .opcode = IBV_WR_SEND,
+				  .send_flags = IBV_SEND_SIGNALED },
+			   *bad;
 
 	c->seed = seed;
 	for (unsigned int i = 0; i < RCBENCH_MESSAGE / 8; i++)
@@ -214,7 +222,9 @@ static void connection_established(struct connection *c, const struct cm_event *
 static void connection_connect(struct connection *c)
 {
 	struct driver *d = c->driver;
-	struct ibv_qp_init_attr attr = { .send_cq = d->cq, .recv_cq = d->cq, .cap = d->cap, .qp_type = IBV_QPT_RC };
+	struct ibv_qp_init_attr attr = {
+		.send_cq = d->cq, .recv_cq = d->cq, .cap = d->cap, .qp_type = IBV_QPT_RC
+	};
 	struct rdma_conn_param param;
 
 	step_end(c, STEP_RESOLVE_ROUTE);
@@ -273,7 +283,8 @@ void connection_begin(struct connection *c, uint64_t intended_ns)
 		return;
 	}
 	step_end(c, STEP_CREATE_ID);
-	if (rdma_resolve_addr(c->id, t->has_from ? (struct sockaddr *)&t->from : NULL, (struct sockaddr *)&t->to,
+	if (rdma_resolve_addr(c->id, t->has_from ? (struct sockaddr *)&t->from : NULL,
+			      (struct sockaddr *)&t->to,
 			      (int)(d->worker->point->timeout_ns / 1000000 + 1)))
 		connection_drop(c, outcome_of_errno(errno));
 }
@@ -322,15 +333,17 @@ void driver_poll(struct driver *d)
 			struct connection *c = &d->connections[wc[i].wr_id];
 
 			/*
-			 * The completion may belong to an earlier connection in the same slot. The present one either
-			 * has sent nothing yet, which its state tells, or has another queue pair.
+			 * The completion may belong to an earlier connection in the same slot. The
+			 * present one either has sent nothing yet, which its state tells, or has
+			 * another queue pair.
 			 */
 			if (c->state != CONNECTION_VERIFY)
 				continue;
 			if (wc[i].status != IBV_WC_SUCCESS) {
 				if (wc[i].qp_num == c->id->qp->qp_num)
 					connection_drop(c, outcome_of_completion(&wc[i]));
-			} else if (wc[i].opcode == IBV_WC_RECV && wc[i].qp_num == c->id->qp->qp_num) {
+			} else if (wc[i].opcode == IBV_WC_RECV &&
+				   wc[i].qp_num == c->id->qp->qp_num) {
 				step_end(c, STEP_VERIFY);
 				if (message_is_answer(c))
 					connection_settled(c);
@@ -351,7 +364,8 @@ void driver_check(struct driver *d, uint64_t now_ns)
 	for (unsigned int i = 0; i < d->count; i++) {
 		struct connection *c = &d->connections[i];
 
-		if (c->state == CONNECTION_IDLE || c->state == CONNECTION_READY || now_ns - c->step_ns < timeout)
+		if (c->state == CONNECTION_IDLE || c->state == CONNECTION_READY ||
+		    now_ns - c->step_ns < timeout)
 			continue;
 		connection_drop(c, OUTCOME_TIMEOUT);
 	}
@@ -367,13 +381,18 @@ void driver_wait(struct driver *d)
 	driver_check(d, clock_now_ns());
 }
 
-int driver_open(struct driver *d, struct worker *w, unsigned int count, bool awaits_many, unsigned int cq_size)
+int driver_open(struct driver *d, struct worker *w, unsigned int count, bool awaits_many,
+		unsigned int cq_size)
 {
 	bool messages = w->point->verify && w->point->operation == OPERATION_CONNECT;
 	size_t bytes = (size_t)count * 2 * RCBENCH_MESSAGE;
 
-	*d = (struct driver){ .worker = w, .target = w->target, .count = count, .inline_verify = !awaits_many };
-	d->cap = (struct ibv_qp_cap){ .max_send_wr = 1, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1 };
+	*d = (struct driver){
+		.worker = w, .target = w->target, .count = count, .inline_verify = !awaits_many,
+	};
+	d->cap = (struct ibv_qp_cap){
+		.max_send_wr = 1, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1
+	};
 	hello_make(&d->hello, RCBENCH_CONNECTION, w->point->run);
 	if (messages)
 		d->hello.flags = htole16(RCBENCH_VERIFY);
@@ -393,7 +412,8 @@ int driver_open(struct driver *d, struct worker *w, unsigned int count, bool awa
 		if (!d->completions)
 			goto err;
 	}
-	d->cq = ibv_create_cq(d->target->verbs, (int)((messages ? 4 * count : 1) + cq_size), NULL, d->completions, 0);
+	d->cq = ibv_create_cq(d->target->verbs, (int)((messages ? 4 * count : 1) + cq_size), NULL,
+			      d->completions, 0);
 	if (!d->cq)
 		goto err;
 	if (!messages)

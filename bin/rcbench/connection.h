@@ -3,8 +3,9 @@
  * connection.h - one connection of a client, from rdma_create_id to rdma_destroy_id, each step
  * timed. A driver has a number of them under way on one event channel and hands them their events.
  *
- *   create id, resolve address .. ADDR_RESOLVED, resolve route .. ROUTE_RESOLVED, create queue pair,
- *   connect .. ESTABLISHED, [message .. its answer], disconnect .. DISCONNECTED, destroy
+ *   create id, resolve address .. ADDR_RESOLVED, resolve route .. ROUTE_RESOLVED,
+ *   create queue pair, connect .. ESTABLISHED, [message .. its answer],
+ *   disconnect .. DISCONNECTED, destroy
  */
 #ifndef RCBENCH_CONNECTION_H
 #define RCBENCH_CONNECTION_H
@@ -56,14 +57,17 @@ struct driver {
 };
 
 /* 0, or -1 with errno. cq_size: further completions besides the messages'. */
-int driver_open(struct driver *d, struct worker *w, unsigned int count, bool awaits_many, unsigned int cq_size);
+int driver_open(struct driver *d, struct worker *w, unsigned int count, bool awaits_many,
+		unsigned int cq_size);
 void driver_close(struct driver *d);
 
 /* One that is idle; there is one while under_way is less than count. */
 struct connection *driver_idle(struct driver *d);
 void connection_begin(struct connection *c, uint64_t intended_ns);
 void connection_event(const struct cm_event *event);
-/* A message there and back; 0, or -1: the connection is no more fit for use, and *outcome says why. */
+/*
+ * A message there and back; 0, or -1: the connection is no more fit for use, and *outcome says why.
+ */
 int connection_exchange(struct connection *c, uint64_t seed, enum outcome *outcome);
 /* Before the next exchange on the same connection. */
 int connection_expect(struct connection *c);

@@ -22,8 +22,10 @@ static void poll_both(struct driver *d, uint64_t until_ns)
 		{ .fd = d->completions ? d->completions->fd : -1, .events = POLLIN },
 	};
 	uint64_t now = clock_now_ns(), most = d->worker->point->timeout_ns / 8;
-	uint64_t wait = !until_ns || until_ns > now + most ? most : until_ns > now ? until_ns - now : 0;
-	struct timespec ts = { .tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u) };
+	uint64_t left = until_ns > now ? until_ns - now : 0;
+	uint64_t wait = !until_ns || left > most ? most : left;
+	struct timespec ts = { .tv_sec = (time_t)(wait / 1000000000u),
+			       .tv_nsec = (long)(wait % 1000000000u) };
 	struct cm_event event;
 
 	if (ppoll(fds, 2, &ts, NULL) > 0) {
@@ -60,7 +62,10 @@ void *drive_connections(void *data)
 			connection_begin(driver_idle(&d), intended);
 			more = point_ticket(p, &intended);
 		}
-		/* The next ticket is taken before there is room for it: by now the point may be over. */
+		/*
+		 * The next ticket is taken before there is room for it: by now the point may be
+		 * over.
+		 */
 		more = more && !point_is_over(p);
 		if (!more && !d.under_way)
 			break;

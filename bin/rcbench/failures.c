@@ -8,14 +8,17 @@
 #include "protocol.h"
 
 const char *const outcome_names[OUTCOMES] = {
-	[OUTCOME_OK] = "ok", [OUTCOME_REFUSED] = "refused", [OUTCOME_REJECTED] = "rejected", [OUTCOME_BUSY] = "busy",
-	[OUTCOME_UNREACHABLE] = "unreachable", [OUTCOME_TIMEOUT] = "timeout", [OUTCOME_STALE] = "stale",
-	[OUTCOME_DISCONNECTED] = "disconnected", [OUTCOME_DEVICE] = "device", [OUTCOME_RESOURCES] = "resources",
-	[OUTCOME_MISMATCH] = "mismatch", [OUTCOME_ERROR] = "error",
+	[OUTCOME_OK] = "ok", [OUTCOME_REFUSED] = "refused", [OUTCOME_REJECTED] = "rejected",
+	[OUTCOME_BUSY] = "busy", [OUTCOME_UNREACHABLE] = "unreachable",
+	[OUTCOME_TIMEOUT] = "timeout", [OUTCOME_STALE] = "stale",
+	[OUTCOME_DISCONNECTED] = "disconnected", [OUTCOME_DEVICE] = "device",
+	[OUTCOME_RESOURCES] = "resources", [OUTCOME_MISMATCH] = "mismatch",
+	[OUTCOME_ERROR] = "error",
 };
 
 /* Reasons of the InfiniBand specification, table "REJ message rejection reason". */
-enum { REJECT_NO_RESOURCES = 3, REJECT_INVALID_SERVICE_ID = 8, REJECT_STALE = 10, REJECT_CONSUMER = 28 };
+enum { REJECT_NO_RESOURCES = 3, REJECT_INVALID_SERVICE_ID = 8, REJECT_STALE = 10,
+       REJECT_CONSUMER = 28 };
 
 enum outcome outcome_of_errno(int err)
 {
@@ -58,7 +61,8 @@ static uint16_t refusal_in(const struct rdma_conn_param *param)
 {
 	const struct rcbench_refusal *refusal = param->private_data;
 
-	if (!refusal || param->private_data_len < sizeof(*refusal) || le32toh(refusal->magic) != RCBENCH_MAGIC ||
+	if (!refusal || param->private_data_len < sizeof(*refusal) ||
+	    le32toh(refusal->magic) != RCBENCH_MAGIC ||
 	    le16toh(refusal->version) != RCBENCH_VERSION)
 		return 0;
 	return le16toh(refusal->reason);
@@ -68,7 +72,8 @@ static void welcome_in(const struct rdma_conn_param *param, struct cm_event *eve
 {
 	const struct rcbench_welcome *welcome = param->private_data;
 
-	if (!welcome || param->private_data_len < sizeof(*welcome) || le32toh(welcome->magic) != RCBENCH_MAGIC ||
+	if (!welcome || param->private_data_len < sizeof(*welcome) ||
+	    le32toh(welcome->magic) != RCBENCH_MAGIC ||
 	    le16toh(welcome->version) != RCBENCH_VERSION)
 		return;
 	event->address = le64toh(welcome->address);
@@ -107,7 +112,8 @@ enum outcome outcome_of_event(const struct cm_event *event)
 			return OUTCOME_BUSY;
 		if (event->status == REJECT_STALE)
 			return OUTCOME_STALE;
-		return event->status == REJECT_INVALID_SERVICE_ID ? OUTCOME_REFUSED : OUTCOME_REJECTED;
+		return event->status == REJECT_INVALID_SERVICE_ID ? OUTCOME_REFUSED
+								  : OUTCOME_REJECTED;
 	case RDMA_CM_EVENT_DISCONNECTED:
 		return OUTCOME_DISCONNECTED;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
@@ -133,5 +139,6 @@ const char *cm_event_text(const struct cm_event *event)
 	}
 	if (event->status == REJECT_INVALID_SERVICE_ID)
 		return "connection refused: is mitosis-rcbench --server running there?";
-	return event->status == REJECT_CONSUMER ? "rejected: another program listens there" : "rejected";
+	return event->status == REJECT_CONSUMER ? "rejected: another program listens there"
+						: "rejected";
 }

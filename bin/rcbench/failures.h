@@ -12,9 +12,9 @@ enum outcome {
 	OUTCOME_REFUSED,	/* nobody listens there */
 	OUTCOME_REJECTED,	/* the server's program does not want it */
 	OUTCOME_BUSY,		/* the server has as many as it may have */
-	OUTCOME_UNREACHABLE,	/* no address, no route, no answer of the peer's connection manager */
+	OUTCOME_UNREACHABLE,	/* no address, no route, no answer of its connection manager */
 	OUTCOME_TIMEOUT,	/* --timeout passed in a step */
-	OUTCOME_STALE,		/* the peer still remembers a connection of the same queue pair number */
+	OUTCOME_STALE,		/* the peer still has a connection of this queue pair number */
 	OUTCOME_DISCONNECTED,	/* the peer ended it before we did */
 	OUTCOME_DEVICE,		/* resolved to another device than was asked for, or it went away */
 	OUTCOME_RESOURCES,	/* this host has no more ids, queue pairs or memory to give */

@@ -3,9 +3,9 @@
  * operate.c - READ, WRITE and SEND over an established connection: each is timed from being posted
  * to its completion, with --outstanding of them under way.
  *
- * The server has a region of two halves. READ takes from the first, which holds a pattern; WRITE puts
- * the pattern into the second; each operation that is under way has a place of its own there. With
- * --verify all that was read is compared, and what was written last is read back.
+ * The server has a region of two halves. READ takes from the first, which holds a pattern; WRITE
+ * puts the pattern into the second; each operation that is under way has a place of its own there.
+ * With --verify all that was read is compared, and what was written last is read back.
  */
 #include "operate.h"
 
@@ -49,8 +49,14 @@ static uint8_t *buffer_of(const struct operations *o, unsigned int slot)
 static int post(struct operations *o, enum operation operation, unsigned int slot, uint32_t offset)
 {
 	const struct point *p = o->d->worker->point;
-	struct ibv_sge sge = { .addr = (uintptr_t)buffer_of(o, slot), .length = p->size, .lkey = o->mr->lkey };
-	struct ibv_send_wr wr = { .wr_id = slot, .sg_list = &sge, .num_sge = 1, .send_flags = IBV_SEND_SIGNALED }, *bad;
+	struct ibv_sge sge = { .addr = (uintptr_t)buffer_of(o, slot),
+			       .length = p->size,
+			       .lkey = o->mr->lkey };
+	struct ibv_send_wr wr = { .wr_id = slot,
+				  .sg_list = &sge,
+				  .num_sge = 1,
+				  .send_flags = IBV_SEND_SIGNALED },
+			   *bad;
 
 	switch (operation) {
 	case OPERATION_READ:
@@ -164,7 +170,8 @@ static enum outcome measure(struct operations *o)
 
 	o->moved_ns = clock_now_ns();
 	while ((more || o->under_way) && outcome == OUTCOME_OK) {
-		while (more && o->under_way < p->outstanding && (!intended || intended <= clock_now_ns())) {
+		while (more && o->under_way < p->outstanding &&
+		       (!intended || intended <= clock_now_ns())) {
 			if (begin(o, intended))
 				return OUTCOME_ERROR;
 			more = point_ticket(p, &intended);
@@ -212,7 +219,8 @@ static int buffer_make(struct operations *o)
 
 	o->places = BUFFER_MAX / p->size < p->outstanding ? BUFFER_MAX / p->size : p->outstanding;
 	o->bytes = (size_t)o->places * p->size;
-	o->buffer = mmap(NULL, o->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	o->buffer = mmap(NULL, o->bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (o->buffer == MAP_FAILED) {
 		o->buffer = NULL;
 		return -1;
@@ -227,7 +235,8 @@ static void drive(struct operations *o)
 	enum outcome outcome;
 
 	outcome = o->c && !w->error ? measure(o) : OUTCOME_OK;
-	if (outcome == OUTCOME_OK && o->c && w->point->verify && w->point->operation == OPERATION_WRITE)
+	if (outcome == OUTCOME_OK && o->c && w->point->verify &&
+	    w->point->operation == OPERATION_WRITE)
 		outcome = read_back(o);
 	if (outcome != OUTCOME_OK)
 		worker_count(w, outcome);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* point.c - what the threads of a point share: tickets, counts, samples, a common beginning and end. */
+/*
+ * point.c - what the threads of a point share: tickets, counts, samples, a common beginning and
+ * end.
+ */
 #include "point.h"
 
 #include <errno.h>
@@ -28,7 +31,8 @@ bool point_ticket(struct point *p, uint64_t *intended_ns)
 	if (p->count && n >= p->count)
 		return false;
 	if (p->rate) {
-		*intended_ns = p->begun_ns + (uint64_t)((unsigned __int128)n * 1000000000u / p->rate);
+		*intended_ns = p->begun_ns +
+		       (uint64_t)((unsigned __int128)n * 1000000000u / p->rate);
 		return !p->end_ns || *intended_ns < p->end_ns;
 	}
 	return true;
@@ -41,7 +45,8 @@ void worker_count(struct worker *w, enum outcome outcome)
 	atomic_fetch_add_explicit(&w->outcomes[outcome], 1, memory_order_relaxed);
 	if (outcome == OUTCOME_OK)
 		atomic_fetch_add_explicit(&w->done, 1, memory_order_relaxed);
-	else if (atomic_fetch_add_explicit(&p->failures, 1, memory_order_relaxed) >= p->max_failures)
+	else if (atomic_fetch_add_explicit(&p->failures, 1, memory_order_relaxed) >=
+		 p->max_failures)
 		atomic_store_explicit(&p->stop, true, memory_order_relaxed);
 }
 
@@ -74,7 +79,8 @@ void *worker_end(struct worker *w)
 
 bool worker_sleep_until(struct worker *w, uint64_t ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	struct timespec until = { .tv_sec = (time_t)(ns / 1000000000u),
+				  .tv_nsec = (long)(ns % 1000000000u) };
 
 	while (!atomic_load_explicit(&w->point->stop, memory_order_relaxed)) {
 		if (!clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL))

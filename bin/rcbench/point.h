@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * point.h - one combination of a sweep: what is measured, by how many threads; what its threads share.
+ * point.h - one combination of a sweep: what is measured, by how many threads; what its threads
+ * share.
  *
  * A thread takes a ticket for each thing it measures. With a rate, a ticket has the time at which
  * it is to begin, whichever thread is free then; what begins late is measured from that time.
@@ -23,7 +24,8 @@ extern const char *const operation_names[OPERATIONS];
 struct point {
 	enum operation operation;
 	bool kernel, pipelined, reuse, verify;
-	unsigned int threads, depth;		/* depth: connections under way per thread, or in its pool */
+	unsigned int threads;
+	unsigned int depth;			/* connections of a thread: under way, or pooled */
 	uint32_t size, outstanding;		/* of operations */
 	uint64_t rate;				/* per second in all; 0: as fast as it goes */
 	uint64_t count, duration_ns;		/* 0: no such limit */
@@ -35,7 +37,7 @@ struct point {
 	unsigned int target_count;
 
 	pthread_barrier_t go;			/* all threads, and who started them */
-	sem_t ended;				/* posted by each thread that is set up, or has ended */
+	sem_t ended;				/* posted by a thread that is set up, or ended */
 	_Atomic unsigned int set_up;
 	uint64_t begun_ns, end_ns;
 	_Atomic uint64_t tickets, failures;
@@ -55,14 +57,14 @@ struct worker {
 	_Atomic uint64_t done;
 	_Atomic uint64_t told_ns;		/* kernel: when .done was brought up to date */
 	struct samples samples;			/* struct sample: connections that were made */
-	struct samples shorts;			/* struct short_sample: taken from a pool, operations */
+	struct samples shorts;			/* struct short_sample: pooled, operations */
 	_Atomic uint64_t outcomes[OUTCOMES];
 };
 
 /*
- * When the last connection or operation may begin; 0: no limit. With a rate it is later than end_ns by the
- * timeout: what should have begun before the end and is late is measured nevertheless, since to leave it out
- * would be to leave out the worst.
+ * When the last connection or operation may begin; 0: no limit. With a rate it is later than end_ns
+ * by the timeout: what should have begun before the end and is late is measured nevertheless, since
+ * to leave it out would be to leave out the worst.
  */
 uint64_t point_end_ns(const struct point *p);
 bool point_is_over(const struct point *p);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pool.c - connections taken from a pool instead of being made: each thread has --depth of them, made
- * before the measuring begins, as a kernel that forks remotely keeps them for each pair of hosts.
+ * pool.c - connections taken from a pool instead of being made: each thread has --depth of them,
+ * made before the measuring begins, as a kernel that forks remotely keeps them for each pair of
+ * hosts.
  *
  * To take one costs no system call. Every LOOK_NS the thread looks whether a peer has left: a
  * connection that died leaves the pool and is counted as a failure.
@@ -20,7 +21,9 @@ static void fill(struct driver *d)
 {
 	while (d->under_way < d->count && !atomic_load(&d->worker->point->stop)) {
 		connection_begin(driver_idle(d), 0);
-		/* One after the other, since the records also tell how long it takes to make each. */
+		/*
+		 * One after the other, since the records also tell how long it takes to make each.
+		 */
 		while (d->under_way > d->ready)
 			driver_wait(d);
 	}
@@ -57,7 +60,8 @@ static struct connection *take(struct driver *d, unsigned int *at)
 	while (d->ready) {
 		struct connection *c = &d->connections[(*at)++ % d->count];
 
-		if (c->state == CONNECTION_READY && !atomic_load_explicit(&c->dead, memory_order_relaxed))
+		if (c->state == CONNECTION_READY &&
+		    !atomic_load_explicit(&c->dead, memory_order_relaxed))
 			return c;
 		if (c->state == CONNECTION_READY)
 			connection_drop(c, c->sample.outcome);
@@ -95,8 +99,10 @@ static void measure(struct driver *d)
 		now = clock_now_ns();
 		s = worker_sample(w, &w->shorts);
 		if (s)
-			*s = (struct short_sample){ .seq = seq, .total_ns = now - (intended ? intended : begun),
-						    .late_ns = intended ? begun - intended : 0 };
+			*s = (struct short_sample){
+				.seq = seq, .total_ns = now - (intended ? intended : begun),
+				.late_ns = intended ? begun - intended : 0,
+			};
 		seq++;
 		worker_count(w, OUTCOME_OK);
 		if (w->point->verify && connection_expect(c))

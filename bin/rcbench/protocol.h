@@ -11,7 +11,7 @@
  *   request: hello {CONTROL, run}           accepts: the run has begun
  *   request: hello {CONNECTION, run}        accepts: a connection that is measured
  *     message (if VERIFY), any number         the message with each bit inverted
- *   request: hello {OPERATIONS, run, ...}   accepts: welcome with the region that READ and WRITE use
+ *   request: hello {OPERATIONS, run, ...}   accepts: welcome, with the region for READ and WRITE
  *     READ, WRITE, SEND                       takes what is sent
  *   disconnect of CONTROL, after the goodbye message
  *

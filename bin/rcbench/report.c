@@ -4,16 +4,19 @@
 
 #include <stdio.h>
 
-enum { C_OP, C_SPACE, C_MODE, C_SOURCE, C_THREADS, C_DEPTH, C_RATE, C_DEVICES, C_SERVERS, C_SIZE, C_OUTSTANDING,
-       C_OUTCOME, C_THREAD, C_DEVICE, C_SERVER, C_SEQ, C_CREATE_ID, C_RESOLVE_ADDR, C_RESOLVE_ROUTE, C_CREATE_QP,
-       C_CONNECT, C_VERIFY, C_DISCONNECT, C_DESTROY, C_LATE, C_TOTAL, C_INTERVAL, C_CONNS_PER_S, C_OPS_PER_S,
-       C_BYTES_PER_S, C_FAILED, COLUMNS };
+enum { C_OP, C_SPACE, C_MODE, C_SOURCE, C_THREADS, C_DEPTH, C_RATE, C_DEVICES, C_SERVERS, C_SIZE,
+       C_OUTSTANDING, C_OUTCOME, C_THREAD, C_DEVICE, C_SERVER, C_SEQ, C_CREATE_ID, C_RESOLVE_ADDR,
+       C_RESOLVE_ROUTE, C_CREATE_QP, C_CONNECT, C_VERIFY, C_DISCONNECT, C_DESTROY, C_LATE,
+       C_TOTAL, C_INTERVAL, C_CONNS_PER_S, C_OPS_PER_S, C_BYTES_PER_S, C_FAILED, COLUMNS };
 
 const struct record_column report_columns[] = {
-	[C_OP]      = { "op", RECORD_STRING, "connect, or the operation over a connection: read, write, send" },
+	[C_OP]      = { "op", RECORD_STRING,
+			"connect, or the operation over a connection: read, write, send" },
 	[C_SPACE]   = { "space", RECORD_STRING, "user, kernel: who makes the connections" },
-	[C_MODE]    = { "mode", RECORD_STRING, "serial: a thread's next begins when the last ended; pipelined" },
-	[C_SOURCE]  = { "source", RECORD_STRING, "new: made for this; pool: taken from connections made before" },
+	[C_MODE]    = { "mode", RECORD_STRING,
+			"serial: a thread's next begins when the last ended; pipelined" },
+	[C_SOURCE]  = { "source", RECORD_STRING,
+			"new: made for this; pool: taken from connections made before" },
 	[C_THREADS] = { "threads", RECORD_UINT, "threads of the client" },
 	[C_DEPTH]   = { "depth", RECORD_UINT, "connections under way per thread, or in its pool" },
 	[C_RATE]    = { "rate", RECORD_UINT, "begun per second in all; 0: as fast as they end" },
@@ -32,10 +35,14 @@ const struct record_column report_columns[] = {
 	[C_CREATE_QP]     = { "create_qp_ns", RECORD_NS, "rdma_create_qp" },
 	[C_CONNECT]       = { "connect_ns", RECORD_NS, "rdma_connect until it is established" },
 	[C_VERIFY]        = { "verify_ns", RECORD_NS, "a message there and back (--verify)" },
-	[C_DISCONNECT]    = { "disconnect_ns", RECORD_NS, "rdma_disconnect until the peer has confirmed" },
+	[C_DISCONNECT]    = { "disconnect_ns", RECORD_NS,
+		  "rdma_disconnect until the peer has confirmed" },
 	[C_DESTROY]       = { "destroy_ns", RECORD_NS, "rdma_destroy_qp and rdma_destroy_id" },
-	[C_LATE]    = { "late_ns", RECORD_NS, "it began so long after its time (--rate); part of total_ns" },
-	[C_TOTAL]   = { "total_ns", RECORD_NS, "the whole: a connection from create_id to destroy, an operation until its completion" },
+	[C_LATE]    = { "late_ns", RECORD_NS,
+			"it began so long after its time (--rate); part of total_ns" },
+	[C_TOTAL]   = { "total_ns", RECORD_NS,
+			"the whole: a connection from create_id to destroy, an operation until "
+			"its completion" },
 	[C_INTERVAL] = { "interval_ns", RECORD_NS, "length of an interval (--interval)" },
 	[C_CONNS_PER_S] = { "conns_per_s", RECORD_DOUBLE, "connections per second in it" },
 	[C_OPS_PER_S]   = { "ops_per_s", RECORD_DOUBLE, "operations per second in it" },
@@ -46,7 +53,8 @@ const size_t report_column_count = COLUMNS;
 
 const char *const operation_names[OPERATIONS] = { "connect", "read", "write", "send" };
 
-static void factors(struct record_stream *out, const struct point *p, const struct worker *w, bool pooled)
+static void factors(struct record_stream *out, const struct point *p, const struct worker *w,
+		    bool pooled)
 {
 	char text[24];
 
@@ -87,8 +95,9 @@ static void report_sample(const void *sample, void *data)
 {
 	static const size_t columns[STEPS] = {
 		[STEP_CREATE_ID] = C_CREATE_ID, [STEP_RESOLVE_ADDR] = C_RESOLVE_ADDR,
-		[STEP_RESOLVE_ROUTE] = C_RESOLVE_ROUTE, [STEP_CREATE_QP] = C_CREATE_QP, [STEP_CONNECT] = C_CONNECT,
-		[STEP_VERIFY] = C_VERIFY, [STEP_DISCONNECT] = C_DISCONNECT, [STEP_DESTROY] = C_DESTROY,
+		[STEP_RESOLVE_ROUTE] = C_RESOLVE_ROUTE, [STEP_CREATE_QP] = C_CREATE_QP,
+		[STEP_CONNECT] = C_CONNECT, [STEP_VERIFY] = C_VERIFY,
+		[STEP_DISCONNECT] = C_DISCONNECT, [STEP_DESTROY] = C_DESTROY,
 	};
 	const struct where *where = data;
 	const struct sample *s = sample;
@@ -157,7 +166,8 @@ void report_outcomes(const uint64_t outcomes[OUTCOMES], char *text, size_t room)
 	*text = '\0';
 	for (unsigned int i = OUTCOME_OK + 1; i < OUTCOMES; i++) {
 		if (outcomes[i] && used < room)
-			used += (size_t)snprintf(text + used, room - used, "%s%llu %s", used ? ", " : "",
-						 (unsigned long long)outcomes[i], outcome_names[i]);
+			used += (size_t)snprintf(text + used, room - used, "%s%llu %s",
+						 used ? ", " : "", (unsigned long long)outcomes[i],
+						 outcome_names[i]);
 	}
 }

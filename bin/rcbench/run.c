@@ -64,8 +64,8 @@ static uint64_t failed_of(struct worker *w)
 	return n;
 }
 
-static void report_all(struct record_stream *out, struct point *p, struct worker *workers, struct seen *seen,
-		       uint64_t interval_ns)
+static void report_all(struct record_stream *out, struct point *p, struct worker *workers,
+		       struct seen *seen, uint64_t interval_ns)
 {
 	uint64_t done_all = 0, failed_all = 0;
 
@@ -73,7 +73,8 @@ static void report_all(struct record_stream *out, struct point *p, struct worker
 		uint64_t done = atomic_load_explicit(&workers[i].done, memory_order_relaxed);
 		uint64_t failed = failed_of(&workers[i]);
 
-		report_interval(out, p, &workers[i], done - seen[i].done, failed - seen[i].failed, interval_ns);
+		report_interval(out, p, &workers[i], done - seen[i].done, failed - seen[i].failed,
+				interval_ns);
 		done_all += done - seen[i].done;
 		failed_all += failed - seen[i].failed;
 		seen[i] = (struct seen){ done, failed };
@@ -107,7 +108,8 @@ static void wake_sleepers(struct point *p, struct worker *workers, uint64_t now)
 		struct worker *w = &workers[i];
 
 		if (!atomic_load(&w->ended) &&
-		    (stop || now > atomic_load_explicit(&w->waiting_since, memory_order_relaxed) + WAKE_NS))
+		    (stop ||
+		     now > atomic_load_explicit(&w->waiting_since, memory_order_relaxed) + WAKE_NS))
 			run_wake(w->thread);
 	}
 }
@@ -139,7 +141,8 @@ static void watch(struct point *p, struct worker *workers, struct record_stream 
 	struct seen *seen = calloc(p->threads, sizeof(*seen));
 	uint64_t last = p->begun_ns, due = p->begun_ns + p->interval_ns, now;
 
-	progress_start(operation_names[p->operation], p->count ? p->count : p->duration_ns / 1000000);
+	progress_start(operation_names[p->operation],
+		       p->count ? p->count : p->duration_ns / 1000000);
 	while (!all_ended(p, workers)) {
 		sleep_until(p->interval_ns ? due : UINT64_MAX, p);
 		now = clock_now_ns();
@@ -169,9 +172,11 @@ static void tell(struct point *p, uint64_t done, uint64_t ns)
 
 	if (!isatty(STDERR_FILENO) || !done || !ns)
 		return;
-	fprintf(stderr, "%s: %s by %s, %u thread%s: %llu %s in %s, %s per second\n", tool_name, p->servers, p->devices,
-		p->threads, p->threads == 1 ? "" : "s", (unsigned long long)done,
-		p->operation == OPERATION_CONNECT ? "connections" : "operations", units_format_ns((double)ns, duration),
+	fprintf(stderr, "%s: %s by %s, %u thread%s: %llu %s in %s, %s per second\n", tool_name,
+		p->servers, p->devices, p->threads, p->threads == 1 ? "" : "s",
+		(unsigned long long)done,
+		p->operation == OPERATION_CONNECT ? "connections" : "operations",
+		units_format_ns((double)ns, duration),
 		units_format_count((double)done * 1e9 / (double)ns, rate));
 }
 
@@ -185,7 +190,8 @@ static void judge_rate(struct point *p, uint64_t begun)
 	if (p->count && p->count < due)
 		due = p->count;
 	if (begun < due)
-		tool_warn(p->servers, "%llu of %llu could not even begin within --timeout: the rate is too high",
+		tool_warn(p->servers, "%llu of %llu could not even begin within --timeout: "
+			  "the rate is too high",
 			  (unsigned long long)(due - begun), (unsigned long long)due);
 }
 

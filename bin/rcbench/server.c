@@ -8,16 +8,16 @@
  *   ESTABLISHED, or the client's id vanished before: an event, or never any (half-open)
  *   DISCONNECTED: answered, destroyed
  *
- * Threads take events from one channel, one of them at a time waiting for the next, so that no event
- * wakes more than one. Events of the same connection may thus be handled by several threads at once;
- * therefore each is either a bit that is set, or the end of the connection, which the first one that
- * sets CLOSING brings about. An event is acknowledged after the last look at its connection: the
- * destruction of an id waits for that. Who accepts holds a reference, as the connection may end before
- * rdma_accept returns.
+ * Threads take events from one channel, one of them at a time waiting for the next, so that no
+ * event wakes more than one. Events of the same connection may thus be handled by several threads
+ * at once; therefore each is either a bit that is set, or the end of the connection, which the
+ * first one that sets CLOSING brings about. An event is acknowledged after the last look at its
+ * connection: the destruction of an id waits for that. Who accepts holds a reference, as the
+ * connection may end before rdma_accept returns.
  *
- * The janitor, once each TICK_NS, ends what was accepted and not established in time, what belongs to a
- * run whose control connection is gone, and what does not answer. To find out about the latter it
- * posts an RDMA WRITE of no bytes, which the other host's device acknowledges by itself.
+ * The janitor, once each TICK_NS, ends what was accepted and not established in time, what belongs
+ * to a run whose control connection is gone, and what does not answer. To find out about the latter
+ * it posts an RDMA WRITE of no bytes, which the other host's device acknowledges by itself.
  *
  * Completions of all connections of a device go to one queue and one thread (service.c).
  *
@@ -46,25 +46,29 @@
 #define RUNS_MAX	1024u
 #define BACKLOG		1024
 
-enum { S_CLIENT, S_ENDED, S_RUN_NS, S_REQUESTS, S_ESTABLISHED, S_MESSAGES, S_DISCONNECTED, S_HALF_OPEN, S_LOST, S_REFUSED,
-       S_BUSY, SERVER_COLUMNS };
+enum { S_CLIENT, S_ENDED, S_RUN_NS, S_REQUESTS, S_ESTABLISHED, S_MESSAGES, S_DISCONNECTED,
+       S_HALF_OPEN, S_LOST, S_REFUSED, S_BUSY, SERVER_COLUMNS };
 const struct record_column server_columns[] = {
 	[S_CLIENT] = { "client", RECORD_STRING, "address; -: what belonged to no run" },
-	[S_ENDED] = { "ended", RECORD_STRING, "done; vanished: without goodbye; stopped: the server was" },
+	[S_ENDED] = { "ended", RECORD_STRING,
+		      "done; vanished: without goodbye; stopped: the server was" },
 	[S_RUN_NS] = { "run_ns", RECORD_NS, "from the first to the last of the run" },
 	[S_REQUESTS] = { "requests_count", RECORD_UINT, "connections asked for" },
 	[S_ESTABLISHED] = { "established_count", RECORD_UINT, "of these: established" },
 	[S_MESSAGES] = { "messages_count", RECORD_UINT, "messages received" },
 	[S_DISCONNECTED] = { "disconnected_count", RECORD_UINT, "ended by the client" },
-	[S_HALF_OPEN] = { "half_open_count", RECORD_UINT, "accepted, and the client went away before they were established" },
+	[S_HALF_OPEN] = { "half_open_count", RECORD_UINT,
+		  "accepted, and the client went away before they were established" },
 	[S_LOST] = { "lost_count", RECORD_UINT, "established, and the client gone without a word" },
-	[S_REFUSED] = { "refused_count", RECORD_UINT, "rejected: private data of another program, version or run" },
-	[S_BUSY] = { "busy_count", RECORD_UINT, "rejected: --max-connections, or the device has no more to give" },
+	[S_REFUSED] = { "refused_count", RECORD_UINT,
+			"rejected: private data of another program, version or run" },
+	[S_BUSY] = { "busy_count", RECORD_UINT,
+		     "rejected: --max-connections, or the device has no more to give" },
 };
 const size_t server_column_count = SERVER_COLUMNS;
 
-enum tally { TALLY_REQUESTS, TALLY_ESTABLISHED, TALLY_MESSAGES, TALLY_DISCONNECTED, TALLY_HALF_OPEN, TALLY_LOST,
-	     TALLY_REFUSED, TALLY_BUSY, TALLIES };
+enum tally { TALLY_REQUESTS, TALLY_ESTABLISHED, TALLY_MESSAGES, TALLY_DISCONNECTED,
+	     TALLY_HALF_OPEN, TALLY_LOST, TALLY_REFUSED, TALLY_BUSY, TALLIES };
 
 /* A client's run, from its control connection to its last connection. */
 struct run {
@@ -89,14 +93,15 @@ struct served {
 	struct run *run;
 	bool control;
 	uint64_t begun_ns, probed_ns;
-	_Atomic unsigned int flags, references;	/* of the one that accepts, and of its being alive */
+	/* References: of the one that accepts, and of its being alive. */
+	_Atomic unsigned int flags, references;
 };
 
 static struct server {
 	const struct server_options *options;
 	struct rdma_event_channel *channel;
 	struct rdma_cm_id *listener;
-	pthread_mutex_t leader;			/* held by the thread that waits for the next event */
+	pthread_mutex_t leader;		/* held by the thread that waits for the next event */
 	pthread_mutex_t lock;
 	struct served *list;
 	struct run *runs, *nobody;		/* nobody: tally of what belongs to no run */
@@ -149,7 +154,9 @@ static struct run *run_begin(const uint8_t id[16], struct rdma_cm_id *cm)
 		return NULL;
 	memcpy(run->id, id, sizeof(run->id));
 	run->begun_ns = clock_now_ns();
-	if (getnameinfo(peer, peer->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6),
+	if (getnameinfo(peer,
+			peer->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+						   : sizeof(struct sockaddr_in6),
 			run->client, sizeof(run->client), NULL, 0, NI_NUMERICHOST))
 		strcpy(run->client, "?");
 	run->next = server.runs;
@@ -169,7 +176,8 @@ static void run_put(struct run *run)
 		at = &(*at)->next;
 	*at = run->next;
 	server.run_count--;
-	run_report(run, atomic_load(&run->goodbye) ? "done" : atomic_load(&server.stop) ? "stopped" : "vanished");
+	run_report(run, atomic_load(&run->goodbye) ? "done" :
+			atomic_load(&server.stop) ? "stopped" : "vanished");
 	free(run);
 	if (server.options->once && !server.runs) {
 		server.once_done = true;
@@ -231,7 +239,8 @@ static bool served_close(struct served *s, enum tally what)
 
 static void reject(struct rdma_cm_id *id, enum rcbench_refusal_reason reason)
 {
-	struct rcbench_refusal refusal = { htole32(RCBENCH_MAGIC), htole16(RCBENCH_VERSION), htole16(reason) };
+	struct rcbench_refusal refusal = { htole32(RCBENCH_MAGIC), htole16(RCBENCH_VERSION),
+					   htole16(reason) };
 
 	rdma_reject(id, &refusal, sizeof(refusal));
 	rdma_destroy_id(id);
@@ -248,10 +257,14 @@ static bool hello_read(const struct rdma_conn_param *param, struct rcbench_hello
 		if (bytes[i])
 			return false;
 	}
-	return le32toh(hello->magic) == RCBENCH_MAGIC && le16toh(hello->version) == RCBENCH_VERSION &&
-	       le16toh(hello->length) == sizeof(*hello) && le16toh(hello->kind) >= RCBENCH_CONTROL &&
-	       le16toh(hello->kind) <= RCBENCH_OPERATIONS && !(le16toh(hello->flags) & ~RCBENCH_VERIFY) &&
-	       le32toh(hello->size) <= RCBENCH_REGION / 2 && le32toh(hello->outstanding) <= RCBENCH_OUTSTANDING_MAX;
+	return le32toh(hello->magic) == RCBENCH_MAGIC &&
+	       le16toh(hello->version) == RCBENCH_VERSION &&
+	       le16toh(hello->length) == sizeof(*hello) &&
+	       le16toh(hello->kind) >= RCBENCH_CONTROL &&
+	       le16toh(hello->kind) <= RCBENCH_OPERATIONS &&
+	       !(le16toh(hello->flags) & ~RCBENCH_VERIFY) &&
+	       le32toh(hello->size) <= RCBENCH_REGION / 2 &&
+	       le32toh(hello->outstanding) <= RCBENCH_OUTSTANDING_MAX;
 }
 
 /* In the list and of a run, or 0 for why not. */
@@ -272,7 +285,8 @@ static enum rcbench_refusal_reason served_list(struct served *s, const struct rc
 	if (!reason && !run)
 		reason = RCBENCH_REFUSED_BUSY;
 	if (reason) {
-		tally(run ? run : server.nobody, reason == RCBENCH_REFUSED_RUN ? TALLY_REFUSED : TALLY_BUSY);
+		tally(run ? run : server.nobody,
+		      reason == RCBENCH_REFUSED_RUN ? TALLY_REFUSED : TALLY_BUSY);
 		pthread_mutex_unlock(&server.lock);
 		return reason;
 	}
@@ -311,12 +325,15 @@ static void lost(void *owner)
 	sem_post(&server.poke);
 }
 
-static int served_prepare(struct served *s, const struct rcbench_hello *hello, struct rcbench_welcome *welcome)
+static int served_prepare(struct served *s, const struct rcbench_hello *hello,
+			  struct rcbench_welcome *welcome)
 {
 	struct ibv_mr *region;
 
 	*welcome = (struct rcbench_welcome){
-		.magic = htole32(RCBENCH_MAGIC), .version = htole16(RCBENCH_VERSION), .length = htole16(sizeof(*welcome)),
+		.magic = htole32(RCBENCH_MAGIC),
+		.version = htole16(RCBENCH_VERSION),
+		.length = htole16(sizeof(*welcome)),
 	};
 	if (service_queue_pair(s->service, s->slot, s->id, hello))
 		return -1;
@@ -332,11 +349,16 @@ static int served_prepare(struct served *s, const struct rcbench_hello *hello, s
 }
 
 /* From here on events may come, and end it. */
-static int served_accept(struct served *s, const struct rcbench_welcome *welcome, unsigned int depth)
+static int served_accept(struct served *s, const struct rcbench_welcome *welcome,
+			 unsigned int depth)
 {
 	struct rdma_conn_param param = {
-		.private_data = welcome, .private_data_len = sizeof(*welcome),
-		.responder_resources = (uint8_t)depth, .initiator_depth = 1, .retry_count = 5, .rnr_retry_count = 6,
+		.private_data = welcome,
+		.private_data_len = sizeof(*welcome),
+		.responder_resources = (uint8_t)depth,
+		.initiator_depth = 1,
+		.retry_count = 5,
+		.rnr_retry_count = 6,
 	};
 
 	return rdma_accept(s->id, &param);
@@ -480,7 +502,8 @@ static void look_after(bool all)
 			next = s->next;
 			if (why <= TALLIES && served_close(s, why)) {
 				ended = s;
-			} else if (now - s->probed_ns > PROBE_NS && (atomic_load(&s->flags) & SERVED_ESTABLISHED)) {
+			} else if (now - s->probed_ns > PROBE_NS &&
+				   (atomic_load(&s->flags) & SERVED_ESTABLISHED)) {
 				s->probed_ns = now;
 				service_probe(s->service, s->slot);
 			}
@@ -498,11 +521,14 @@ static int listen_at(const struct sockaddr_storage *address)
 	char host[64] = "", port[16] = "";
 
 	getnameinfo((const struct sockaddr *)address,
-		    address->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6),
+		    address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+						  : sizeof(struct sockaddr_in6),
 		    host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
 	server.channel = rdma_create_event_channel();
-	if (!server.channel || rdma_create_id(server.channel, &server.listener, NULL, RDMA_PS_TCP) ||
-	    rdma_bind_addr(server.listener, (struct sockaddr *)address) || rdma_listen(server.listener, BACKLOG)) {
+	if (!server.channel ||
+	    rdma_create_id(server.channel, &server.listener, NULL, RDMA_PS_TCP) ||
+	    rdma_bind_addr(server.listener, (struct sockaddr *)address) ||
+	    rdma_listen(server.listener, BACKLOG)) {
 		char name[96];
 
 		snprintf(name, sizeof(name), "%s port %s", host, port);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * service.c - completions of the server: messages are answered, receives posted again, peers that do
- * not answer a probe are told of.
+ * service.c - completions of the server: messages are answered, receives posted again, peers that
+ * do not answer a probe are told of.
  *
  * A queue pair's destruction does not take its completions out of the queue on every device. So a
- * completion carries the generation of its slot, and those of an older one are ignored. The device's
- * lock is held while a completion is handled, so that a slot's owner is there as long as it is asked.
+ * completion carries the generation of its slot, and those of an older one are ignored. The
+ * device's lock is held while a completion is handled, so that a slot's owner is there as long as
+ * it is asked.
  */
 #include "service.h"
 
@@ -20,9 +21,11 @@
 
 #include "run.h"
 
-#define RECEIVES_FACTOR	4u		/* of what the peer has under way, so that it never has to wait */
+/* Of what the peer has under way, so that it never has to wait. */
+#define RECEIVES_FACTOR	4u
 #define SERVICES_MAX	16u
-#define TAKEN_BYTES	(256u << 20)	/* of buffers for what operations send, of all connections */
+/* Of buffers for what operations send, of all connections. */
+#define TAKEN_BYTES	(256u << 20)
 
 enum { WR_MESSAGE, WR_ANSWER, WR_PROBE, WR_TAKEN };
 
@@ -81,16 +84,22 @@ static uint8_t *message_in(const struct service *v, const struct service_slot *s
 
 static int receive_message(struct service *v, struct service_slot *slot)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)message_in(v, slot), .length = RCBENCH_MESSAGE, .lkey = v->mr->lkey };
-	struct ibv_recv_wr wr = { .wr_id = wr_id(slot, WR_MESSAGE), .sg_list = &sge, .num_sge = 1 }, *bad;
+	struct ibv_sge sge = { .addr = (uintptr_t)message_in(v, slot),
+			       .length = RCBENCH_MESSAGE,
+			       .lkey = v->mr->lkey };
+	struct ibv_recv_wr wr = { .wr_id = wr_id(slot, WR_MESSAGE), .sg_list = &sge, .num_sge = 1 },
+			   *bad;
 
 	return ibv_post_recv(slot->qp, &wr, &bad);
 }
 
 static int receive_taken(struct service_slot *slot)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)slot->buffer, .length = slot->size, .lkey = slot->mr->lkey };
-	struct ibv_recv_wr wr = { .wr_id = wr_id(slot, WR_TAKEN), .sg_list = &sge, .num_sge = 1 }, *bad;
+	struct ibv_sge sge = { .addr = (uintptr_t)slot->buffer,
+			       .length = slot->size,
+			       .lkey = slot->mr->lkey };
+	struct ibv_recv_wr wr = { .wr_id = wr_id(slot, WR_TAKEN), .sg_list = &sge, .num_sge = 1 },
+			   *bad;
 
 	return ibv_post_recv(slot->qp, &wr, &bad);
 }
@@ -99,9 +108,15 @@ static int receive_taken(struct service_slot *slot)
 static int answer(struct service *v, struct service_slot *slot)
 {
 	uint8_t *in = message_in(v, slot), *out = in + RCBENCH_MESSAGE;
-	struct ibv_sge sge = { .addr = (uintptr_t)out, .length = RCBENCH_MESSAGE, .lkey = v->mr->lkey };
-	struct ibv_send_wr wr = { .wr_id = wr_id(slot, WR_ANSWER), .sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_SEND,
-				  .send_flags = IBV_SEND_SIGNALED }, *bad;
+	struct ibv_sge sge = { .addr = (uintptr_t)out,
+			       .length = RCBENCH_MESSAGE,
+			       .lkey = v->mr->lkey };
+	struct ibv_send_wr wr = { .wr_id = wr_id(slot, WR_ANSWER),
+				  .sg_list = &sge,
+				  .num_sge = 1,
+				  .opcode = IBV_WR_SEND,
+				  .send_flags = IBV_SEND_SIGNALED },
+			   *bad;
 
 	for (unsigned int i = 0; i < RCBENCH_MESSAGE; i++)
 		out[i] = (uint8_t)~in[i];
@@ -235,13 +250,19 @@ static int buffer_make(struct service *v, struct service_slot *slot, uint32_t si
 int service_queue_pair(struct service *v, struct service_slot *slot, struct rdma_cm_id *id,
 		       const struct rcbench_hello *hello)
 {
-	uint32_t size = le32toh(hello->size), taken = size ? le32toh(hello->outstanding) * RECEIVES_FACTOR : 0;
-	bool messages = le16toh(hello->kind) == RCBENCH_CONTROL || (le16toh(hello->flags) & RCBENCH_VERIFY);
+	uint32_t size = le32toh(hello->size),
+		 taken = size ? le32toh(hello->outstanding) * RECEIVES_FACTOR : 0;
+	bool messages = le16toh(hello->kind) == RCBENCH_CONTROL ||
+			(le16toh(hello->flags) & RCBENCH_VERIFY);
 	struct ibv_qp_init_attr attr = {
-		.send_cq = v->cq, .recv_cq = v->cq, .qp_type = IBV_QPT_RC,
-		/* Send: an answer before which the one before may not be reaped yet, and a probe. */
-		.cap = { .max_send_wr = messages ? 3 : 1, .max_recv_wr = taken > 1 ? taken : messages ? 2 : 1,
-			 .max_send_sge = 1, .max_recv_sge = 1 },
+		.send_cq = v->cq,
+		.recv_cq = v->cq,
+		.qp_type = IBV_QPT_RC,
+		/* Send: a probe, an answer, and the one before, which may not be reaped yet. */
+		.cap = { .max_send_wr = messages ? 3 : 1,
+			 .max_recv_wr = taken > 1 ? taken : messages ? 2 : 1,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
 	};
 
 	if (taken && buffer_make(v, slot, size, taken))
@@ -273,14 +294,16 @@ struct ibv_mr *service_region(struct service *v)
 {
 	pthread_mutex_lock(&v->lock);
 	if (!v->region) {
-		v->region_bytes = mmap(NULL, RCBENCH_REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		v->region_bytes = mmap(NULL, RCBENCH_REGION, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (v->region_bytes == MAP_FAILED)
 			v->region_bytes = NULL;
 		for (uint32_t i = 0; v->region_bytes && i < RCBENCH_REGION / 2; i++)
 			v->region_bytes[i] = rcbench_pattern(i);
 		if (v->region_bytes)
-			v->region = ibv_reg_mr(v->pd, v->region_bytes, RCBENCH_REGION, IBV_ACCESS_LOCAL_WRITE |
-					       IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE);
+			v->region = ibv_reg_mr(v->pd, v->region_bytes, RCBENCH_REGION,
+					       IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
+						       IBV_ACCESS_REMOTE_WRITE);
 	}
 	pthread_mutex_unlock(&v->lock);
 	return v->region;
@@ -346,7 +369,8 @@ static int service_open(struct service *v, unsigned int max_connections)
 	if (!v->cq || ibv_req_notify_cq(v->cq, 0))
 		return -1;
 	v->bytes = (size_t)v->slot_count * 2 * RCBENCH_MESSAGE;
-	v->messages = mmap(NULL, v->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	v->messages =
+		mmap(NULL, v->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (v->messages == MAP_FAILED) {
 		v->messages = NULL;
 		return -1;

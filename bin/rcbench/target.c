@@ -20,8 +20,8 @@
 /* ---- What fails ---- */
 
 /*
- * A server's name may stand for several addresses, and each is tried. If all fail one reason is told, the
- * one that says most; of two that say as much, the later.
+ * A server's name may stand for several addresses, and each is tried. If all fail one reason is
+ * told, the one that says most; of two that say as much, the later.
  */
 static int failed(struct target *t, enum telling telling, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -58,8 +58,9 @@ int devices_open(void)
 	devices = rdma_get_devices(&n);
 	if (devices && n)
 		return 0;
-	tool_error("RDMA", "this host has no RDMA device; 'rdma link add rxe0 type rxe netdev eth0' makes one of a "
-		   "network interface, 'mitosis-lab run -n 2' starts virtual machines that have one");
+	tool_error("RDMA", "this host has no RDMA device; "
+		   "'rdma link add rxe0 type rxe netdev eth0' makes one of a network interface, "
+		   "'mitosis-lab run -n 2' starts virtual machines that have one");
 	return STATUS_SKIP;
 }
 
@@ -83,31 +84,37 @@ static bool address_of_interface(unsigned int index, int family, struct sockaddr
 	if (getifaddrs(&list))
 		return false;
 	for (i = list; i && !found; i = i->ifa_next) {
-		if (!i->ifa_addr || i->ifa_addr->sa_family != family || if_nametoindex(i->ifa_name) != index)
+		if (!i->ifa_addr || i->ifa_addr->sa_family != family ||
+		    if_nametoindex(i->ifa_name) != index)
 			continue;
 		memset(to, 0, sizeof(*to));
-		memcpy(to, i->ifa_addr, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-		found = family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)to)->sin6_addr);
+		memcpy(to, i->ifa_addr,
+		       family == AF_INET ? sizeof(struct sockaddr_in)
+					 : sizeof(struct sockaddr_in6));
+		found = family == AF_INET ||
+			!IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)to)->sin6_addr);
 	}
 	freeifaddrs(list);
 	return found;
 }
 
 /* The GID table says which network interfaces carry a device. */
-static int address_of_device(struct target *t, struct ibv_context *verbs, int family, struct sockaddr_storage *to)
+static int address_of_device(struct target *t, struct ibv_context *verbs, int family,
+			     struct sockaddr_storage *to)
 {
 	struct ibv_gid_entry *entries = calloc(256, sizeof(*entries));
 	ssize_t n = entries ? ibv_query_gid_table(verbs, entries, 256, 0) : -ENOMEM;
 	int err = -1;
 
 	for (ssize_t i = 0; i < n && err; i++) {
-		if (entries[i].ndev_ifindex && address_of_interface(entries[i].ndev_ifindex, family, to))
+		if (entries[i].ndev_ifindex &&
+		    address_of_interface(entries[i].ndev_ifindex, family, to))
 			err = 0;
 	}
 	free(entries);
 	if (err)
-		failed(t, NO_WAY, "the network interface of %s has no %s address", ibv_get_device_name(verbs->device),
-		       family == AF_INET ? "IPv4" : "IPv6");
+		failed(t, NO_WAY, "the network interface of %s has no %s address",
+		       ibv_get_device_name(verbs->device), family == AF_INET ? "IPv4" : "IPv6");
 	return err;
 }
 
@@ -147,11 +154,13 @@ static int split(const char *text, char host[256], uint16_t *port)
 	return 0;
 }
 
-static int addresses_of(const char *server, uint16_t port, struct sockaddr_storage list[RESOLVE_MAX])
+static int addresses_of(const char *server, uint16_t port,
+			struct sockaddr_storage list[RESOLVE_MAX])
 {
 	char host[256];
 
-	return split(server, host, &port) ? -1 : resolve_host(*host ? host : "localhost", port, list);
+	return split(server, host, &port) ? -1
+					  : resolve_host(*host ? host : "localhost", port, list);
 }
 
 int address_to_listen(const char *text, uint16_t port, struct sockaddr_storage *to)
@@ -176,7 +185,8 @@ void hello_make(struct rcbench_hello *hello, enum rcbench_kind kind, const uint8
 	memcpy(hello->run, run, sizeof(hello->run));
 }
 
-void hello_param(const struct target *t, const struct rcbench_hello *hello, struct rdma_conn_param *param)
+void hello_param(const struct target *t, const struct rcbench_hello *hello,
+		 struct rdma_conn_param *param)
 {
 	*param = (struct rdma_conn_param){
 		.private_data = hello, .private_data_len = sizeof(*hello),
@@ -187,7 +197,8 @@ void hello_param(const struct target *t, const struct rcbench_hello *hello, stru
 }
 
 /* The next event within the time, or -1 with errno. */
-static int event_within(struct rdma_event_channel *channel, uint64_t limit_ns, struct cm_event *event)
+static int event_within(struct rdma_event_channel *channel, uint64_t limit_ns,
+			struct cm_event *event)
 {
 	struct pollfd fd = { .fd = channel->fd, .events = POLLIN };
 	uint64_t end = clock_now_ns() + limit_ns, now;
@@ -214,7 +225,8 @@ static int await_event(struct target *t, enum rdma_cm_event_type wanted, uint64_
 		return 0;
 	if (outcome_of_event(&event) == OUTCOME_REFUSED)
 		return failed(t, REFUSED, "%s", cm_event_text(&event));
-	return failed(t, wanted == RDMA_CM_EVENT_ADDR_RESOLVED ? NO_WAY : FAILED, "%s", cm_event_text(&event));
+	return failed(t, wanted == RDMA_CM_EVENT_ADDR_RESOLVED ? NO_WAY : FAILED, "%s",
+		      cm_event_text(&event));
 }
 
 static int take_device(struct target *t)
@@ -301,7 +313,8 @@ static int target_try(struct target *t, struct ibv_context *from, const struct a
 	return -1;
 }
 
-int target_open(struct target *t, const char *server, const char *device, const struct approach *how)
+int target_open(struct target *t, const char *server, const char *device,
+		const struct approach *how)
 {
 	uint64_t until = clock_now_ns() + how->wait_ns;
 	struct sockaddr_storage list[RESOLVE_MAX];
@@ -336,8 +349,13 @@ int target_open(struct target *t, const char *server, const char *device, const 
 /* The server knows what it got only when this was acknowledged. */
 static void say_goodbye(struct target *t)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)t->message, .length = sizeof(t->message), .lkey = t->mr->lkey };
-	struct ibv_send_wr wr = { .sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_SIGNALED },
+	struct ibv_sge sge = { .addr = (uintptr_t)t->message,
+			       .length = sizeof(t->message),
+			       .lkey = t->mr->lkey };
+	struct ibv_send_wr wr = { .sg_list = &sge,
+				  .num_sge = 1,
+				  .opcode = IBV_WR_SEND,
+				  .send_flags = IBV_SEND_SIGNALED },
 			   *bad;
 	uint64_t end = clock_now_ns() + 5000000000u;
 	struct ibv_wc wc;

@@ -32,7 +32,7 @@ struct target {
 	struct ibv_pd *pd;
 	enum telling telling;			/* of what failed: the most telling so far, or 0 */
 	char failed_at[ADDRESS_TEXT_MAX], why[160];
-	unsigned int depth;			/* READs under way on one connection, by the device */
+	unsigned int depth;		/* READs under way on one connection, by the device */
 
 	struct rdma_event_channel *channel;
 	struct rdma_cm_id *control;
@@ -54,13 +54,15 @@ struct approach {
 };
 
 /* Resolve and connect, to the first address that answers; -1 after a message. */
-int target_open(struct target *t, const char *server, const char *device, const struct approach *how);
+int target_open(struct target *t, const char *server, const char *device,
+		const struct approach *how);
 /* Says goodbye, so that the server knows that this was not an accident. */
 void target_close(struct target *t, bool goodbye);
 
 /* A request of this kind; param points to the hello. */
 void hello_make(struct rcbench_hello *hello, enum rcbench_kind kind, const uint8_t run[16]);
-void hello_param(const struct target *t, const struct rcbench_hello *hello, struct rdma_conn_param *param);
+void hello_param(const struct target *t, const struct rcbench_hello *hello,
+		 struct rdma_conn_param *param);
 
 /* "host", "host:port", "[address]:port", "": all. A message and -1 if it cannot be resolved. */
 int address_to_listen(const char *text, uint16_t port, struct sockaddr_storage *to);

@@ -668,7 +668,8 @@ int report_compare(const struct report *r, const char *old_name, const char *new
 				continue;
 			matched++;
 			/* A column in which nothing was measured is no lack of samples. */
-			too_few = too_few || (old->n && new->n && !can_be_significant(old->n, new->n));
+			too_few = too_few ||
+				  (old->n && new->n && !can_be_significant(old->n, new->n));
 			begin_record(&o, st, st->groups[i], c);
 			compare(&o, st->measured.name[c], old, new);
 			record_end(o.rs);

@@ -15,8 +15,8 @@ refuse() {
 }
 refuse 'which server'
 refuse 'node1: a server has no server' --server node1
-refuse '^mitosis-rcbench: --once: goes with --server' --once node1
-refuse '^mitosis-rcbench: --listen: goes with --server' --listen ::1 node1
+refuse '^mitosis-rcbench: --once: goes with --server only$' --once node1
+refuse '^mitosis-rcbench: --listen: goes with --server only$' --listen ::1 node1
 refuse '^mitosis-rcbench: --threads: ' --threads 0 node1
 refuse '^mitosis-rcbench: --threads: ' --threads 1,x node1
 refuse '^mitosis-rcbench: --depth: ' --depth 0 node1
@@ -35,8 +35,12 @@ refuse '^mitosis-rcbench: --timeout: ' --timeout 1us node1
 refuse '^mitosis-rcbench: --timeout: ' --server --timeout 1us
 refuse '^mitosis-rcbench: --max-failures: ' --max-failures few node1
 refuse '^mitosis-rcbench: --port: ' --port 65536 node1
-refuse '^mitosis-rcbench: --reuse: contradicts --mode' --reuse --mode serial node1
-refuse '^mitosis-rcbench: --reuse: goes with' --reuse --op read node1
+refuse '^mitosis-rcbench: --mode: does not go with --reuse' --reuse --mode serial node1
+refuse '^mitosis-rcbench: --reuse: goes with --op connect only$' --reuse --op read node1
+for word in --mode=serial --depth=1 --reuse --verify --op=connect --size=1 --outstanding=1 --space=user \
+	--device=rxe0 --count=1 --duration=1s --rate=1 --interval=1s --wait=1s --max-failures=1; do
+	refuse "^mitosis-rcbench: ${word%%=*}: does not go with --server\$" --server "$word"
+done
 
 if [ -z "$(ls /sys/class/infiniband 2>/dev/null)" ]; then
 	for words in node1 --server; do

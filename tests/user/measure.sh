@@ -236,10 +236,10 @@ for wrong in "resume --replay" "resume --replay --touch 5 --mode eager" "resume 
 done
 
 doing="an address that no host has"
-for wrong in resume exectime "resume --serve" "exectime --serve"; do
+for wrong in "resume --count 1" "exectime --count 1" "resume --serve" "exectime --serve"; do
 	status=0
 	# shellcheck disable=SC2086
-	tool $wrong --wss 1M --count 1 --listen 203.0.113.9 </dev/null || status=$?
+	tool $wrong --wss 1M --listen 203.0.113.9 </dev/null || status=$?
 	[ "$status" = 1 ] || fail "$wrong: status $status, not 1"
 	[ ! -s out ] || fail "$wrong: it measures: $(cat out)"
 	said err '--listen: 203.0.113.9: this host has no such address$'
