@@ -23,6 +23,9 @@ need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 # The one version.
 version_of() { sed -n 's/^AC_INIT(\[[^]]*\], *\[\([^]]*\)\].*/\1/p' "$1/configure.ac"; }
 
+# The oldest Python that will do.
+python_of() { sed -n 's/^m4_define(\[python_minimum\], *\[\([^]]*\)\].*/\1/p' "$1/configure.ac"; }
+
 # quietly LOG COMMAND...: its output goes to a file, the end of which is shown if it fails
 quietly() {
 	local log=$1
