@@ -3,6 +3,8 @@
 # lib.sh - what the scripts that make and test packages share.
 set -euo pipefail
 export LC_ALL=C
+# Packages, repositories and roots are for everyone, apt's own user among them.
+umask 022
 unset TAR_OPTIONS	# which the Makefile has set for its own tarball
 
 me=${0##*/}

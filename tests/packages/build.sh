@@ -13,6 +13,16 @@ if git -C "$source_dir" ls-files >tracked 2>/dev/null && [ -s tracked ]; then
 	lacking=$(grep -v -x -e '.gitignore' -e '\.ci/.*' tracked | sort | comm -23 - packed)
 	[ -z "$lacking" ] || fail "not in the tarball (EXTRA_DIST): $lacking"
 fi
+doing="permissions"
+tar -tvJf "$tarball" | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]|l.*)$/ || $2 != "root/root"' >closed
+for package in "$packages"/deb/*.deb; do
+	dpkg-deb -c "$package" | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]|l.*)$/ || $2 != "root/root"'
+	dpkg-deb --ctrl-tarfile "$package" | tar -tv | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-])$/'
+done >>closed
+tar -tvJf "$packages"/deb/mitosis-exp_*.tar.xz | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]|l.*)$/' >>closed
+[ ! -s closed ] || fail "$(head -n 20 closed)"
+closed=$(find "$packages/deb" ! -perm -a=r)
+[ -z "$closed" ] || fail "not for everyone: $closed"
 doing=lintian
 need_command lintian
 lintian --allow-root --pedantic --fail-on error,warning "$packages"/deb/*.changes >out 2>&1 || fail "$(cat out)"

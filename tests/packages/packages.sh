@@ -18,6 +18,9 @@ build_make() {
 	}
 }
 
+# Whoever makes packages may let nobody see his files: packages are for everyone nevertheless.
+umask 077
+
 # The tarball, of the sources as they are, in $tarball: one for the whole test.
 tarball=
 make_tarball() {
