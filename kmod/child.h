@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* child.h - the child's memory: files whose page cache is filled from a remote snapshot. */
 #ifndef MITOSIS_CHILD_H
 #define MITOSIS_CHILD_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * connection.h - what the client's parts know of each other: connection.c (one queue pair), a host
  * (peer.h: peer.c, session.c, read.c) and remote.c (a snapshot).

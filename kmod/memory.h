@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* memory.h - an opened snapshot, and mappings of it. */
 #ifndef MITOSIS_MEMORY_H
 #define MITOSIS_MEMORY_H

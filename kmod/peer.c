@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * peer.c - the hosts that have snapshots which are open here: who uses them, and how long they are kept.
  *

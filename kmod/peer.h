@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * peer.h - a host that has snapshots, as the three files that keep it see it: peer.c (the hosts and their
  * users), session.c (the connections to one) and read.c (its queue of reads).

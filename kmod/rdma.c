@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * rdma.c - the RDMA devices of this host, and memory regions that peers can read.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * remote.h - the child's side: a snapshot of another host, the connection to it, and reading its
  * pages.

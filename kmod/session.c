@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * session.c - the connections to a host, which live and die together, and what makes and ends them:
  * the keeper and the tick.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The tarball has every file; packages for Debian and RPM are built from it, hold the same files and
 # one version; lintian has no error and no warning.
 
@@ -26,8 +27,10 @@ closed=$(find "$packages/deb" ! -perm -a=r)
 doing=lintian
 need_command lintian
 lintian --allow-root --pedantic --fail-on error,warning "$packages"/deb/*.changes >out 2>&1 || fail "$(cat out)"
-doing="each file has the licence that debian/copyright states"
-"$scripts/check-copyright" "$source_dir" >out 2>&1 || fail "$(cat out)"
+doing="the licence of each file in the tarball"
+mkdir unpacked
+tar -xJf "$tarball" -C unpacked --strip-components 1
+"$scripts/check-copyright" unpacked >out 2>&1 || fail "$(head -n 20 out)"
 doing="README.Debian tells of what is suggested"
 for package in $(dpkg-deb -f "$packages"/deb/mitosis-exp_*.deb Suggests | tr -d ,); do
 	grep -Eq "(^|[ ,])$package([ ,]|\$)" "$source_dir/debian/mitosis-exp.README.Debian" || fail "$package is not there"

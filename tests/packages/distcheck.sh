@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # make distcheck: what "make dist" makes is built beside its sources, which are read-only, tested, installed,
 # removed and cleaned, and nothing is left.
 

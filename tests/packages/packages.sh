@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # packages.sh - what the tests of packages share: the tarball and the packages, made once for all of
 # them and again when the sources have changed.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The tools that are scripts find their own parts, in a build directory anywhere and where they are
 # installed, and no other version's; what is installed is for everyone, whatever the umask.
 

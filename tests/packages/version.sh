@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # One version: what states another one is named, and the first step of a release changes all of them.
 
 # shellcheck source-path=SCRIPTDIR source=packages.sh

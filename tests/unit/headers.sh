@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The headers that are installed: in C and in C++, of any standard that compilers are asked for, with what
 # cautious projects have compilers warn of, each as the only and the first one that is included.
 

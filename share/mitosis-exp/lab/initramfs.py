@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Makes a guest's initramfs: a cpio archive (the "newc" format) in a file that has no name."""
 
 import gzip
