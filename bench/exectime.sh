@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A full touch of 64 MiB in a resumed child against the same touch in a local fork child.
 . "$(dirname "$0")/lib.sh"
 

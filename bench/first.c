@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * first.c - prints the time of its first instruction, without a C library, whose own beginning would be
  * part of what is measured: on a virtual machine most of it, as glibc asks the processor (CPUID) some

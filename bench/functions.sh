@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Functions whose imports dominate: a child of a snapshot and one call in it, with a recorded working set
 # and without, against a new interpreter, the imports and the same call. FUNCTIONS names others. LAB=1 does
 # it between two nodes of the lab over RDMA, for each kernel whose headers are there (KERNELS).

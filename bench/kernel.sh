@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Engine kernel over soft-RoCE between two nodes of the lab, against perftest on the same link, bare
 # fork on the same node, and engine user over TCP between the same nodes. KERNELS names other kernels.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * launch.c - starts a command many times by vfork and exec, and records how long it took each time.
  *

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Start of lean containers against bare vfork+exec, unshare, crun and runc: one program (it prints the
 # time at which it came to main), one root file system, one harness, in turns; alone and two at a time;
 # with the host's mounts and with 400 of them; then with a program that has no C library, whose beginning

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What a shadow, a pager and a child that touches a tenth of 1 GiB cost in memory.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Prepare against a bare fork(2) of the same process, taken in turns.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Resume of a warm Python process and one call, against a cold start, the imports and the same call.
 . "$(dirname "$0")/lib.sh"
 

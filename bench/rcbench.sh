@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-rcbench against cmtime of rdmacm-utils, between the same two nodes of the lab, in turns. cmtime takes each step
 # for all of its connections at once, so its figures are throughput, and latency only with one connection. KERNELS names
 # other kernels.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A child that reads a twentieth of its memory in random order: with a recorded working set and without.
 . "$(dirname "$0")/lib.sh"
 

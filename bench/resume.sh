@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Start of a child against fork + exec + wait of /bin/true, at several sizes and degrees of parallelism.
 . "$(dirname "$0")/lib.sh"
 

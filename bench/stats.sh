@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Times mitosis-stats against datamash on the same records; prints seconds, memory and their ratio.
 #
 #	bench/stats.sh [ROWS [PROGRAM]]		(10000000, bin/mitosis-stats)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mitosis-check - what this host can do for remote fork, and the remedy for what is missing.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mitosis-ls - list the snapshots that this host serves, and release them.
  *

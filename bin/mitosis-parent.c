@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mitosis-parent - the common parent: a counter that prepares itself, or a program made a parent.
  *

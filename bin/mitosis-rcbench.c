@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mitosis-rcbench - measures what an RDMA connection costs: its latency step by step, how many can
  * be made per second, and what operations over one cost. One side is the server, the other

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mitosis-resume - measures how fast children start, and how soon they have touched their memory.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * bench.c - connections made for the sake of measuring them, by a kernel thread: the counterpart of
  * what mitosis-rcbench does in user space, step by step, against the same server.

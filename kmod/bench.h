@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* bench.h - measures what RDMA connections cost that a kernel thread makes. */
 #ifndef MITOSIS_BENCH_H
 #define MITOSIS_BENCH_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-connection.c - one queue pair to a host that has snapshots: from resolving its address to the
  * last completion.

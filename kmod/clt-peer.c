@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-peer.c - the hosts that have snapshots which are open here: who uses them, how long they are
  * kept, and what becomes of their reads when a session or a snapshot is lost.

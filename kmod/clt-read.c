@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-read.c - the queue of reads from a host: where each waits, its posting, its end.
  *

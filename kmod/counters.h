@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * counters.h - what the module did, as pairs that must end equal and as single counts. The ground
  * that all else stands on: it knows no other file. debugfs.c shows them.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /* device.c - /dev/mitosis: checks what user space asks for and hands it on. */
 #include <linux/fs.h>
 #include <linux/in.h>

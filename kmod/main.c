@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * main.c - loads and unloads the parts in order: what serves before what asks, the device last, so
  * that nobody asks before all are there; what only looks comes behind it.

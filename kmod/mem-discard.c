@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mem-discard.c - keeps private file mappings honest about being anonymous memory.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mem-pagefile.c - a file system whose page cache is filled by reading the memory of another host.
  *

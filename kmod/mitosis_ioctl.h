@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * mitosis_ioctl.h - what user space may ask of /dev/mitosis, version 1.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /* params.c - module parameters; `modinfo mitosis` shows them with their meaning. */
 #include <linux/module.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* params.h - module parameters; those with mode 0644 take effect on what begins after a change. */
 #ifndef MITOSIS_PARAMS_H
 #define MITOSIS_PARAMS_H

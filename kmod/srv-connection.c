@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * srv-connection.c - connections that peers made to this host: who may connect, and the messages of
  * protocol.h.

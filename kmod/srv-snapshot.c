@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * srv-snapshot.c - snapshots that this host holds: pages of processes, and the table that tells
  * peers how to read them.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * srv-walk.c - references to the pages that the calling process has, taken from its page tables.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* trace.h - tracepoints, seen in /sys/kernel/tracing/events/mitosis and by perf(1). */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM mitosis

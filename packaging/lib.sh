@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # lib.sh - what the scripts that make and test packages share.
 set -euo pipefail
 export LC_ALL=C
+# Packages, repositories and roots are for everyone, apt's own user among them.
+umask 022
 unset TAR_OPTIONS	# which the Makefile has set for its own tarball
 
 me=${0##*/}
@@ -23,6 +26,9 @@ need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 
 # The one version.
 version_of() { sed -n 's/^AC_INIT(\[[^]]*\], *\[\([^]]*\)\].*/\1/p' "$1/configure.ac"; }
+
+# The oldest Python that will do.
+python_of() { sed -n 's/^m4_define(\[python_minimum\], *\[\([^]]*\)\].*/\1/p' "$1/configure.ac"; }
 
 # quietly LOG COMMAND...: its output goes to a file, the end of which is shown if it fails
 quietly() {

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # arch.sh - what belongs to one processor stays in lib/arch: all else compiles for another one.
 . "$(dirname "$0")/lib.sh"
 source_dir=$tests_dir/..

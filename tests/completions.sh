@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What the completions offer that no list in them holds: experiments and what --set sets in them,
 # functions, templates, columns, labels, kernels; and that they load as a shell loads them. Several are
 # written for bash-completion's functions, and not tested without it.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Every tool has --help, --version and a message for a bad option; what --help says, options and
 # columns, is in its man page and its completion; the man pages have no lint.
 # shellcheck source=tests/lib.sh

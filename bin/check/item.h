@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * item.h - what mitosis-check knows of one thing: its state, in what detail, and the remedy.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * lab.c - probes of mitosis-check: what mitosis-lab needs. `mitosis-lab check` knows that and is asked
  * once; here is decided what helps.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* machine.c - probes of mitosis-check: cgroups, RDMA, the kernel module, KVM, criu. */
 #include "item.h"
 #include "../../kmod/mitosis_ioctl.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* memory.c - probes of mitosis-check: userfaultfd by every way to it, huge pages, pagemap. */
 #include "item.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* packages.h - which packages this host's distribution offers, under Debian's names. */
 #ifndef CHECK_PACKAGES_H
 #define CHECK_PACKAGES_H

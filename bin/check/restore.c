@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* restore.c - probes of mitosis-check: what rebuilding a process needs, and the host's identity. */
 #include "item.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* run.h - programs that mitosis-check asks. */
 #ifndef CHECK_RUN_H
 #define CHECK_RUN_H

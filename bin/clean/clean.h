@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* clean.h - the parts of mitosis-clean: each finds one kind of object and removes it. */
 #ifndef CLEAN_H
 #define CLEAN_H

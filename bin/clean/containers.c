@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * containers.c - ends what runs containers of the templates that are here: mitosis-leanrun, and its
  * spawners, whose containers end with them.

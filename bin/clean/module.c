@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* module.c - unloads the kernel module. */
 #include "clean/clean.h"
 #include "clean/report.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * closure.c - a root file system of named programs and what they need: shared libraries, the
  * interpreters of scripts, the standard library of Python. true(1) always comes along, as the

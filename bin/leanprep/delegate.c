@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * delegate.c - gets a cgroup for a template, with the controllers that its limits need.
  *

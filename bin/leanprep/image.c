@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * image.c - root file systems that other tools unpack: tar, umoci and skopeo for images,
  * mmdebstrap.

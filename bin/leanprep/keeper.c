@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * keeper.c - the process that keeps a template's mount namespace: it builds it, and then sleeps.
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* breakpoint.h - let a traced process run up to an address, or find where that is. */
+/* Copyright (C) 2026 mitosis-exp maintainers */
+/* breakpoint.h - let a traced process of x86-64 run up to an address, or find where that is. */
 #ifndef MITOSIS_BREAKPOINT_H
 #define MITOSIS_BREAKPOINT_H
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * command.c - runs a container as if its command ran in mitosis-leanrun's place: standard streams,
  * signals, job control, exit status.

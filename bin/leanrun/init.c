@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * init.c - process 1 of a container: passes signals on and reaps what nobody waits for.
  *

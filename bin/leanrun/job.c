@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* job.c - from what the user asked for to a program inside the template. */
 #include "run.h"
 

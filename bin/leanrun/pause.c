@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * pause.c - what it costs to keep a container frozen and to thaw it when it is needed: the warm start of
  * systems that keep containers around.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* run.h - the parts of mitosis-leanrun. */
 #ifndef RUN_H
 #define RUN_H

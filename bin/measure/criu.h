@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * criu.h - the baseline "criu": a process saved by criu dump, and children of it by criu restore.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* listen.h - the value of --listen, checked before anything is measured or prepared. */
 #ifndef LISTEN_H
 #define LISTEN_H

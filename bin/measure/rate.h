@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * rate.h - how many end per second, as a column of records of which each is about one.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* subject.c - a process for the baseline "criu": see subject.h. */
 #include "subject.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* subject.h - a process for the baseline "criu" that notices for how long it stood still. */
 #ifndef PREPARE_SUBJECT_H
 #define PREPARE_SUBJECT_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * connection.h - one connection of a client, from rdma_create_id to rdma_destroy_id, each step
  * timed. A driver has a number of them under way on one event channel and hands them their events.

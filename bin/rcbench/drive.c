@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * drive.c - a thread that makes connections: one at a time, or several under way at once, each
  * taking its next step when its event has come.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* failures.c - what the connection manager says, as one of the outcomes that are counted. */
 #include "failures.h"
 

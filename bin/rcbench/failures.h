@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* failures.h - how an attempt ended: done, or one of the reasons why not, which are counted. */
 #ifndef RCBENCH_FAILURES_H
 #define RCBENCH_FAILURES_H

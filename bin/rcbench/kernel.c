@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * kernel.c - --space kernel: the connections are made by threads of the kernel module, one for each
  * thread of ours, which waits in an ioctl meanwhile. What is measured and how it is reported is

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* kernel.h - --space kernel: a thread whose connections are made by the kernel module. */
 #ifndef RCBENCH_KERNEL_H
 #define RCBENCH_KERNEL_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * operate.c - READ, WRITE and SEND over an established connection: each is timed from being posted
  * to its completion, with --outstanding of them under way.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * point.h - one combination of a sweep: what is measured, by how many threads; what its threads
  * share.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * pool.c - connections taken from a pool instead of being made: each thread has --depth of them,
  * made before the measuring begins, as a kernel that forks remotely keeps them for each pair of

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* report.h - records of a client: one per connection or operation, or throughput per interval. */
 #ifndef RCBENCH_REPORT_H
 #define RCBENCH_REPORT_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* run.h - one point of a sweep: its threads from start to end, and their records. */
 #ifndef RCBENCH_RUN_H
 #define RCBENCH_RUN_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* samples.c - a list of blocks, so that one more sample never copies the others. */
 #include "samples.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * samples.h - what was measured, kept in memory until the measuring is over: writing records
  * meanwhile would take processor time from what is measured.

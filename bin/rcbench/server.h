@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* server.h - the server of mitosis-rcbench: accepts, answers, takes, bounded and for any peer. */
 #ifndef RCBENCH_SERVER_H
 #define RCBENCH_SERVER_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * service.c - completions of the server: messages are answered, receives posted again, peers that
  * do not answer a probe are told of.

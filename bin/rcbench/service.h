@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * service.h - what the server's connections of one device share: completion queue, the thread that
  * empties it, slots with two messages each, and the region that READ and WRITE use.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* target.c - devices, addresses, and the control connection to a server. */
 #include "target.h"
 

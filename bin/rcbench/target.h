@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * target.h - a server as it is reached through one device of this host: addresses, protection
  * domain, and the control connection that the client's run lasts as long as.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* compare.c - two sets of samples against each other. */
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_randist.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* compare.h - two sets of samples against each other. Both must be sorted. */
 #ifndef STATS_COMPARE_H
 #define STATS_COMPARE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* describe.c - what is said about one set of samples. */
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_sort.h>

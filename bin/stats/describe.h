@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* describe.h - what is said about one set of samples. All but describe() need it sorted. */
 #ifndef STATS_DESCRIBE_H
 #define STATS_DESCRIBE_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* number.h - decimal text to the nearest double, quickly. */
 #ifndef STATS_NUMBER_H
 #define STATS_NUMBER_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* reader.h - record streams into the store: TSV or JSON Lines, told apart by their first byte. */
 #ifndef STATS_READER_H
 #define STATS_READER_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* report.h - the answers, as records. Each returns an exit status. */
 #ifndef STATS_REPORT_H
 #define STATS_REPORT_H

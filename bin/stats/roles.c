@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* roles.c - what a column is, by its name: measured, factor or sample index; and --where. */
 #include "roles.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * roles.h - what the user selects, and what a column is: measured, factor or sample index. That is
  * decided by name alone, once per header.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* store.c - all samples in memory, by group and measured column. */
 #include <errno.h>
 #include <stdlib.h>

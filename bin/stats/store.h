@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * store.h - all samples in memory: 8 bytes for each sample of each measured column. What is worked
  * on is copied out of it, one or two sets of samples at a time.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=sh disable=SC2034
 # lib.sh - what the tests of the installed packages share.
 set -eu

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """An interpreter that has done its imports and its work, ready as often as wanted.
 
     ./service.py                # prints a reference, and stays until standard input ends

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * compat.h - what an older kernel lacks, under its name in the current one. The rest of the module
  * is written for the current kernel and knows no versions.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* mmap_lock.h - does the current thread hold the mmap lock for writing? No kernel offers to say. */
 #ifndef MITOSIS_COMPAT_MMAP_LOCK_H
 #define MITOSIS_COMPAT_MMAP_LOCK_H

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 mitosis-exp maintainers
 # probe.sh - finds out what a kernel has by compiling one small file for each question; what it
 # prints is compat/config.h. Versions are not asked: distributions backport.
 set -eu

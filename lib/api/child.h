@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* child.h - what this process is to its supervisor, if it is a child: see child.c. */
 #ifndef MITOSIS_CHILD_H
 #define MITOSIS_CHILD_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* client.c - ask snapshots about themselves, by reference or all that this host serves, and release them. */
 #include "api/log.h"
 #include "api/shadows.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* log.c - the library's only voice: a callback, or stderr when MITOSIS_DEBUG asks for it. */
 #include "api/log.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* log.h - the library's only voice, and two words that all its files use. */
 #ifndef MITOSIS_LOG_H
 #define MITOSIS_LOG_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * prepare.c - mitosis_prepare(): what has to happen before the parent may go on, and nothing else.
  *

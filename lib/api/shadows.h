@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* shadows.h - the shadows that this process has started: see prepare.c. */
 #ifndef MITOSIS_SHADOWS_H
 #define MITOSIS_SHADOWS_H

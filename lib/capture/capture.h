@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * capture.h - what must be known of a process at the very instant of the snapshot, because a copy of it
  * made by clone(2) would not tell: what the kernel does not copy, and what goes on changing with the parent

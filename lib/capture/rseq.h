@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * rseq.h - the restartable sequences that the C library registered for this thread; rseq(2) wants the
  * very same address, length and signature to unregister them, and the kernel tells a process none.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* self.c - a program with one thread notes its own state, with nothing but system calls. */
 #include "capture/capture.h"
 #include "capture/rseq.h"

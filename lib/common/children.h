@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * children.h - measured children: start mitosis-child on a reference, read what the child reports.
  *

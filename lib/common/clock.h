@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* clock.h - the one clock all measurements use. */
 #ifndef CLOCK_H
 #define CLOCK_H

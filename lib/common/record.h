@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * record.h - output as records: one column table gives TSV, JSON Lines, a table for the terminal
  * and the help text.

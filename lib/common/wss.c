@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* wss.c - a working set whose every byte is known: see wss.h. */
 #include "wss.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * engine.h - how snapshots are kept and how their pages travel. Engine "user" (user.c) needs nothing but
  * Linux, engine "kernel" (kernel.c) the module mitosis.ko. Nobody else asks which one it is.

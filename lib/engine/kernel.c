@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * kernel.c - engine "kernel": the module mitosis.ko holds the snapshot's pages, and on the child's host it
  * is the file behind the child's memory, filled by RDMA READ.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* remote.c - asks the kernel module for snapshots of other hosts. */
 #include "api/log.h"
 #include "engine/remote.h"

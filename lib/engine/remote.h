@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* remote.h - the kernel module as the library uses it. Nothing here outside engine "kernel" and pager.c. */
 #ifndef MITOSIS_REMOTE_H
 #define MITOSIS_REMOTE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* user.c - engine "user": works on every Linux machine, without a kernel module. */
 #include "api/log.h"
 #include "engine/engine.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* buildid.h - the GNU build id of an ELF file, from its first page. Freestanding. */
 #ifndef MITOSIS_BUILDID_H
 #define MITOSIS_BUILDID_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * control.h - messages between a child and its supervisor, over a SOCK_SEQPACKET pair.
  *

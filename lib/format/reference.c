@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * reference.c - mitosis://HOST:PORT/UUID, the name of a snapshot and the right to use it. With
  * mitosis+rdma:// its pages are served by the kernel module of that host.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* reference.h - mitosis://HOST:PORT/UUID, or mitosis+rdma:// where the kernel module serves the pages. */
 #ifndef MITOSIS_REFERENCE_H
 #define MITOSIS_REFERENCE_H

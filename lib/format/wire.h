@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * wire.h - the protocol between a child's host and a shadow, version 1.
  *

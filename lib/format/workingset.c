@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* workingset.c - lists of touched pages, and their files: see workingset.h. */
 #include "api/log.h"
 #include "format/workingset.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * workingset.h - the pages that a child touched, in order of first touch, as a list and as a file.
  *

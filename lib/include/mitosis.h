@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * mitosis.h - remote fork: prepare a process here, resume children of it anywhere.
  *
@@ -37,7 +38,8 @@ struct mitosis_prepare_args {
 	const char *label;		/* shown by mitosis-ls; at most MITOSIS_LABEL_MAX - 1 bytes */
 	uint64_t lifetime_s;		/* 0: as long as this process lives; else seconds from now */
 };
-#define MITOSIS_PREPARE_ARGS_INIT { .size = sizeof(struct mitosis_prepare_args) }
+/* Each member, in order: neither C++ nor a compiler that warns of missing ones takes less. */
+#define MITOSIS_PREPARE_ARGS_INIT { sizeof(struct mitosis_prepare_args), 0, NULL, NULL, NULL, 0 }
 
 enum mitosis_mode {
 	MITOSIS_MODE_AUTO = 0,		/* demand where the host allows it, else eager (logged) */
@@ -76,7 +78,8 @@ struct mitosis_resume_args {
 	 */
 	const char *addresses;
 };
-#define MITOSIS_RESUME_ARGS_INIT { .size = sizeof(struct mitosis_resume_args) }
+#define MITOSIS_RESUME_ARGS_INIT { sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
+	NULL, NULL, 0, 0 }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {

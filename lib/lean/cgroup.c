@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * cgroup.c - the cgroup v2 side of containers: leaves with limits, the freezer, killing.
  *

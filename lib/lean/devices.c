@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * devices.c - the /dev of containers: the few nodes that every program expects and none can harm with.
  *

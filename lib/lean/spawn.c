@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * spawn.c - starts a container: one clone3(2), and what has to be done between it and exec.
  *

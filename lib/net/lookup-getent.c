@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * lookup-getent.c - host names in a static program: getent(1) asks the system's resolver.
  *

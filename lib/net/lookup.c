@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* lookup.c - host names by the system's resolver. */
 #include "api/log.h"
 #include "net/net.h"

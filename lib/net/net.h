@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* net.h - how a host is reached: names, connections, and the client's side of the protocol. */
 #ifndef MITOSIS_NET_H
 #define MITOSIS_NET_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* session.c - a client's conversation with a shadow, up to the point where a pager takes over. */
 #include "api/log.h"
 #include "net/net.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* transport-tcp.c - transport "tcp": connections of the user engine. */
 #include "api/log.h"
 #include "net/net.h"

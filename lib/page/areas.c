@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* areas.c - reads what the kernel says of this process's memory, without the C library's streams. */
 #include "page/areas.h"
 

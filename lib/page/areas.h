@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* areas.h - what the kernel says of this process's memory. */
 #ifndef MITOSIS_AREAS_H
 #define MITOSIS_AREAS_H

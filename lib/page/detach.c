@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * detach.c - makes the memory of an engine kernel's child its own, so that the parent's host is not
  * needed any more.

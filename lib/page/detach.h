@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* detach.h - a child of engine kernel that needs the parent's host no more: see detach.c. */
 #ifndef MITOSIS_DETACH_H
 #define MITOSIS_DETACH_H

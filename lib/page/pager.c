@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * pager.c - one thread, one epoll loop beside a running child: it hears signals, the child's own questions
  * and the source of its memory (source.h), until the child ends.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* pager.h - stands by a running child: its supervisor, and whoever brings its memory (source.h). */
 #ifndef MITOSIS_PAGER_H
 #define MITOSIS_PAGER_H

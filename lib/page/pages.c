@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* pages.c - the pager's bookkeeping, without any system call: see pages.h. */
 #include "page/pages.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * pages.h - which pages of a child are still at the parent's host, and where they belong now.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * source-module.c - the kernel module brings a child's pages: it is the file behind its memory, and answers
  * faults without anybody's help. What is left to do here is to ask for pages before they are touched.

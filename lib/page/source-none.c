@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* source-none.c - all memory was fetched before the child ran: nothing is left to bring. */
 #include "format/control.h"
 #include "page/pager.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* blob.S - the two freestanding programs, as bytes in the library's own text. */
 	.text
 	.balign	16

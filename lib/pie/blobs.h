@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* blobs.h - the two freestanding programs, as bytes: see blob.S. */
 #ifndef MITOSIS_BLOBS_H
 #define MITOSIS_BLOBS_H

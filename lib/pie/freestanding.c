@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* freestanding.c - what the compiler and the code beside it need instead of a C library. */
 #include "pie/freestanding.h"
 

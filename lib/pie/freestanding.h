@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* freestanding.h - the few helpers of code that runs without a C library. */
 #ifndef MITOSIS_PIE_FREESTANDING_H
 #define MITOSIS_PIE_FREESTANDING_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* address.c - numeric addresses; no resolver, so that prepare stays async-signal-safe. */
 #include "private/address.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* address.h - numeric addresses, and where to listen: as the library and the tools read and show them. */
 #ifndef MITOSIS_ADDRESS_H
 #define MITOSIS_ADDRESS_H

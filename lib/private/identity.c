@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* identity.c - what this host is, in short numbers that people can compare by eye. */
 #include "private/identity.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* identity.h - what must be the same on two hosts, for snapshots of one to run on the other. */
 #ifndef MITOSIS_IDENTITY_H
 #define MITOSIS_IDENTITY_H

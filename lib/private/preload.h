@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* preload.h - how mitosis-parent --on talks to the object it preloads: by environment. */
 #ifndef MITOSIS_PRELOAD_H
 #define MITOSIS_PRELOAD_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* resolve.h - every address of a host, in the order in which they are tried. */
 #ifndef MITOSIS_RESOLVE_H
 #define MITOSIS_RESOLVE_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * snapshots.h - the snapshots of this host by the names of their sockets (format/registry.h), for who must
  * also deal with one that does not answer.

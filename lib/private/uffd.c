@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * uffd.c - opens a userfaultfd that sees faults of user and kernel mode alike.
  *

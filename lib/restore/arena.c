@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * arena.c - the memory that the restorer runs in: code, stack, arguments, descriptor, plan, hot pages, and a
  * tail that outlasts the rest. It lies where neither the parent nor this process has anything.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* losses.h - what a child will have otherwise than its parent: gathered, and told once. */
 #ifndef MITOSIS_LOSSES_H
 #define MITOSIS_LOSSES_H

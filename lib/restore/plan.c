@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * plan.c - decides for each area of a snapshot where its content comes from: the local file, the
  * hot pages that came with the descriptor, or the parent's host.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* plan.h - what has to be mapped where in a child, and which pages are missing afterwards. */
 #ifndef MITOSIS_PLAN_H
 #define MITOSIS_PLAN_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * restorer.c - turns the process it runs in into the parent as it was at prepare.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* restorer.h - what arena.c lays out and the restorer carries out. All of it lies in the arena. */
 #ifndef MITOSIS_RESTORER_H
 #define MITOSIS_RESTORER_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* resume.h - one attempt at turning a reference into a child: what its parts hand to each other. */
 #ifndef MITOSIS_RESUME_H
 #define MITOSIS_RESUME_H

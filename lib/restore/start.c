@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * start.c - the fork that makes a child: the caller stays as supervisor and pager, its copy opens its
  * userfaultfd, puts descriptors in their places and jumps into the restorer.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* supervise.h - the supervisor stands where the program would stand: signals, job control, exit. */
 #ifndef MITOSIS_SUPERVISE_H
 #define MITOSIS_SUPERVISE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * rdma.c - the shadow hands its pages to the kernel module, which other hosts read by RDMA.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* read.h - how the shadow reads what the kernel says of it, and keeps the names that it finds. */
 #ifndef MITOSIS_READ_H
 #define MITOSIS_READ_H

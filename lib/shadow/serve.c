@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * serve.c - the shadow answers children: one epoll loop, one small fixed structure per peer.
  *

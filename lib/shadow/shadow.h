@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* shadow.h - what mitosis_prepare() hands to the shadow: read in memory, never on the wire. */
 #ifndef MITOSIS_SHADOW_H
 #define MITOSIS_SHADOW_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* areas.c - memory areas, and the files behind them. */
 #include "state/state.h"
 

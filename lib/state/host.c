@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* host.c - what a process takes for granted of the machine: page size, processor, vDSO, and which host it is. */
 #include "state/state.h"
 

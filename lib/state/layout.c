@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* layout.c - what the kernel notes of a process's memory beside its areas: heap, arguments, program. */
 #include "state/state.h"
 

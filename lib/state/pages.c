@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* pages.c - which pages the snapshot holds of its own, which of them travel at once, and guard pages. */
 #include "state/state.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* process.c - where a process is and how far it is confined: directory, umask, no_new_privs, filters. */
 #include "state/state.h"
 

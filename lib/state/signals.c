@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* signals.c - what a process does with signals, and which are pending for it. */
 #include "state/state.h"
 

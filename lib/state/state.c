@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* state.c - the order in which the kinds of state are read and checked. */
 #include "state/state.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * thread.c - what the kernel keeps of a thread: its registers, and what it has told the kernel about itself.
  *

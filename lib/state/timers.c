@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* timers.c - the three interval timers; how far they had come is noted before the parent goes on. */
 #include "state/state.h"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-clean: finds all that the tools left, removes it when it is told to, says so, and finds nothing the
 # second time; and it leaves alone what is not theirs, whatever that is called, and what is other users'.
 #

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-clean with the kernel module: a copy that a child made of itself and that outlived it is found by
 # the memory that it shows, and ended; then nothing uses the module, and it is unloaded.
 # shellcheck source-path=SCRIPTDIR source=../kernel/kernel.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A cluster: two kernels with sshd and Slurm, and mitosis-exp started on one of them. The launchers by
 # themselves are in launchers.sh, which takes less time; so this is for MITOSIS_EXP_CLUSTER=1 (any word).
 # shellcheck source-path=SCRIPTDIR source=../lab/lab.sh

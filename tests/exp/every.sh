@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Every experiment of the package at its smallest, on this host; those that need more than it has are in lab.sh.
 # A new one is run here by itself, or has to be named there.
 # shellcheck source-path=SCRIPTDIR source=exp.sh

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # experiments.sh - which test runs which experiment of the package, so that each is run by one at least.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Experiment files: both published dialects, placeholders, sweeps, hosts; what is wrong in them is named.
 # shellcheck source-path=SCRIPTDIR source=exp.sh
 . "$(dirname "$0")/exp.sh"

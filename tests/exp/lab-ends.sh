@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # How runs in a lab end: by failures, limits and signals, in a lab of their own, which ends with them, and in
 # one that was up before, which stays.
 # shellcheck disable=SC2317 # await calls functions

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Experiments between two real kernels: children on one node of a parent on the other, by both engines; all
 # that every.sh cannot run, over RDMA and with the module; and what they leave removed at the end.
 # MITOSIS_EXP_ALL=1 runs all that there are: some ten minutes.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # ssh, pdsh and Slurm for real, with servers of our own on the loopback address: what runs where, what
 # fails, and that nothing is left. Servers that are not installed are left out; without any, skip.
 # shellcheck source-path=SCRIPTDIR source=exp.sh

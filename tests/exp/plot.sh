@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Figures: what is in them, of samples and of statistics, in each format; what cannot be drawn is said.
 # shellcheck source-path=SCRIPTDIR source=exp.sh
 . "$(dirname "$0")/exp.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Each experiment is compared with published values of its own kind: it groups by all that they depend on,
 # measures what they are of, and comes to places where they are. Values that nothing uses say why.
 # shellcheck source-path=SCRIPTDIR source=exp.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The page of a run: whole, well-formed, with figures and data, and what failed or was left out is said.
 # shellcheck source-path=SCRIPTDIR source=exp.sh
 . "$(dirname "$0")/exp.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Runs on this host: order, readiness, failures, limits, signals, resumed sweeps; and nothing is left.
 # shellcheck source-path=SCRIPTDIR source=exp.sh
 . "$(dirname "$0")/exp.sh"

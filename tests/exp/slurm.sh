@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # slurm.sh - a Slurm of our own, that needs nothing of the system's.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Children of a function in lean containers: their result is the parent's, with a recorded working set too.
 # shellcheck source-path=SCRIPTDIR source=../lean/lean.sh
 . "$(dirname "$0")/../lean/lean.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A function in Python on one kernel, its children on another one, with memory that RDMA brings: their
 # result is the parent's, with a recorded working set too, and nothing is left in the module.
 # shellcheck source-path=SCRIPTDIR source=../kernel/kernel.sh

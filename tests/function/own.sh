@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A user's own function: modules beside it, what it prints, its event, results that differ, a child that
 # fails; served to children elsewhere; interrupted; nothing is left.
 # shellcheck source-path=SCRIPTDIR source=function.sh

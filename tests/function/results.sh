@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Every function of the package whose libraries are there, in each phase: children and local children come
 # to the parent's result, and all phases are measured.
 # shellcheck source-path=SCRIPTDIR source=function.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What mitosis-function refuses, and how: one clear message, the right status, nothing on standard output.
 # shellcheck source-path=SCRIPTDIR source=function.sh
 . "$(dirname "$0")/function.sh"

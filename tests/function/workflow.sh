@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A workflow: its second steps find the state in the memory they were forked with, or are sent it, and come
 # to the same results. And the experiments with functions, quick ones.
 # shellcheck source-path=SCRIPTDIR source=function.sh

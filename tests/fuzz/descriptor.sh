@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # descriptor.sh - mutated descriptors, made from real ones and from a sample, under sanitizers.
 . "$(dirname "$0")/../lib.sh"
 

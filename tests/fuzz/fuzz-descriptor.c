@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * fuzz-descriptor.c - feeds mutated descriptors to everything that reads one before a child runs.
  *

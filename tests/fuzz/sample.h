@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* sample.h - a small, valid descriptor to begin from: five areas, a file, two open ones, one of them twice. */
 #ifndef SAMPLE_H
 #define SAMPLE_H

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Without memory for it a request is refused, or a page is lost, but nothing is wrong and nothing leaks:
 # each allocation of a snapshot (snapshot.c) and of a child (failing.c) fails once, and then any of a fuzzer
 # (fuzz-ioctl.c) now and then. Needs a kernel with fault injection, which distributions do not ship:

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The module compiles without a warning for every kernel whose headers are installed.
 
 # shellcheck source-path=SCRIPTDIR source=kernel.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Prepare on one node, resume on the other, release, 50 times, or as often as MITOSIS_CYCLES says:
 # neither the module's counters nor the kernels' memory show that anything was left.
 

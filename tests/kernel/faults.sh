@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What can go wrong while a child depends on another host: its parent or the snapshot ends, the module
 # is to go, queue pairs fail, the wire is cut, RDMA devices vanish, memory is short, a host loses its
 # power. The child goes on with the right bytes, or ends by SIGBUS in time and its supervisor names

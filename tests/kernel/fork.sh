@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Remote fork over soft-RoCE: a counter and CPython go on at the other node, and all is put back.
 
 # shellcheck source-path=SCRIPTDIR source=kernel.sh

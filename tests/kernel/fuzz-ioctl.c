@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * fuzz-ioctl.c - everything that user space may ask of /dev/mitosis, with arguments that are right, almost
  * right, and wrong, from several threads at once.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Requests of the whole uapi at random (fuzz-ioctl.c): the node stays healthy, what a child reads is right
 # afterwards, nothing is left. Users without privilege get nothing at all.
 #

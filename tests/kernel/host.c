@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * host.c - a host that claims to have a snapshot, as the module's client meets it, and who opens it.
  *

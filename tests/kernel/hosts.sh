@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What a host that claims to have a snapshot can do to those who open it (host.c): answers that are not of the
 # protocol are refused, keys that do not open what they promise lose the child's page and no more, and memory of
 # the client cannot be reached through its own connection, not even what it serves itself.

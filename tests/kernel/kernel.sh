@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # kernel.sh - what the tests of the kernel module share: building it, loading it in a lab's nodes.
 

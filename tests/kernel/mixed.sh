@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Two nodes with different kernels. A program that has a vDSO is refused, since the other kernel's
 # differs; where the kernels give none (vdso=0) it goes on, both ways: the modules understand each other.
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* pattern.h - what snapshot.c writes and peer.c expects: pages that know their address. */
 #ifndef PATTERN_H
 #define PATTERN_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * peer.c - another host as the module's server meets it: one that behaves, and ones that do not.
  *

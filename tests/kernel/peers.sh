@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Who connects to the module that serves a snapshot (peer.c): one who knows the UUID reads exactly what
 # was there when it was taken (snapshot.c), others are refused, forged keys read nothing, what is not of
 # the protocol ends the connection, and a released snapshot is unreadable when release returns.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The correctness tests of engine user, with engine kernel: inside one node, whose module serves the
 # parents' memory and opens it for the children, through soft-RoCE's way to itself.
 #

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * semantics.c - is the memory of a child as good as the anonymous memory that it stands for?
  *

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The memory of a child behaves like the anonymous memory that it stands for (semantics.c): first the
 # checks themselves on anonymous memory, then on a snapshot of another node, with and without reading
 # ahead, shared and private.

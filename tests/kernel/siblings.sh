@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Ten children of one snapshot on one node: each page crosses the wire once and is held once; with
 # --private each of them fetches and holds its own. The counters of the module, those of the parent's
 # RDMA device, and the children's smaps say so.

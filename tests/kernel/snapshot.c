@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * snapshot.c - a process whose memory is snapshot and then changed, for peer.c to look at from
  * another host.

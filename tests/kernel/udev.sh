@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Who may use the devices, where a real udevd applies the rule that the packages install: root, and members of
 # the group mitosis, which systemd-sysusers makes; nobody else. KERNELS names others than the newest.
 # shellcheck source-path=SCRIPTDIR source=kernel.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What a lab needs and this host lacks is told at once, with one command that installs it; no remedy names
 # a package that nobody offers or a module that is not there.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The baseline CRIU on a kernel that it knows: children are restored and every byte of theirs is compared; a
 # wrong byte and a restore that fails are noticed; nothing is left, also of a tool that is interrupted or killed.
 # shellcheck source-path=SCRIPTDIR source=lab.sh

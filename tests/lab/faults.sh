@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Nodes that die: switched off from within and from without, and by a panic, which fails the run and
 # shows its trace; a warning fails it too.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The first remote fork between two machines: a parent counts on node1, its child goes on on node2,
 # with the memory that node1 sends it, while the parent counts on.
 

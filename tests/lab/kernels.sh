@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Every kernel that this host has boots with verbs, also two different ones, also over the hub.
 
 # shellcheck source-path=SCRIPTDIR source=lab.sh

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # lab.sh - what the tests of mitosis-lab share. A test's lab has a name of its own, and ends with it.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Two labs side by side; and nothing is left of a lab whose tool was interrupted or killed.
 
 # shellcheck disable=SC2317 # await calls functions

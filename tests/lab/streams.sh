@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A command on a node is, for its caller, like a local one: input, output, status, signals, place.
 
 # shellcheck disable=SC2016,SC2119,SC2317 # what is quoted is for the nodes; await calls functions

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-lab without a lab: bad words are refused, what is missing is named with its package.
 
 # shellcheck source-path=SCRIPTDIR source=lab.sh

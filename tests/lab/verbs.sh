@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Two nodes with soft-RoCE: the tools of rdma-core and perftest between them, and trouble on the wire.
 
 # shellcheck disable=SC2317 # await calls functions

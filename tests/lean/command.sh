@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A container runs like a command: standard streams, exit status, signals, environment, job control,
 # a terminal; and what cannot be run says why.
 # shellcheck disable=SC2317,SC2016 # await calls functions; the containers' shells expand

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What is in a container cannot get out of it: files, devices, other processes, the kernel's settings,
 # namespaces, capabilities, descriptors. In every way that a container is started, and for every user.
 # shellcheck source-path=SCRIPTDIR source=lean.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What the help and the manuals of both tools give as examples works as it is typed, in their order. A
 # reference, a device and an image are put in the place of those that only an example has.
 # shellcheck source-path=SCRIPTDIR source=lean.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The experiments about lean containers: records of every point, and published values in the report's cells.
 # shellcheck source-path=SCRIPTDIR source=../exp/exp.sh
 . "$(dirname "$0")/../exp/exp.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Children of engine kernel, over soft-RoCE, and of engine user, each in a lean container of the other
 # node. KERNELS names other kernels than the newest.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The tests of lean containers on other kernels, with the cgroup controllers that this host may lack.
 # KERNELS names other kernels than the oldest that the lab can boot; kernel.sh takes the newest.
 # shellcheck source-path=SCRIPTDIR source=../lab/lab.sh

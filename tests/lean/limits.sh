@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Each limit is hit, and holds; a host that cannot enforce one says so, and is refused if it must.
 # shellcheck disable=SC2317 # await calls functions
 # shellcheck source-path=SCRIPTDIR source=lean.sh

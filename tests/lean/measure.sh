@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Many containers: records, pools, spawners in parallel, steps, pauses; children of a snapshot.
 # shellcheck disable=SC2016 # the containers' shells expand
 # shellcheck source-path=SCRIPTDIR source=lean.sh

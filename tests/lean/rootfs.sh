@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Every kind of root file system gives containers that run, and leaves its source as it was.
 # MITOSIS_MINBASE=SUITE also makes a minbase, which takes a mirror and a minute.
 # shellcheck disable=SC2016 # the containers' shells expand

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * stamp.c - prints the time at which it came to main: what a start is measured to. With an argument: when
  * its constructors ran.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # Where systemd runs, the groups of a template are in a scope that systemd gives; an unprivileged user may have
 # them in a group that was delegated to him. A node of the lab boots a real systemd for it, as process 1 of
 # namespaces of its own. KERNELS names another kernel than the newest that the lab can boot.

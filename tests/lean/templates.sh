@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The life of templates: made once, idempotent or refused, used by several at once, removed only when
 # unused; a crash at any step leaves nothing that clean does not find; the host's mounts stay as they are.
 # shellcheck disable=SC2317,SC2016 # await calls functions; the containers' shells expand

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # An unprivileged user has templates of his own, in a user namespace: the same tests, as nobody.
 # shellcheck source-path=SCRIPTDIR source=lean.sh
 . "$(dirname "$0")/lean.sh"

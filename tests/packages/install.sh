@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # apt install mitosis-exp, from the local repository on a bare system of the release that runs here;
 # used, installed again, removed and purged, it leaves nothing.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # packages.sh - what the tests of packages share: the tarball and the packages, made once for all of
 # them and again when the sources have changed.
@@ -17,6 +18,9 @@ build_make() {
 		fail "make $*"
 	}
 }
+
+# Whoever makes packages may let nobody see his files: packages are for everyone nevertheless.
+umask 077
 
 # The tarball, of the sources as they are, in $tarball: one for the whole test.
 tarball=

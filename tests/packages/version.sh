@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # One version: what states another one is named, and the first step of a release changes all of them.
 
 # shellcheck source-path=SCRIPTDIR source=packages.sh
@@ -31,6 +32,18 @@ sed -i 's/^## .*/## 0.0.3/' tree/NEWS.md
 ! tree/packaging/check-version >out 2>&1 || fail "another NEWS.md passes"
 grep -q '^check-version: NEWS.md: version 0.0.3' out || fail "$(cat out)"
 cp "$source_dir/NEWS.md" tree
+
+doing="one Python"
+for wrong in ' python3 (>= 3.9),' ' python3,' ''; do
+	sed "s/^ python3 (>= .*/$wrong/" "$source_dir/debian/control" >tree/debian/control
+	! tree/packaging/check-version >out 2>&1 || fail "'$wrong' in debian/control passes"
+	grep -q '^check-version: debian/control: Python ' out || fail "$(cat out)"
+done
+cp "$source_dir/debian/control" tree/debian
+printf 'BuildRequires: python3-devel\nRequires: python3 >= 3.9\n' >>other/rpm/mitosis-exp.spec
+! tree/packaging/check-version other >out 2>&1 || fail "another Python in the spec passes"
+grep -q '^check-version: rpm/mitosis-exp.spec: Python ' out || fail "$(cat out)"
+doing=
 
 tree/packaging/set-version 77.1 2>err || fail "set-version"
 tree/packaging/check-version >out 2>&1 || fail "after set-version: $(cat out)"

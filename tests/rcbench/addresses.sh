@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-rcbench by a name that stands for several addresses: the one where a server listens is found, and if there
 # is none the reason that says most is told, with its address.
 

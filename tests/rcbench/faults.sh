@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-rcbench where things go wrong: clients that do not belong, vanish at each step or lose their power, a server
 # that is full or dies, a wire that is cut. Each is counted by its reason, the server goes on for others, and nothing
 # is left. Also several clients at once, and several devices at once.

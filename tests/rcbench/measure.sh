@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-rcbench between two nodes, with each kernel: what it measures is all there and fits together, in user
 # space and in the kernel, and nothing is left on either node.
 #

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * peer.c - a client of mitosis-rcbench --server that does not behave: "peer HOST PORT MODE [N]".
  *

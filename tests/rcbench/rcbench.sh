@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=bash
 # rcbench.sh - what the tests of mitosis-rcbench share: its server on node1, records by column name.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-rcbench without a lab: bad words are refused by name, and a host without RDMA is told what to do.
 
 # shellcheck source-path=SCRIPTDIR source=rcbench.sh

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck shell=sh disable=SC2034
 # Sourced by the tests of mitosis-stats: finds the program, makes a directory, has checks.
 src=$(cd "$(dirname "$0")" && pwd) || exit 99

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck disable=SC1091,SC2154
 # --compare and --baseline, against numbers published with other programs or counted by hand.
 . "$(dirname "$0")/common.sh"

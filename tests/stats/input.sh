@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck disable=SC1091,SC2154
 # What is refused, and how it is said: malformed and empty streams, wrong usage, write errors.
 . "$(dirname "$0")/common.sh"

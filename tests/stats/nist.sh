@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # shellcheck disable=SC1091,SC2154
 # Mean and standard deviation against the certified values of the NIST StRD univariate data sets.
 . "$(dirname "$0")/common.sh"

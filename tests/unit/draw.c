@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * draw.c - a progress bar among everything that may be written beside it: records, messages of the
  * process, of its threads and of those it forked. terminal.sh looks at the screen.

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """screen.py COLUMNS COMMAND...: run it on a terminal of its own, with standard output and error, and
 print what the screen shows in the end, scrolled lines included.
 

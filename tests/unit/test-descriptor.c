@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* test-descriptor.c - one wrong number at a time: each is noticed, and told apart. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * test-pages.c - the pager's bookkeeping against a plain model: an array with one entry per page of
  * a small address space, that says which source page belongs there.

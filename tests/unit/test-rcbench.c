@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * test-rcbench.c - mitosis-rcbench without RDMA: samples over many blocks, the reason that an event or an
  * error stands for, and the sizes of what goes over the wire.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* test-record.c - one column table as TSV, JSON Lines and table; what must never be written. */
 #include <errno.h>
 #include <math.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* test-reference.c - mitosis://HOST:PORT/UUID, parsed and printed. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* test-units.c - sizes, durations and lists: what is understood, what is refused, how it prints. */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * test-workingset.c - working sets: order, merging, files, and every way in which a file is bad;
  * then mutated files, for which the sanitizers are the judge.

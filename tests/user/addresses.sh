@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # A name that stands for several addresses, as localhost does in the hosts file of most systems: each of them
 # is tried, by every tool, and what is told when all fail is the reason that says most.
 # shellcheck source-path=SCRIPTDIR/.. source=lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # blobs.sh - the freestanding programs need no linker: no undefined symbol, no relocation, no
 # writable data, the entry first.
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-check: one record per item, verdicts that agree with what can be done here, and the same
 # for a user without privileges.
 # shellcheck source=tests/lib.sh

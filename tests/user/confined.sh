@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # confined.sh - a child gains no privileges that the parent gave up; filters of system calls it loses with a word.
 . "$(dirname "$0")/../lib.sh"
 

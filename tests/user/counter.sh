@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # counter.sh - the first remote fork: the common parent's counter goes on in children.
 . "$(dirname "$0")/../lib.sh"
 

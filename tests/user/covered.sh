@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # covered.sh - a mapped file over which another is mounted that looks the same.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * cycles.c - prepares, resumes a child and releases, many times over: nothing may accumulate.
  *

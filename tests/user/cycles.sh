@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # cycles.sh - prepare, resume, exit, release, many times (MITOSIS_CYCLES): nothing accumulates.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # dead-pager.sh - the child ends with its pager, and never sees zeros for what is missing.
 . "$(dirname "$0")/../lib.sh"
 need_uffd

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # dead-shadow.sh - a snapshot that ends while pages are missing: a message, status 125, at once.
 . "$(dirname "$0")/../lib.sh"
 need_uffd

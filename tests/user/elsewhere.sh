@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # elsewhere.sh - a working directory that is gone, and descriptors above the limit of the child's host.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """garbage.py PORT UUID: what no child would send, to a shadow; a bounded number of everything."""
 import os
 import random

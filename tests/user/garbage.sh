@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # garbage.sh - garbage, oversized and slow peers on the listening port are cut off; the parent and
 # other children notice nothing.
 . "$(dirname "$0")/../lib.sh"

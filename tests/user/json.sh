@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # With --json each line is a record and all have the same keys, which are TSV's columns: that is what
 # jq and pandas take JSON Lines for. --header puts the facts of TSV's comment before them.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # leftovers.sh - whichever process is killed, nothing stays behind: no process, no socket.
 . "$(dirname "$0")/../lib.sh"
 

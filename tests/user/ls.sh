@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # mitosis-ls: lists, names and releases snapshots; an empty list is the header alone; what does not
 # exist is an error.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # many.sh - many children of one snapshot at once, each with memory of its own.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The measuring tools: as many records as were asked for, the columns that were promised, parents that
 # serve other hosts, replayed working sets; nothing is left behind.
 # shellcheck source=tests/lib.sh

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A Python program that is prepared by a signal, and checks itself in the child.
 
 It prints "waiting" and computes until it finds itself in another process.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # peer.sh - a shadow that falls silent, closes, truncates or sends nonsense: the child ends with a
 # message and status 125 within its limit, and never sees a wrong byte.
 . "$(dirname "$0")/../lib.sh"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Stands between a child and a shadow, and misbehaves.
 
 usage: proxy.py [--set FIELD=VALUE]... [--fields FILE] [--at N ACTION] REFERENCE

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # python-ctypes.sh - a Python program that calls the library itself.
 . "$(dirname "$0")/../lib.sh"
 need_python

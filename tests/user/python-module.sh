@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The Python module: a CPython parent prepares itself; its children, in other processes, import
 # modules, start threads and subprocesses; errors are exceptions with the library's reason.
 # shellcheck source=tests/lib.sh

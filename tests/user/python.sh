@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # python.sh - an unmodified CPython becomes a parent by a signal; its children go on to import
 # modules, run threads and subprocesses, collect garbage and raise exceptions.
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # refusals.sh - what cannot work is refused, with the exact reason.
 . "$(dirname "$0")/../lib.sh"
 need_python

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # replay.sh - a working set is recorded exactly, in order, and replayed without a further fault.
 . "$(dirname "$0")/../lib.sh"
 need_uffd

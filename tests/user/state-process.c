@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* state-process.c - what a process has besides memory and signals, as the parent left it. */
 #include "state.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* state-signals.c - signals and interval timers, as the parent left them. */
 #include "state.h"
 

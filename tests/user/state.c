@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* state.c - the program of the state tests: builds a state, prepares, and verifies in the child. */
 #include "state.h"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # state.sh - a state of a process that children must find as their parent left it.
 #
 # Which one is the script's name: tests/user/brk.sh in the build directory is a symbolic link to this, and

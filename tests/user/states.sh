@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # states.sh - every state of the program is tested: by a link to state.sh, or by a script of another kind.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # supervisor.sh - the child tool stands where the program would stand: status, signals, ps.
 . "$(dirname "$0")/../lib.sh"
 

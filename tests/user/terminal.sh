@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # On a terminal, progress and what else is written there do not mix; and it counts what is measured.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

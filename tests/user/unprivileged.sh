@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # unprivileged.sh - without userfaultfd all memory is fetched first, which is said once.
 . "$(dirname "$0")/../lib.sh"
 need_root

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # usage.sh - every tool has --help and --version, and names an option that it does not know.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # variants.sh - programs linked in every way: non-PIE, static, static PIE, shared library.
 . "$(dirname "$0")/../lib.sh"
 # shellcheck disable=SC2034

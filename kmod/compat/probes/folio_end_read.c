@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /* Linux 6.7 */
 #include <linux/pagemap.h>
 void probe(struct folio *folio);

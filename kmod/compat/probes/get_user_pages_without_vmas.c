@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /* Linux 6.5 */
 #include <linux/mm.h>
 long probe(struct page **pages);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /* Linux 6.18 */
 #include <linux/fs.h>
 int probe(struct inode *inode);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * contract.h - what a processor has to give to the rest of the library, all in one place: what stands here is
  * only declared, and nobody has written it for this processor yet (configure says so). All else compiles

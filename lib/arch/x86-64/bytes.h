@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* bytes.h - to copy and to fill memory without a C library and without vector registers. */
 #ifndef MITOSIS_BYTES_H
 #define MITOSIS_BYTES_H

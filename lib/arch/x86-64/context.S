@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* context.S - see context.h; offsets are those of struct arch_registers. */
 #include <asm/unistd.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* context.h - what cannot be said in C: where a call stands, and how to leave for somewhere else. */
 #ifndef MITOSIS_CONTEXT_H
 #define MITOSIS_CONTEXT_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* cpu.c - names the processor feature that keeps a snapshot from running here. */
 #include "cpu.h"
 

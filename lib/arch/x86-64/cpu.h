@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * cpu.h - the processor's identity, as far as a resumed program can have come to rely on it.
  *

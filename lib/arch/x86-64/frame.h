@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * frame.h - the frame from which rt_sigreturn(2) loads all of a thread at once: general registers, extended
  * state, signal mask and alternate stack. The kernel's struct rt_sigframe (arch/x86/include/asm/sigframe.h),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* layout.h - this processor's name in descriptors, and the shape of its address spaces. */
 #ifndef MITOSIS_LAYOUT_H
 #define MITOSIS_LAYOUT_H

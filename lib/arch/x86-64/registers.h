@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* registers.h - the general registers of a thread, and what a program asks of the kernel beside them. */
 #ifndef MITOSIS_REGISTERS_H
 #define MITOSIS_REGISTERS_H

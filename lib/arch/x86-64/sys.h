@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* sys.h - raw system calls for code that may not touch errno, the PLT or thread-local storage. */
 #ifndef MITOSIS_SYS_H
 #define MITOSIS_SYS_H

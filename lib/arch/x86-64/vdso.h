@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* vdso.h - the code that the kernel maps into each process. */
 #ifndef MITOSIS_VDSO_H
 #define MITOSIS_VDSO_H

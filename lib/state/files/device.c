@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* device.c - the devices that are the same everywhere and keep nothing for who has opened them. */
 #include "state/files/kind.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * directory.c - an open directory is opened again by its path. How far it was read is a number of its file
  * system's, which means nothing on another host.

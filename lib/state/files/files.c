@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * files.c - open files: descriptors are numbers, and several may point at one open file description, which
  * has the position. Descriptors 0 to 2 are the child's own.

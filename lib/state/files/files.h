@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* files.h - the open files of a child, on its host: see files.c. */
 #ifndef MITOSIS_FILES_H
 #define MITOSIS_FILES_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * kind.h - the kinds of open files (DESCRIPTOR_FILE_KINDS in format/descriptor.h), a file each.
  *

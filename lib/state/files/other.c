@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* other.c - what has no kind of its own: sockets, pipes, terminals and so on cannot be had in a child. */
 #include "state/files/kind.h"
 

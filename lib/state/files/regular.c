@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* regular.c - an open regular file is opened again by its path, and stands where it stood. */
 #include "state/files/kind.h"
 

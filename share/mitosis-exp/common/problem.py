@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The errors that end a tool: one line that names the object and the reason, and a status."""
 
 import signal

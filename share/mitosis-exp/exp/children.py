@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Children of the snapshot: made by mitosis-child, or by mitosis-leanrun in a container."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What mitosis-exp, mitosis-plot and mitosis-function know of themselves."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Runs the passes of a point: starts them, waits until they are ready or ended, and stops them.
 
 One loop over the descriptors of all that runs. The first pass that fails, or is not ready or ended

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Draws a figure with gnuplot: lines over numbers, bars over names.
 
 Ranges, ticks and the places of labels are decided here; gnuplot draws.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Reads experiment files: our own, and both dialects that the published suite uses.
 
 A file becomes an Experiment. An experiment has points, one for each combination of the values that

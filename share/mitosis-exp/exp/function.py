@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """mitosis-function: what a function costs in a new interpreter, in a live one, and in children.
 
 A function is a file with handler(event). This is the command line; measurement.py does the work.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The functions that can be measured: those of the package, and files of the user's own.
 
 What a file says of itself is found out without running it.

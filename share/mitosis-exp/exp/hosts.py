@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The hosts of a run, asked all at once: before it what each is, after it whether it is clean."""
 
 import concurrent.futures

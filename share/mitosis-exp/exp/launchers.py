@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Ways of running a command on a host: local, lab, ssh, pdsh, slurm, behind one interface.
 
 Each turns (host, shell script) into a command line here; the connection, the authentication and the

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The phases of mitosis-function, one after the other, with one engine after the other.
 
 The function lives in processes of its own, worker.py: one for each cold start, and one, the parent,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What is to run where: the experiments that the command line names, on hosts, with values."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What a run prints when an experiment is over: its records; on a terminal what they come to."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A process that holds a function, a worker or a child: messages to it and from it, and its end.
 
 A message is its length, 4 bytes, little-endian, and a value in the format of the module marshal.

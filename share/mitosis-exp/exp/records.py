@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Record streams: reading what the tools print, TSV or JSON Lines, and writing one of many."""
 
 import json

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """`mitosis-exp report`: one HTML page of a run, with everything in it."""
 
 import argparse

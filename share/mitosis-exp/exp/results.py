@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The directory of a run.
 
     RUN/run.json                    what was asked for: all that --resume needs

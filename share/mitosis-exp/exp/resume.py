@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """`mitosis-exp run --resume`: what a run remembers of its command line, and taking it up again."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What the phases of mitosis-function measure, as records.
 
 A record of a workflow is about one of its branches, or about all of them together.

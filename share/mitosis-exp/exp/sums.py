@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Adds up the rates of several hosts, or of another factor's levels: a total beside what each got.
 
 The n-th samples of all levels make the n-th sample of the sum: hosts that began at the same time

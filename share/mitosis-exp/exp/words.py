@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The small languages of the command line and of experiment files: sizes, lists of hosts,
 placeholders, assignments."""
 

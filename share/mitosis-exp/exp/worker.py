@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The process that holds a function: mitosis-function starts it and tells it what to do.
 
     python3 -B worker.py FILE [EVENT [DIRECTORY...]]

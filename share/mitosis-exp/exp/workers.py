@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The processes that hold the function while it is measured: they are started, told what to do, and
 ended; what they answer is checked."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Writes a record stream while it is measured: TSV, JSON Lines, or a table on a terminal.
 
 The same formats as those of the tools in C (lib/common/record.h), from one table of columns.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A web page is made of a template: a table of numbers, by Chameleon.
 
 Event: rows (50), columns (20).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A text is compressed and unpacked again.
 
 The text is made of words that a fixed rule strings together.

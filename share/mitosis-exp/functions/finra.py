@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A workflow: trades and market data are fetched, and many audit rules run on them at the same time.
 
 After the trade validation that FINRA, an authority of the United States, asks for. The first step

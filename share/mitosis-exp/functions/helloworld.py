@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A greeting: next to nothing, so that what is measured is the start.
 
 Event: name (world).

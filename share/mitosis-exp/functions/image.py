@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A picture is decoded, made small, turned, sharpened and encoded again, by Pillow.
 
 The picture is drawn here: rings and slopes of colour.

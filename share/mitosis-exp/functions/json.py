@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """JSON to objects and back.
 
 The document is a list of orders that a fixed rule makes.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A system of linear equations is solved, by NumPy's LAPACK.
 
 Event: n (150).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The product of two matrices of whole numbers, by NumPy.
 
 Event: n (200).

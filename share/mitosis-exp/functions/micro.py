@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """A working set of a given size, of which a given share is touched.
 
 The pages that are touched are spread over the working set, in an order that no prefetcher foresees.

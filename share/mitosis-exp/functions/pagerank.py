@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The weights of pages that link to each other, by igraph.
 
 The links are made by a fixed rule: each page links to earlier ones, mostly to early ones.

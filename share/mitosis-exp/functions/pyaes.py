@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """AES in pure Python: a message is encrypted and decrypted in counter mode.
 
 Event: bytes (4096).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Handwritten-looking digits are told apart by a support-vector machine of scikit-learn.
 
 The digits are drawn here from a font of 5 by 7 dots, moved about and soiled by a fixed rule; the

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The first process of a lab guest: runs commands for the keeper over a virtio-serial port.
 
 It is process 1: it adopts and reaps every orphan, and the guest panics should it ever end. Each

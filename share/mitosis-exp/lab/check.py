@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What a lab needs of this host, each thing tried, and what of it is missing: the verb `check`, which
 mitosis-check asks."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The command line: what the user typed becomes a lab, jobs, or a question to a keeper."""
 
 import argparse

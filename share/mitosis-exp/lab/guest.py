@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """One node: its QEMU process and what is connected to it (console, agent's port, monitor).
 
 All of that is inherited descriptors: a guest has no socket, no pid file and no directory on the

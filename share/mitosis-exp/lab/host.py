@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What the lab needs of the host: programs found by name, and the few calls Python has not."""
 
 import ctypes

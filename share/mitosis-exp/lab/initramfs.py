@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Makes a guest's initramfs: a cpio archive (the "newc" format) in a file that has no name."""
 
 import gzip
@@ -33,9 +34,9 @@ class Archive:
         self._write(b"070701" + b"".join(b"%08X" % field for field in fields) + path)
         self._write(data)
 
-    def add_file(self, name, mode, path):
+    def add_file(self, name, mode, path, before=b""):
         with open(path, "rb") as file:
-            self.add(name, mode, file.read())
+            self.add(name, mode, before + file.read())
 
     def end(self):
         self.add("TRAILER!!!", 0)
@@ -79,7 +80,8 @@ class Builder:
             # the kernel opens it for init before there is a devtmpfs
             archive.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
             archive.add_file("busybox", _PROGRAM, host.static_busybox())
-            archive.add_file("init", _PROGRAM, os.path.join(self._here, "initramfs-init"))
+            archive.add_file("init", _PROGRAM, os.path.join(self._here, "initramfs-init"),
+                             before=b"#!/busybox sh\n")
             modules = self._modules_of(kernel)
             for name, data in modules:
                 archive.add(f"modules/{name}", _FILE, data)

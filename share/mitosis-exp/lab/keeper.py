@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The process behind a lab: starts its guests, relays between clients and agents, ends with it.
 
 The tool forks it; it makes the network, which is a namespace of its own, and from then on it is one

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Finds a kernel to boot: an image and, beside it or in /lib/modules, the modules of its version.
 
 A kernel is installed (/boot/vmlinuz-VERSION and /lib/modules/VERSION), or unpacked in a directory

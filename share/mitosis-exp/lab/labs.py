@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The labs of this user: each is known by an abstract socket, which ends with its keeper.
 
 Its name is mitosis-lab/UID/NAME. An abstract socket is open to everyone on the host; the keeper

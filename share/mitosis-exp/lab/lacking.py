@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """What this host lacks for a lab, told all at once."""
 
 from problem import MISSING, Problem

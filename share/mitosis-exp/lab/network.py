@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """The wire between the nodes: taps on a bridge in a network namespace of the lab's own, or, where
 the host does not allow that, node 1 as a hub with a stream to each other node.
 

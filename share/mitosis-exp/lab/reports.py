@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Finds in a guest's console what a kernel says when it has found a bug in itself."""
 
 import re

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Runs commands on nodes and is, for whoever called the tool, those commands: their input, output,
 signals and status.
 

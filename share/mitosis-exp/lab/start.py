@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Starts labs: the verbs `run` and `up`, from their options to a keeper with its guests ready."""
 
 import json

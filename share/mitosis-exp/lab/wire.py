@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Frames on a byte stream: how the tool, the keeper of a lab and the agents in its guests talk.
 
 A frame is a header (kind, channel, length) and a payload of at most FRAME_MAX bytes. A channel is

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """Remote fork for Python: prepare this process here, resume children of it anywhere.
 
     import mitosis
