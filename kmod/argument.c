@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * argument.c - what user space hands in with an ioctl and gets back: sizes that may grow,
  * addresses.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* argument.h - structures of mitosis_ioctl.h, from user space and back. */
 #ifndef MITOSIS_ARGUMENT_H
 #define MITOSIS_ARGUMENT_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* clt-connection.h - one queue pair to a host that has snapshots, and what goes over it. */
 #ifndef MITOSIS_CLT_CONNECTION_H
 #define MITOSIS_CLT_CONNECTION_H

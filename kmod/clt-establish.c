@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-establish.c - makes a snapshot of another host readable in the present session: asks for it,
  * reads its table, and takes that, or the keys in it where the table is there already.

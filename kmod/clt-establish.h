@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* clt-establish.h - makes a snapshot of another host readable. */
 #ifndef MITOSIS_CLT_ESTABLISH_H
 #define MITOSIS_CLT_ESTABLISH_H

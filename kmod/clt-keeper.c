@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-keeper.c - what a host's connections and snapshots are kept going by: the keeper and the
  * tick.

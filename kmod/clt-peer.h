@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * clt-peer.h - a host that has snapshots which are open here: the state that the clt- files share,
  * and what may happen to it under its lock.

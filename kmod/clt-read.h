@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* clt-read.h - the queue of reads from a host. struct mitosis_read is clt-connection.h's. */
 #ifndef MITOSIS_CLT_READ_H
 #define MITOSIS_CLT_READ_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-remote.c - a snapshot of another host, as those see it that have opened it.
  *

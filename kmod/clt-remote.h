@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * clt-remote.h - a snapshot of another host. clt-read.h says how its pages are read.
  *

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * clt-session.c - the connections to a host, which live and die together: how they are made, what
  * they tell, and how they end.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* clt-session.h - the connections to a host. All by its keeper, but for the first. */
 #ifndef MITOSIS_CLT_SESSION_H
 #define MITOSIS_CLT_SESSION_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * debugfs.c - shows in /sys/kernel/debug/mitosis what the module did and what it holds.
  *

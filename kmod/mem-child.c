@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mem-child.c - an opened snapshot: made with its descriptor, and shared by the files of all
  * mappings made from that.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* mem-child.h - an opened snapshot: what its descriptor and all mappings made from it share. */
 #ifndef MITOSIS_MEM_CHILD_H
 #define MITOSIS_MEM_CHILD_H

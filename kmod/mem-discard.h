@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * mem-discard.h - which of a process' addresses still show the snapshot, and which are zeros by
  * now.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* mem-fault.h - mappings of an opened snapshot. */
 #ifndef MITOSIS_MEM_FAULT_H
 #define MITOSIS_MEM_FAULT_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * mem-file.c - the descriptor of a remote snapshot: what MITOSIS_IOC_OPEN returns and what it
  * answers.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* mem-file.h - the descriptor of a remote snapshot. */
 #ifndef MITOSIS_MEM_FILE_H
 #define MITOSIS_MEM_FILE_H

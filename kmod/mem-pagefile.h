@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* mem-pagefile.h - a remote snapshot as an inode: its page cache is what this host has of it. */
 #ifndef MITOSIS_MEM_PAGEFILE_H
 #define MITOSIS_MEM_PAGEFILE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * rdma-device.c - the RDMA devices of this host: what the module keeps for each, and who is told
  * when one goes away.

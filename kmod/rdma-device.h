@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * rdma-device.h - an RDMA device as the module uses it: protection domains, and what is kept for
  * it.

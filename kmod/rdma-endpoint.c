@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * rdma-endpoint.c - which RDMA device serves snapshots, and at which address peers reach it.
  *

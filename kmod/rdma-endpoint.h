@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* rdma-endpoint.h - the device that serves snapshots, and where peers reach it. */
 #ifndef MITOSIS_RDMA_ENDPOINT_H
 #define MITOSIS_RDMA_ENDPOINT_H

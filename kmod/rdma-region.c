@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * rdma-region.c - memory regions that peers can read, and the pool of those that are kept for
  * reuse.

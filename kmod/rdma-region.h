@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * rdma-region.h - memory regions of a device that peers can read, and the pool that they come from.
  */

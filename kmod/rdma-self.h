@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * rdma-self.h - a device's connection of this host to itself, for work requests that need a queue
  * pair which is ready to send.

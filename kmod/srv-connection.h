@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* srv-connection.h - connections that peers made to this host. */
 #ifndef MITOSIS_SRV_CONNECTION_H
 #define MITOSIS_SRV_CONNECTION_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * srv-registry.c - which snapshots this host serves: found by UUID, and described to peers.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* srv-registry.h - the snapshots that this host serves, to be found by their UUID. */
 #ifndef MITOSIS_SRV_REGISTRY_H
 #define MITOSIS_SRV_REGISTRY_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * srv-snapshot.h - the parent's side: pages of a process, held and readable by peers that know its
  * UUID.

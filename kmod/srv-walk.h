@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* srv-walk.h - the pages that the calling process has. */
 #ifndef MITOSIS_SRV_WALK_H
 #define MITOSIS_SRV_WALK_H

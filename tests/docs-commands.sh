@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The command lines of README.md, of the tutorial and of the man pages' examples do what they say, as they are
 # printed: docs/examples.py. Those that start virtual machines are in docs-lab.sh.
 # shellcheck source=tests/lib.sh

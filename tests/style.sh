@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # style.sh - no line of the C files below is longer than 100 columns, a tab taking eight.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * report.h - what the parts of mitosis-clean have found, and what became of it: one record per
  * object.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* alone.c - processes that execute at the same time, and fork nothing: see exectime.h. */
 #include <errno.h>
 #include <stdlib.h>

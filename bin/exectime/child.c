@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* child.c - children that are measured, of parents here and elsewhere: see exectime.h. */
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * parent.c - the life of a parent, and of each child of its snapshot from there on: see exectime.h.
  */

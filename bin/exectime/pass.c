@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* pass.c - one execution: a pass over the pages that are touched: see exectime.h. */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* record.c - the records of mitosis-exectime: one of each phase, or of each access. */
 #include <string.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* result.c - what phases tell, and how it is read: see exectime.h. */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* clean.c - mitosis-leanprep clean. */
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* create.c - mitosis-leanprep create. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* mount-dev.c - mitosis-leanprep mount-dev. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* pause.c - mitosis-leanprep pause and unpause. */
 #include <dirent.h>
 #include <fcntl.h>

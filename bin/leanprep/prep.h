@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * prep.h - the parts of mitosis-leanprep. Functions return 0, or -1 after a message, unless they
  * say otherwise.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* set-up.c - the running half of a template: see verbs.h. */
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* settings.c - what a template is to be like: options of create, and how two templates differ. */
 #include <errno.h>
 #include <stdlib.h>

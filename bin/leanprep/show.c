@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* show.c - what list and inspect show of a template: see verbs.h. */
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * engines.h - what a measuring tool is asked to measure: engines, and what they are compared with.
  */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* main.c - a tool that measures children: see main.h. */
 #include "measure/main.h"
 

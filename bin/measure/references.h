@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * references.h - snapshots of parents elsewhere: the references among a measuring tool's arguments.
  */

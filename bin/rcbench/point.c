@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /*
  * point.c - what the threads of a point share: tickets, counts, samples, a common beginning and
  * end.

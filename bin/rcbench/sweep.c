@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* sweep.c - all combinations of a client's lists, one after the other: see sweep.h. */
 #include "sweep.h"
 

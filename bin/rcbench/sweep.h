@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /* sweep.h - what a client measures: all combinations of its lists, one after the other. */
 #ifndef RCBENCH_SWEEP_H
 #define RCBENCH_SWEEP_H

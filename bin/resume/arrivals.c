@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* arrivals.c - when children come: see arrivals.h. */
 #include "resume/arrivals.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 mitosis-exp maintainers */
 /*
  * arrivals.h - when children come: as independent users do, with exponential gaps, which are the
  * same ones in each run.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* floor.c - what nothing can be faster than: see resume.h. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* record.c - the records of mitosis-resume: one of each child. */
 #include "progress.h"
 #include "resume/resume.h"

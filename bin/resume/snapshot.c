@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* snapshot.c - everything that is asked for of one snapshot: see resume.h. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
 /* options.c - the options of a tool with what each goes with: see options.h. */
 #include "options.h"
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 """examples.py TOP local|lab - run the command lines of README.md, doc/tutorial.md and the EXAMPLES of man/
 as they are printed, those that start machines of mitosis-lab (lab) or the others (local).
 

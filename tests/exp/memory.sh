@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # What a sweep holds in memory: a lab's nodes are made for it, as far as this host goes; what fits nowhere
 # is left out, and named on standard error and in the report.
 # shellcheck source-path=SCRIPTDIR source=exp.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # The files of the module stand on each other in the order of the table in kmod/README.md: none includes, or
 # calls a function of, one that stands below it there. So there is no circle. Whether an order is kept is
 # seen from the sources, and from the symbols of the objects where the headers of a kernel are installed.

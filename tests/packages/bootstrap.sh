@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # ./bootstrap: which packages it takes to be there, and what it reports of the tests. With dpkg's records of a made-up
 # machine, and a make that only says what became of tests.
 # shellcheck source-path=SCRIPTDIR/.. source=lib.sh

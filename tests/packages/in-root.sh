@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # in-root: what runs in a root file system, in a chroot and in a container, and that nothing is left of it, however it
 # ends. bare-test: its options.
 # shellcheck source-path=SCRIPTDIR/.. source=lib.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # callers.sh - what the caller of mitosis-child has open is not the child's, whatever its number.
 . "$(dirname "$0")/../lib.sh"
 [ -x "$python" ] || skip "no python3"

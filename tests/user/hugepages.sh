@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # hugepages.sh - private huge pages: with none to spare the kernel takes them from a copy, so that a child is refused.
 . "$(dirname "$0")/../lib.sh"
 need_root

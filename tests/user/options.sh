@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 mitosis-exp maintainers
 # options.sh - an option that cannot have an effect, with this command, engine or other option, is wrong
 # usage: the message names both, nothing is measured, and nothing is on standard output.
 # shellcheck source=tests/lib.sh
