@@ -79,7 +79,7 @@ struct mitosis_resume_args {
 	const char *addresses;
 };
 #define MITOSIS_RESUME_ARGS_INIT { sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
-	NULL, NULL, 0, 0 }
+	NULL, NULL, 0, 0, NULL }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {
