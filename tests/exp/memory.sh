@@ -46,9 +46,9 @@ memory = 1024
 wss = "1M"
 n = 2
 END2
-"$python" - "$MITOSIS_EXP_DIR/exp" <<'END2' || fail "not what is needed"
+"$python" - "$MITOSIS_EXP_DIR" <<'END2' || fail "not what is needed"
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [f"{sys.argv[1]}/exp", f"{sys.argv[1]}/common"]
 sys.dont_write_bytecode = True
 import files, launchers
 
@@ -84,7 +84,7 @@ done
 doing="experiments of the package"	# each whose memory a placeholder decides says what it holds
 "$python" - "$MITOSIS_EXP_DIR" <<'END2' || fail "see above"
 import os, sys
-sys.path.insert(0, f"{sys.argv[1]}/exp")
+sys.path[:0] = [f"{sys.argv[1]}/exp", f"{sys.argv[1]}/common"]
 sys.dont_write_bytecode = True
 import files
 
