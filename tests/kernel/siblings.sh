@@ -62,7 +62,7 @@ run_children() {
 	before=$(counter node2 read_pages)
 	sent=$(sent_packets)
 	expect 0 lab exec --timeout 150 node2 -- bash "$work_dir/children.sh" "$child_tool" "$ref" \
-		"$count" "$pages" "$@"
+		"$count" "$pages" --timeout $((10 * patience))s "$@"
 	read -r _ shown _ held <out
 	sent=$(($(sent_packets) - sent))
 	read_counters
