@@ -172,6 +172,7 @@ static void after_fork_in_child(void)
 	child_state = (struct child_state){
 		.control_fd = -1, .uffd = -1,
 		.is_remote = child_state.is_remote, .remote_fd = child_state.remote_fd,
+		.tail = child_state.tail, .tail_bytes = child_state.tail_bytes,
 	};
 }
 

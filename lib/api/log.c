@@ -25,7 +25,7 @@ EXPORT const char *mitosis_version(void)
 void log_text(enum mitosis_log_level level, const char *format, ...)
 {
 	bool debug = getenv("MITOSIS_DEBUG") != NULL;
-	char text[1024];
+	char room[1024], *text = room, *longer = NULL;
 	va_list ap;
 
 	if (!logger && !debug)
@@ -33,10 +33,19 @@ void log_text(enum mitosis_log_level level, const char *format, ...)
 	if (level == MITOSIS_LOG_DEBUG && !debug)
 		return;
 	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
+	/* A list of what a child lacks may be long, and nothing of it is kept silent. */
+	if (vsnprintf(room, sizeof(room), format, ap) >= (int)sizeof(room)) {
+		va_end(ap);
+		va_start(ap, format);
+		if (vasprintf(&longer, format, ap) >= 0)
+			text = longer;
+		else
+			longer = NULL;
+	}
 	va_end(ap);
 	if (logger)
 		logger(level, text, logger_data);
 	else
 		fprintf(stderr, "libmitosis: %s\n", text);
+	free(longer);
 }

@@ -102,9 +102,11 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 {
 	static struct shadow_args job;
 	struct mitosis_prepare_args a = MITOSIS_PREPARE_ARGS_INIT;
+	const uint64_t all_signals = ~0ULL;
 	const struct engine *engine;
 	struct timespec now;
 	int err, pid, *shadow;
+	uint64_t mask;
 
 	if (!ref)
 		return -EINVAL;
@@ -141,17 +143,12 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 	if (a.label)
 		strcpy(job.label, a.label);
 	uuid_generate_random(job.uuid);
-	job.listen_fd = transport_tcp.listen(a.listen, job.address);
+	job.listen_fd = tcp_listen(a.listen, job.address);
 	if (job.listen_fd < 0)
 		return job.listen_fd;
 	err = reference_format(ref, job.address, job.uuid, engine->scheme);
 	if (!err)
 		err = engine->open(&job);
-	if (!err) {
-		err = capture_self(&job.capture);
-		if (err)
-			log_error("/proc/self/fd: %s", strerror(-err));
-	}
 	if (err) {
 		if (job.device_fd >= 0)
 			close(job.device_fd);
@@ -159,13 +156,21 @@ EXPORT int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MIT
 		return err;
 	}
 	job.child_state = (uint64_t)&child_state;
-	pid = take_snapshot(&job);
+	/* One instant: no handler of the program's may open, move or prepare something in between. */
+	sys(SYS_rt_sigprocmask, SIG_SETMASK, &all_signals, &mask, 8);
+	err = capture_self(&job.capture, mask);
+	pid = err ? err : take_snapshot(&job);
 	if (!pid) {
 		/* A resumed child. Its memory may hold the pids of the parent's shadows. */
 		memset(shadows, 0, sizeof(shadows));
 		child_settle();
 		return 1;
 	}
+	sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
+	if (err == -ENFILE)
+		log_error("more than %u open files cannot be noted", CAPTURE_FDS_MAX);
+	else if (err)
+		log_error("/proc/self/fd: %s (is /proc mounted?)", strerror(-err));
 	close(job.listen_fd);
 	if (job.device_fd >= 0)
 		close(job.device_fd);

@@ -13,8 +13,9 @@
 #include <stdbool.h>
 
 #include "format/descriptor.h"
+#include "frame.h"
 
-#define CAPTURE_EXTENDED	512u		/* bytes of extended state: x87 and SSE */
+#define CAPTURE_EXTENDED	FRAME_LEGACY	/* bytes of extended state, as arch_save() notes it */
 #define CAPTURE_FDS_MAX		65536u
 
 struct capture_position {
@@ -24,7 +25,7 @@ struct capture_position {
 };
 
 struct capture {
-	struct descriptor_thread thread;	/* name, alternate stack and where the state is: the shadow's business */
+	struct descriptor_thread thread;	/* without name and alternate stack: a copy has these, too */
 	uint8_t extended[CAPTURE_EXTENDED] __attribute__((aligned(64)));
 	struct descriptor_timer timers[DESCRIPTOR_TIMERS];
 	const struct capture_position *positions;	/* ascending by descriptor; none: it has no position */
@@ -32,9 +33,10 @@ struct capture {
 };
 
 /*
- * Note what this process is, but for the registers, which are those of the call that goes on. 0, or -errno;
- * -EMFILE: it has more open files than can be noted. Async-signal-safe; one at a time.
+ * Note what this process is, but for the registers, which are those of the call that goes on. The caller has
+ * blocked all signals; mask is what it had before. 0, or -errno; -ENFILE: it has more open files than can be
+ * noted. Async-signal-safe; one at a time.
  */
-int capture_self(struct capture *c);
+int capture_self(struct capture *c, uint64_t mask);
 
 #endif

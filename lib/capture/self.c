@@ -59,7 +59,7 @@ static int note_positions(struct capture *c)
 				continue;
 			if (c->position_count == CAPTURE_FDS_MAX) {
 				sys(SYS_close, dir);
-				return -EMFILE;
+				return -ENFILE;
 			}
 			positions[c->position_count++] = (struct capture_position){
 				.fd = (uint32_t)fd, .position = (uint64_t)position,
@@ -70,7 +70,9 @@ static int note_positions(struct capture *c)
 	return (int)n;
 }
 
-int capture_self(struct capture *c)
+_Static_assert(CAPTURE_EXTENDED % 8 == 0, "the state is carried in words");
+
+int capture_self(struct capture *c, uint64_t mask)
 {
 	struct descriptor_thread *t = &c->thread;
 
@@ -80,8 +82,10 @@ int capture_self(struct capture *c)
 	t->tid = (uint32_t)sys(SYS_gettid);
 	sys(SYS_prctl, PR_GET_TID_ADDRESS, &t->tid_address);
 	sys(SYS_get_robust_list, 0, &t->robust_list, &t->robust_list_length);
-	sys(SYS_rt_sigprocmask, SIG_BLOCK, 0, &t->signal_mask, 8);
+	t->signal_mask = mask;
 	sys(SYS_rt_sigpending, &t->signal_pending, 8);
+	/* What is pending only because all signals are blocked for a moment is the parent's, who goes on. */
+	t->signal_pending &= mask;
 	t->rseq_length = rseq_length();
 	if (t->rseq_length) {
 		t->rseq = rseq_address(arch_tls(&t->registers));

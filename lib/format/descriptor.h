@@ -94,20 +94,21 @@ struct descriptor_thread {
 };
 
 /*
- * The kinds of open files. A new one is a line here and a file state/files/NAME.c; what is none of the
- * others is FILE_OTHER, which comes last.
+ * The kinds of open files, in the order in which a file is asked whether it is of that kind. A new one is a
+ * line before the last, with the next number, and a file state/files/NAME.c; numbers are never used again.
  */
 #define DESCRIPTOR_FILE_KINDS(KIND) \
 	KIND(FILE_REGULAR, regular) \
 	KIND(FILE_DIRECTORY, directory) \
 	KIND(FILE_DEVICE, device) \
-	KIND(FILE_OTHER, other)
+	KIND(FILE_OTHER, other)		/* none of the others */
 
 enum descriptor_file_kind {
-#define KIND(number, name) number,
-	DESCRIPTOR_FILE_KINDS(KIND)
-#undef KIND
-	FILE_KINDS
+	FILE_OTHER	= 0,
+	FILE_REGULAR	= 1,
+	FILE_DIRECTORY	= 2,
+	FILE_DEVICE	= 3,
+	FILE_KINDS			/* one more than the highest */
 };
 
 /* An open file description: what dup(2) shares. */

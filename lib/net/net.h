@@ -14,15 +14,10 @@
  */
 int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
 
-/* How the bytes travel. */
-struct transport {
-	const char *name;
-	/* Returns a listening descriptor, or -errno; address becomes HOST:PORT as peers shall use it. */
-	int (*listen)(const char *where, char address[256]);
-	/* A descriptor connected to the first address of the host that answers in time, or -errno, which is logged. */
-	int (*connect)(const struct reference *ref, unsigned int timeout_ms);
-};
-extern const struct transport transport_tcp;
+/* tcp.c: a listening descriptor, or -errno, logged; address becomes HOST:PORT as peers shall use it. */
+int tcp_listen(const char *where, char address[256]);
+/* A connected descriptor, or -errno, which is logged. */
+int tcp_connect(const struct reference *ref, unsigned int timeout_ms);
 
 /* session.c: blocking, with a limit on silence. All: 0 (or a descriptor), or -errno. */
 int session_open(const struct reference *ref, enum wire_purpose purpose, unsigned int timeout_ms);

@@ -26,7 +26,7 @@ int session_hello(int fd, enum wire_purpose purpose, const uint8_t uuid[16])
 int session_open(const struct reference *ref, enum wire_purpose purpose, unsigned int timeout_ms)
 {
 	struct timeval limit = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
-	int fd = transport_tcp.connect(ref, timeout_ms), err;
+	int fd = tcp_connect(ref, timeout_ms), err;
 
 	if (fd < 0)
 		return fd;

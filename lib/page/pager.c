@@ -121,13 +121,17 @@ static void begin(struct pager *g)
 	int err = 0;
 
 	g->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (g->epoll < 0)
+		err = -errno;
 	g->signal_fd = supervise_begin();
-	if (g->epoll < 0 || g->signal_fd < 0 || !pager_watch(g, g->signal_fd) || !pager_watch(g, g->control_fd))
-		err = errno ? -errno : -ENOMEM;
+	if (!err && g->signal_fd < 0)
+		err = g->signal_fd;
+	if (!err && (!pager_watch(g, g->signal_fd) || !pager_watch(g, g->control_fd)))
+		err = -errno;
 	if (!err)
 		err = g->options.source->start(g);
 	if (err)
-		pager_give_up(g, "cannot start the pager", g->options.source->missing(g));
+		pager_give_up(g, strerror(-err), g->options.source->missing(g));
 	/* A file is always readable and cannot be watched: it needs no draining either. */
 	if (g->options.drain_stdin)
 		pager_watch(g, 0);

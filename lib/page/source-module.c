@@ -6,7 +6,7 @@
  */
 #include "api/log.h"
 #include "engine/remote.h"
-#include "format/workingset.h"
+#include "page/workingset-file.h"
 #include "page/pager.h"
 
 #include <errno.h>

@@ -20,6 +20,7 @@
  */
 #include "api/log.h"
 #include "page/pager.h"
+#include "page/workingset-file.h"
 #include "page/pages.h"
 #include "restore/restorer.h"
 #include "restore/supervise.h"
@@ -613,7 +614,7 @@ static void serve(struct pager *g)
 		if (g->ready && !s->gone && !s->pages.missing && !s->request_count && !s->fault_count)
 			unregister_all(s);
 	}
-	if (s->request_count && pager_now_ns() - s->heard_ns >= g->options.timeout_ms * 1000000ULL)
+	if (!s->gone && s->request_count && pager_now_ns() - s->heard_ns >= g->options.timeout_ms * 1000000ULL)
 		give_up(s, "no answer from the parent's host in time");
 }
 
@@ -622,6 +623,8 @@ static int patience(const struct pager *g)
 	const struct socket_source *s = &the_source;
 	uint64_t silence;
 
+	if (s->gone)
+		return -1;
 	if (s->retry)
 		return RETRY_MS;
 	if (!s->request_count)

@@ -59,7 +59,7 @@ struct restorer_args {
 	const struct descriptor *descriptor;
 	const struct map_step *steps;
 	const uint8_t *hot_data;
-	const struct descriptor_extent *missing;	/* not on demand: to be read from socket_fd */
+	const struct descriptor_extent *missing;	/* to be read from socket_fd, where nothing comes on demand */
 	const struct descriptor_extent *populate;	/* of the file behind memory: fetch them now */
 	uint32_t step_count, missing_count, populate_count;
 	int32_t uffd;			/* -1: nothing comes on demand */

@@ -8,6 +8,7 @@
 #include "api/log.h"
 #include "net/net.h"
 #include "page/areas.h"
+#include "page/workingset-file.h"
 #include "private/resolve.h"
 #include "restore/losses.h"
 #include "restore/resume.h"

@@ -73,7 +73,10 @@ static void unregister_rseq(int control_fd)
 		child_fail(control_fd, RESTORE_RSEQ, (int)ret);
 }
 
-/* Above what was opened for the child there are its own few, and between them what the caller had open. */
+/*
+ * The numbers below above are the parent's, or were opened for the child. At above and higher there are the few
+ * that the restorer needs, and everything else there was left open by the caller: it is closed.
+ */
 static long close_callers(const struct restorer_args *a, int above)
 {
 	const int own[] = { a->control_fd, a->remote_fd, a->uffd, a->socket_fd, a->exe_fd };
@@ -113,6 +116,9 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 		int uffd = uffd_open();
 
 		a->uffd = uffd < 0 ? uffd : file_move_up(uffd, above);
+		/* It may have got the number of a standard stream that the caller has closed. */
+		if (uffd >= 0)
+			close(uffd);
 		if (a->uffd < 0)
 			child_fail(control_fd, RESTORE_REGISTER, a->uffd);
 		send_uffd(a->control_fd, a->uffd);
@@ -126,6 +132,8 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 
 		if (null < 0 || dup2(null, 0) < 0)
 			child_fail(a->control_fd, RESTORE_FILES, -errno);
+		if (null)
+			close(null);
 	}
 	ret = sys(SYS_close_range, 3, base - 1, 0);
 	if (ret < 0)
@@ -179,6 +187,25 @@ static int receive_uffd(int control_fd)
 	return fd;
 }
 
+/* Above the standard streams, also where the caller has closed one of these. 0 or -errno. */
+static int make_pair(int pair[2])
+{
+	int low[2], err = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, low))
+		return -errno;
+	for (int i = 0; i < 2; i++) {
+		pair[i] = file_move_up(low[i], 3);
+		if (pair[i] < 0 && !err)
+			err = pair[i];
+		close(low[i]);
+	}
+	for (int i = 0; err && i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
+	return err;
+}
+
 int start_child(struct resume *r)
 {
 	struct pager_options options = {
@@ -192,12 +219,13 @@ int start_child(struct resume *r)
 		.steps = r->plan.steps, .step_count = r->plan.step_count,
 		.backed = r->plan.backed, .backed_count = r->plan.backed_count,
 	};
-	int pair[2], supervisor = getpid();
+	int pair[2], supervisor = getpid(), err;
 	sigset_t all, old;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
+	err = make_pair(pair);
+	if (err)
+		return err;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
 	pid = fork();
@@ -206,8 +234,7 @@ int start_child(struct resume *r)
 		become_child(r, pair[1], supervisor);
 	}
 	if (pid < 0) {
-		int err = -errno;
-
+		err = -errno;
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		close(pair[0]);
 		close(pair[1]);

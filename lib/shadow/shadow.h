@@ -11,7 +11,7 @@
 struct shadow_args {
 	int32_t listen_fd;
 	int32_t parent_pid;
-	int32_t control_fd;		/* of a parent that is itself a child: nothing to carry over */
+	int32_t control_fd;		/* of a parent that is itself a child: its own, not to be carried over; else -1 */
 	int32_t device_fd;		/* engine kernel: /dev/mitosis, which holds the pages; else -1 */
 	uint8_t uuid[16];
 	char address[256];		/* HOST:PORT as in the reference */

@@ -47,7 +47,7 @@ struct snapshot {
 	uint32_t reply_count;
 	uint8_t reply_frame[24];
 	char scratch[SCRATCH_BYTES];
-	char scratch2[SCRATCH_BYTES];	/* of read.c's callers: nobody keeps anything in it over a call */
+	char scratch2[SCRATCH_BYTES];	/* for who reads a file: what is in it does not outlast a call of somebody else */
 };
 
 /* Let the kernel module hold and serve the pages; returns NULL or why it does not. */

@@ -7,10 +7,12 @@
 
 #include "shadow/snapshot.h"
 
-void limits_read(struct snapshot *s)
+const char *limits_read(struct snapshot *s)
 {
 	for (int i = 0; i < DESCRIPTOR_LIMITS; i++)
-		sys(SYS_prlimit64, 0, i, 0, &s->header.limits[i]);
+		if (sys(SYS_prlimit64, 0, i, 0, &s->header.limits[i]) < 0)
+			return "its resource limits cannot be read";
+	return NULL;
 }
 
 #endif

@@ -7,10 +7,12 @@
 
 #include "shadow/snapshot.h"
 
-void signals_read(struct snapshot *s)
+const char *signals_read(struct snapshot *s)
 {
 	for (int i = 1; i <= DESCRIPTOR_SIGNALS; i++)
-		sys(SYS_rt_sigaction, i, 0, &s->header.actions[i - 1], 8);
+		if (sys(SYS_rt_sigaction, i, 0, &s->header.actions[i - 1], 8) < 0)
+			return "what it does with signals cannot be read";
+	return NULL;
 }
 
 #endif
@@ -35,10 +37,13 @@ void signals_restore(const struct restorer_args *a)
 	}
 }
 
-/* They stay pending until the thread is what it was: they are blocked here, whether or not they were there. */
+/*
+ * All signals are blocked, and stay so: what is raised here is pending until the frame that the thread leaves by
+ * sets the mask that the program had.
+ */
 void signals_raise(const struct restorer_args *a, const struct descriptor_thread *t)
 {
-	uint64_t mask = t->signal_mask | t->signal_pending;
+	uint64_t mask = ~0ULL;
 	long pid = sys(SYS_getpid), tid = sys(SYS_gettid), ret;
 
 	sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);

@@ -33,8 +33,10 @@ const char *state_read(struct snapshot *s)
 	why = files_read(s);
 	if (!why)
 		why = threads_read(s);
-	signals_read(s);
-	limits_read(s);
+	if (!why)
+		why = signals_read(s);
+	if (!why)
+		why = limits_read(s);
 	timers_read(s);
 	if (!why)
 		why = process_read(s);

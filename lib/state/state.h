@@ -32,12 +32,12 @@ const char *areas_read(struct snapshot *s);		/* areas.c */
 const char *files_read(struct snapshot *s);		/* files/files.c; closes what was inherited */
 const char *host_read(struct snapshot *s);		/* host.c */
 const char *layout_read(struct snapshot *s);		/* layout.c */
-void limits_read(struct snapshot *s);			/* limits.c */
+const char *limits_read(struct snapshot *s);			/* limits.c */
 const char *pages_read(struct snapshot *s);		/* pages.c, after the areas */
 const char *pages_choose_hot(struct snapshot *s);
 const char *pages_open(struct snapshot *s);
 const char *process_read(struct snapshot *s);		/* process.c */
-void signals_read(struct snapshot *s);			/* signals.c */
+const char *signals_read(struct snapshot *s);			/* signals.c */
 const char *threads_read(struct snapshot *s);		/* thread.c */
 void timers_read(struct snapshot *s);			/* timers.c */
 #endif

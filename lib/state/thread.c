@@ -53,6 +53,7 @@ const char *threads_check(const struct descriptor *d)
 		    (t->rseq && !descriptor_is_user(t->rseq)))
 			return "an address is out of range";
 		if (t->extended_bytes < FRAME_LEGACY || t->extended_bytes > FRAME_EXTENDED_MAX ||
+		    (t->extended_bytes > FRAME_LEGACY && t->extended_bytes < FRAME_LEGACY + FRAME_HEADER) ||
 		    t->extended % 8 || t->extended_bytes % 8 ||
 		    !descriptor_has_payload(d, t->extended, t->extended_bytes))
 			return "the state of a thread is malformed";

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #include "api/log.h"
-#include "format/workingset.h"
+#include "page/workingset-file.h"
 
 static int failures;
 

@@ -132,6 +132,46 @@ static void verify_altstack(void)
 
 /* ---- timers ---- */
 
+/* Hot pages, which the restorer has in its memory: the more, the longer it takes to give that back. */
+static char *storm_pages[60];
+
+static void build_storm(void)
+{
+	struct itimerval fast = { { 0, 50 }, { 0, 50 } };
+
+	for (size_t i = 0; i < sizeof(storm_pages) / sizeof(storm_pages[0]); i++) {
+		/* Areas of their own: a small one travels whole. */
+		char *p = map_pages(6);
+
+		CHECK(!munmap(p, PAGE) && !munmap(p + 5 * PAGE, PAGE));
+		storm_pages[i] = p + PAGE;
+		fill(storm_pages[i], 4 * PAGE, i);
+	}
+	signal(SIGALRM, count);
+	signal(SIGPROF, count);
+	CHECK(!setitimer(ITIMER_REAL, &fast, NULL));
+	CHECK(!setitimer(ITIMER_PROF, &fast, NULL));
+}
+
+static void after_storm(void)
+{
+	struct itimerval none = { 0 };
+
+	CHECK(!setitimer(ITIMER_REAL, &none, NULL));
+	CHECK(!setitimer(ITIMER_PROF, &none, NULL));
+}
+
+static void verify_storm(void)
+{
+	int before = hits;
+
+	for (size_t i = 0; i < sizeof(storm_pages) / sizeof(storm_pages[0]); i++)
+		CHECK_FILLED(storm_pages[i], 4 * PAGE, i);
+	while (hits < before + 100)
+		pause();
+	after_storm();
+}
+
 static void build_timers(void)
 {
 	struct itimerval slow = { { 3600, 0 }, { 1800, 0 } }, fast = { { 0, 20000 }, { 0, 300000 } };
@@ -173,6 +213,8 @@ const struct state signal_states[] = {
 	  build_pending, NULL, verify_pending },
 	{ "altstack", "the alternative signal stack",
 	  build_altstack, NULL, verify_altstack },
+	{ "storm", "signals that come as soon as a timer runs, long before the restorer's memory is gone",
+	  build_storm, after_storm, verify_storm },
 	{ "timers", "interval timers",
 	  build_timers, after_timers, verify_timers },
 	{ 0 },

@@ -51,6 +51,7 @@ long arch_request_permissions(uint64_t wanted);
 #define FRAME_LEGACY		528u		/* struct fpsimd_context */
 #define FRAME_EXTENDED_MAX	16384u
 #define FRAME_ALIGN		16u
+#define FRAME_HEADER		0u
 struct frame_altstack {
 	uint64_t base;
 	int32_t flags;

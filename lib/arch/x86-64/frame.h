@@ -16,6 +16,7 @@
 #define FRAME_LEGACY		512u		/* x87 and SSE, as FXSAVE writes them */
 #define FRAME_EXTENDED_MAX	16384u		/* longest XSAVE area that is carried */
 #define FRAME_ALIGN		64u
+#define FRAME_HEADER		64u		/* of an XSAVE area, behind the legacy part */
 
 #define FRAME_MAGIC1		0x46505853u	/* in the software-reserved bytes: there is an XSAVE area */
 #define FRAME_MAGIC2		0x46505845u	/* behind it */
@@ -42,11 +43,14 @@ struct frame {
 	uint64_t mask;
 };
 
-/* Behind it the extended state, aligned, and the second magic number. */
+/*
+ * Behind it the extended state, aligned, and the second magic number; and room, since a kernel that meets a
+ * page fault there makes as much readable as the largest state would take (Linux 6.8).
+ */
 static inline uint64_t arch_frame_bytes(uint32_t extended_bytes)
 {
 	return ((sizeof(struct frame) + FRAME_ALIGN - 1) & ~(uint64_t)(FRAME_ALIGN - 1)) +
-	       ((extended_bytes + 8 + FRAME_ALIGN - 1) & ~(FRAME_ALIGN - 1));
+	       ((extended_bytes + 8 + FRAME_ALIGN - 1) & ~(FRAME_ALIGN - 1)) + FRAME_EXTENDED_MAX;
 }
 
 /*
@@ -78,11 +82,13 @@ static inline uint64_t arch_frame_write(void *at, const struct arch_registers *r
 		f->flags |= FRAME_UC_XSTATE;
 		software[0] = FRAME_MAGIC1;
 		software[1] = extended_bytes + 4;
-		*(uint64_t *)(software + 2) = *(const uint64_t *)(from + FRAME_LEGACY);
+		/* x87 and SSE are always said to be there, or MXCSR would not be loaded. */
+		*(uint64_t *)(state + FRAME_LEGACY) |= 3;
+		*(uint64_t *)(software + 2) = *(const uint64_t *)(state + FRAME_LEGACY);
 		software[4] = extended_bytes;
 		*(uint32_t *)(state + extended_bytes) = FRAME_MAGIC2;
 	}
-	/* rt_sigreturn(2) finds the frame below the stack pointer: the handler's return took one word. */
+	/* rt_sigreturn(2) reads the frame 8 bytes below the stack pointer, where a handler's return leaves it. */
 	return (uint64_t)at + sizeof(f->restorer);
 }
 

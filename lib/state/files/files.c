@@ -244,14 +244,20 @@ bool file_has_identity(const struct descriptor_file *f, const struct stat *st)
 	return st->st_dev == f->device && st->st_ino == f->inode;
 }
 
+/* The path came with the descriptor: a fifo that is there must not stop us, nor a terminal become ours. */
 int file_reopen(const struct descriptor *d, const struct descriptor_file *f)
 {
-	const int not_again = O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW;
-	int fd = open(descriptor_string(d, f->path), ((int)f->open_flags & ~not_again) | O_CLOEXEC);
+	const int not_again = O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW | (O_TMPFILE & ~O_DIRECTORY);
+	int flags = (int)f->open_flags & ~not_again;
+	int fd = open(descriptor_string(d, f->path), flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (fd >= 0)
-		return fd;
-	return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
+	if (!(flags & (O_NONBLOCK | O_PATH)) && fcntl(fd, F_SETFL, flags)) {
+		close(fd);
+		return -ENOENT;
+	}
+	return fd;
 }
 
 static int open_by_kind(const struct descriptor *d, const struct descriptor_file *f, bool same_host)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* transport-tcp.c - transport "tcp": connections of the user engine. */
+/* tcp.c - connections to shadows, and the sockets that these listen on. */
 #include "api/log.h"
 #include "net/net.h"
 #include "private/resolve.h"
@@ -79,7 +79,7 @@ static int socket_above_streams(int family, int type)
 	return above;
 }
 
-static int tcp_listen(const char *where, char address[256])
+int tcp_listen(const char *where, char address[256])
 {
 	struct sockaddr_storage a;
 	socklen_t length;
@@ -173,7 +173,7 @@ static uint64_t patience(uint64_t until_ms, int left)
 	return now + share;
 }
 
-static int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
+int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
 {
 	struct sockaddr_storage list[RESOLVE_MAX];
 	uint64_t until_ms;
@@ -204,9 +204,3 @@ static int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
 		log_error("%s: cannot connect: %s%s", ref->address, strerror(-err), tried);
 	return err;
 }
-
-const struct transport transport_tcp = {
-	.name = "tcp",
-	.listen = tcp_listen,
-	.connect = tcp_connect,
-};
