@@ -14,6 +14,7 @@ the next lines and is ended with the block. Status 77 is as everywhere: this hos
 import collections
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,12 @@ PICTURES = {
     r"mitosis-exectime .* -o phases\.png": "phases.png",
     r"mitosis-resume .* \| mitosis-plot": ("start (resume)", "working set", "64 MiB"),
     r"mitosis-plot --published prepare results/.*": ("prepare", "published"),
+}
+# Pattern of a line -> the program that it needs, of a package that not every machine has.
+NEEDS = {
+    r".*\bib_read_lat\b.*": "ib_read_lat",
+    r".*\| jq .*": "jq",
+    r".*\bmitosis-plot\b.*": "gnuplot",
 }
 LIMIT = 300         # seconds for a block
 LAB = re.compile(r"\bmitosis-lab (?!status|kernels)|--lab \d")
@@ -320,8 +327,11 @@ def main():
         for line in block:
             why = line.matches(LEFT_OUT)
             total += 1
+            needed = NEEDS.get(line.matches(NEEDS))
             if why:
                 used[why] += 1
+            elif needed and not shutil.which(needed):
+                print(f"skipped {line}: {needed} is not there")
             else:
                 kept.append(line)
         in_lab = any(LAB.search(line.text) for line in kept)
