@@ -15,8 +15,8 @@ children=10
 # is expected; then what they hold, summed over their mappings of the module's file.
 cat >children.sh <<'END'
 set -u
-tool=$1 ref=$2 count=$3 expected=$4
-shift 4
+tool=$1 ref=$2 limit=$3 count=$4 expected=$5
+shift 5
 read_pages() { awk '$1 == "read_pages" { print $2 }' /sys/kernel/debug/mitosis/counters; }
 dir=$(mktemp -d) && cd "$dir" && mkfifo hold || exit 99
 expected=$((expected + $(read_pages)))
@@ -26,10 +26,10 @@ for ((i = 0; i < count; i++)); do
 	pids+=($!)
 done
 exec 9>hold
-end=$((SECONDS + 100))
+end=$((SECONDS + limit))
 until [ "$(cat ./*.out | grep -c '^checked')" = "$count" ] && [ "$(read_pages)" -ge "$expected" ]; do
 	((SECONDS < end)) || {
-		echo "not within 100 s: $(cat ./*.out | grep -c '^checked') children, $(read_pages) of $expected pages" >&2
+		echo "not within $limit s: $(cat ./*.out | grep -c '^checked') children, $(read_pages) of $expected pages" >&2
 		cat ./*.out ./*.err >&2
 		exit 1
 	}
@@ -61,7 +61,7 @@ run_children() {
 	read_counters
 	before=$(counter node2 read_pages)
 	sent=$(sent_packets)
-	expect 0 lab exec --timeout 150 node2 -- bash "$work_dir/children.sh" "$child_tool" "$ref" \
+	expect 0 lab exec --timeout 150 node2 -- bash "$work_dir/children.sh" "$child_tool" "$ref" $((100 * patience)) \
 		"$count" "$pages" --timeout $((10 * patience))s "$@"
 	read -r _ shown _ held <out
 	sent=$(($(sent_packets) - sent))
