@@ -17,7 +17,8 @@ if [ -e "$source_dir/.git" ]; then
 	[ -z "$lacking" ] || fail "not in the tarball (EXTRA_DIST): $lacking"
 fi
 doing="permissions"
-tar -tvJf "$tarball" | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]|l.*)$/ || $2 != "root/root"' >closed
+# The tarball's owner is a number, so that it is the same wherever it is made.
+tar --numeric-owner -tvJf "$tarball" | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]|l.*)$/ || $2 != "0/0"' >closed
 for package in "$packages"/deb/*.deb; do
 	dpkg-deb -c "$package" | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]|l.*)$/ || $2 != "root/root"'
 	dpkg-deb --ctrl-tarfile "$package" | tar -tv | awk '$1 !~ /^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-])$/'
