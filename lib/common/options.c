@@ -3,25 +3,23 @@
 /* options.c - the options of a tool with what each goes with: see options.h. */
 #include "options.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#define OPTIONS_MAX	96u
 
 poptContext tool_options_context(int argc, char **argv, const struct tool_option *table,
 				 unsigned int flags, const struct tool_info *info)
 {
 	static const struct poptOption common[] = { TOOL_COMMON_OPTIONS, POPT_TABLEEND };
-	static struct poptOption *options;	/* popt does not copy them */
+	/* popt does not copy them; a tool has one context. */
+	static struct poptOption options[OPTIONS_MAX];
 	size_t n = 0;
 
 	while (table[n].popt.longName)
 		n++;
-	options = calloc(n + 2, sizeof(*options));
-	if (!options) {
-		tool_error(NULL, "%s", strerror(ENOMEM));
-		exit(STATUS_FAILED);
-	}
+	assert(n + 2 <= OPTIONS_MAX);
 	for (size_t i = 0; i < n; i++)
 		options[i] = table[i].popt;
 	memcpy(options + n, common, sizeof(common));
