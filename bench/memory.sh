@@ -34,7 +34,7 @@ printf '\nmemory\n'
 printf '  %-52s %9d KiB   (goal < 1024)\n' "shadow: its own, beyond what it shares with the parent" \
 	"$(kib "$shadow" Private_Dirty smaps_rollup)"
 mkfifo "$scratch/hold2"
-mitosis-child --quiet --no-push "$ref" < "$scratch/hold2" > "$scratch/out" &
+mitosis-child --quiet --tids new --no-push "$ref" < "$scratch/hold2" > "$scratch/out" &
 child=$!
 exec 8> "$scratch/hold2"
 until grep -q touched "$scratch/out"; do kill -0 $child; done

@@ -19,9 +19,10 @@ if sys.argv[1] == "cold":
 else:
     parent = os.getpid()
     call()
-    os.kill(parent, signal.SIGUSR1)
+    os.kill(os.getppid(), signal.SIGUSR1)
+    # It waits here; a child goes on, since it has another standard input.
+    sys.stdin.read()
     if os.getpid() == parent:
-        sys.stdin.read()
         os._exit(0)
     call()
 print(time.monotonic_ns(), flush=True)
@@ -30,7 +31,7 @@ PY
 cat > "$scratch/measure.py" <<'PY'
 import os, subprocess, sys, time
 script, reference, out = sys.argv[1:4]
-child = ["mitosis-child", "--quiet", open(reference).read().strip()]
+child = ["mitosis-child", "--quiet", "--tids", "new", open(reference).read().strip()]
 cold = [sys.executable, script, "cold"]
 with open(out, "w") as f:
     print("engine", "iter", "call_ns", sep="\t", file=f)

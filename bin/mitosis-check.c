@@ -3,8 +3,8 @@
 /*
  * mitosis-check - what this host can do for remote fork, and the remedy for what is missing.
  *
- * One table of probes (check/item.h) in sections; the last two and "lab" are verdicts, which build upon
- * others. Only what is asked for is probed.
+ * One table of probes (check/item.h) in sections; the last two and "lab" are verdicts, which build
+ * upon others. Only what is asked for is probed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,10 +23,11 @@
 enum { C_ITEM, C_STATE, C_DETAIL, C_REMEDY };
 
 static const struct record_column columns[] = {
-	[C_ITEM]   = { "item", RECORD_STRING, "what was probed" },
-	[C_STATE]  = { "state", RECORD_STRING, "ok, limited or no" },
+	[C_ITEM] = { "item", RECORD_STRING, "what was probed" },
+	[C_STATE] = { "state", RECORD_STRING, "ok, limited or no" },
 	[C_DETAIL] = { "detail", RECORD_STRING, "what was found" },
-	[C_REMEDY] = { "remedy", RECORD_STRING, "command or package that helps; not set: none needed or known" },
+	[C_REMEDY] = { "remedy", RECORD_STRING,
+		       "command or package that helps; not set: none needed or known" },
 };
 
 static const char *const state_names[] = {
@@ -35,7 +36,8 @@ static const char *const state_names[] = {
 
 static void probe_engine_user(struct item *item)
 {
-	static const char *const needed[] = { "vdso-map", "mm-map", "loopback", "pagemap-scan" };
+	static const char *const needed[] = { "proc", "vdso-map", "mm-map", "loopback",
+					      "pagemap-scan" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		if (item_state(needed[i]) == STATE_NO) {
@@ -60,26 +62,45 @@ static void probe_engine_kernel(struct item *item)
 }
 
 static struct item items[] = {
-	{ .name = "privileges", .probe = probe_privileges, .section = "on-demand", .group = "On demand" },
+	{ .name = "privileges",
+	  .probe = probe_privileges,
+	  .section = "on-demand",
+	  .group = "On demand" },
 	{ .name = "userfaultfd", .probe = probe_userfaultfd },
 	{ .name = "userfaultfd-syscall", .probe = probe_uffd_syscall },
 	{ .name = "userfaultfd-device", .probe = probe_uffd_device },
 	{ .name = "userfaultfd-sysctl", .probe = probe_uffd_sysctl },
 	{ .name = "userfaultfd-features", .probe = probe_uffd_features },
-	{ .name = "vdso-map", .probe = probe_vdso_map, .section = "snapshots",
+	{ .name = "proc",
+	  .probe = probe_proc,
+	  .section = "snapshots",
 	  .group = "Snapshots and children" },
+	{ .name = "trace", .probe = probe_trace },
+	{ .name = "trace-undumpable", .probe = probe_trace_undumpable },
+	{ .name = "trace-confined", .probe = probe_trace_confined },
+	{ .name = "child-numbers", .probe = probe_child_numbers },
+	{ .name = "vdso-map", .probe = probe_vdso_map },
 	{ .name = "mm-map", .probe = probe_mm_map },
 	{ .name = "pagemap-scan", .probe = probe_pagemap_scan },
 	{ .name = "thp", .probe = probe_thp },
 	{ .name = "loopback", .probe = probe_loopback },
+	{ .name = "descriptors", .probe = probe_descriptors },
 	{ .name = "cgroup", .probe = probe_cgroup },
-	{ .name = "cpu", .probe = probe_cpu, .section = "identity",
+	{ .name = "user-namespaces", .probe = probe_user_namespaces },
+	{ .name = "cpu",
+	  .probe = probe_cpu,
+	  .section = "identity",
 	  .group = "Identity: the same on hosts whose children can run on each other" },
 	{ .name = "vdso", .probe = probe_vdso },
-	{ .name = "rdma", .probe = probe_rdma, .section = "rdma", .group = "RDMA and the kernel's engine" },
+	{ .name = "rdma",
+	  .probe = probe_rdma,
+	  .section = "rdma",
+	  .group = "RDMA and the kernel's engine" },
 	{ .name = "rdma-rxe", .probe = probe_rdma_rxe },
 	{ .name = "kernel-module", .probe = probe_module },
-	{ .name = "kvm", .probe = probe_kvm, .section = "lab",
+	{ .name = "kvm",
+	  .probe = probe_kvm,
+	  .section = "lab",
 	  .group = "Lab: real kernels with RDMA on this machine" },
 	{ .name = "lab-qemu", .probe = probe_lab_part },
 	{ .name = "lab-busybox", .probe = probe_lab_part },
@@ -90,7 +111,10 @@ static struct item items[] = {
 	{ .name = "lab-network", .probe = probe_lab_part },
 	{ .name = "lab", .probe = probe_lab },
 	{ .name = "criu", .probe = probe_criu, .section = "baseline", .group = "Baseline" },
-	{ .name = "engine-user", .probe = probe_engine_user, .section = "verdict", .group = "Verdict" },
+	{ .name = "engine-user",
+	  .probe = probe_engine_user,
+	  .section = "verdict",
+	  .group = "Verdict" },
 	{ .name = "engine-kernel", .probe = probe_engine_kernel },
 };
 
@@ -217,7 +241,8 @@ static void print_page(void)
 	};
 	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
 	bool colour = !(no_colour && *no_colour) && term && strcmp(term, "dumb");
-	const size_t name_width = strlen("userfaultfd-features"), indent = 2 + 7 + 2 + name_width + 2;
+	const size_t name_width = strlen("userfaultfd-features"),
+		     indent = 2 + 7 + 2 + name_width + 2;
 	struct winsize size;
 	struct utsname host;
 	size_t width = 80;
@@ -234,9 +259,11 @@ static void print_page(void)
 		if (!item->chosen)
 			continue;
 		if (item->group)
-			printf("\n%s%s%s\n", colour ? "\033[1m" : "", item->group, colour ? "\033[0m" : "");
-		printf("  %s%-7s%s  %-*s  ", colour ? colours[item->state] : "", state_names[item->state],
-		       colour ? "\033[0m" : "", (int)name_width, item->name);
+			printf("\n%s%s%s\n", colour ? "\033[1m" : "", item->group,
+			       colour ? "\033[0m" : "");
+		printf("  %s%-7s%s  %-*s  ", colour ? colours[item->state] : "",
+		       state_names[item->state], colour ? "\033[0m" : "", (int)name_width,
+		       item->name);
 		print_wrapped(item->detail, indent, width);
 		if (*item->remedy) {
 			printf("%*s-> ", (int)indent, "");
@@ -249,15 +276,19 @@ int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
 		.synopsis = "[OPTION...] [SECTION...]",
-		.summary = "Probe what this host can do for remote fork, and say what helps where something is missing.\n"
-			   "Two hosts with the same identities can run each other's children.\n"
-			   "Sections: on-demand, snapshots, identity, rdma, lab, baseline, verdict (default: all).",
-		.columns = columns, .ncolumns = ARRAY_SIZE(columns),
-		.examples = "  mitosis-check\n"
-			    "  mitosis-check lab\n"
-			    "  mitosis-check --engine kernel >/dev/null || echo no kernel engine here\n"
-			    "  mitosis-check | awk -F '\\t' '$2 == \"no\" { print $1 \": \" $4 }'\n",
-		.exit_status = "  0 the engine asked about, or with the section lab a lab, can run here; 77 it cannot;\n  1 failed; 2 wrong usage\n",
+		.summary =
+			"Probe what this host can do for remote fork, and say what helps where something is missing.\n"
+			"Two hosts with the same identities can run each other's children.\n"
+			"Sections: on-demand, snapshots, identity, rdma, lab, baseline, verdict (default: all).",
+		.columns = columns,
+		.ncolumns = ARRAY_SIZE(columns),
+		.examples =
+			"  mitosis-check\n"
+			"  mitosis-check lab\n"
+			"  mitosis-check --engine kernel >/dev/null || echo no kernel engine here\n"
+			"  mitosis-check | awk -F '\\t' '$2 == \"no\" { print $1 \": \" $4 }'\n",
+		.exit_status =
+			"  0 the engine asked about, or with the section lab a lab, can run here; 77 it cannot;\n  1 failed; 2 wrong usage\n",
 	};
 	int json = 0, quiet = 0, opt, status = STATUS_USAGE, err = 0;
 	const char *section;
@@ -266,7 +297,8 @@ int main(int argc, char **argv)
 		{ "engine", 'e', POPT_ARG_STRING, &engine, 0,
 		  "what the exit status tells about: 'user' (default; also when only eager mode works) or 'kernel'",
 		  "ENGINE" },
-		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "print nothing, only the exit status counts", NULL },
+		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0,
+		  "print nothing, only the exit status counts", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON Lines", NULL },
 		TOOL_HEADER_OPTION,
 		TOOL_COMMON_OPTIONS,

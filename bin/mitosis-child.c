@@ -50,10 +50,14 @@ enum {
 	REPLAY	= 1 << 1,
 	NO_PUSH	= 1 << 2,
 };
+enum { PUBLISH = 1, INHERIT };
 static const char *const circumstances[] = { "--mode eager", "--replay", "--no-push" };
 
 static struct {
 	char *engine, *mode, *window, *push, *timeout, *record, *replay, *notify, *address;
+	char *tids, *clock, *number;
+	char *publish, *inherit;	/* the last of each; all of them, with commas: */
+	char *published, *inherited;
 	int private, poll, no_push, strict, quiet, verbose;
 } o;
 
@@ -95,12 +99,36 @@ static const struct tool_option options[] = {
 	    "where the reference's host is, instead of what its name stands for",
 	    "ADDRESS[,ADDRESS...]" },
 	  .with = 0 },
+	{ { "tids", '\0', POPT_ARG_STRING, &o.tids, 0,
+	    "its process and threads have their parent's numbers ('same', in namespaces of its "
+	    "own) or 'new' ones; 'auto', the default: same for several threads, and for a parent "
+	    "taken by PID",
+	    "WHICH" },
+	  .with = 0 },
+	{ { "clock", '\0', POPT_ARG_STRING, &o.clock, 0,
+	    "clocks that count from a machine's start are the parent's ('same', in a namespace of "
+	    "their own) or those of the 'host'; 'auto', the default: same if they differ",
+	    "WHICH" },
+	  .with = 0 },
+	{ { "number", '\0', POPT_ARG_STRING, &o.number, 0,
+	    "which child it is, as MITOSIS_CHILD in its environment says (default: as many as the "
+	    "snapshot has had)",
+	    "N" },
+	  .with = 0 },
 	{ { "notify", '\0', POPT_ARG_STRING, &o.notify, 0,
 	    "when the child runs, write CLOCK_MONOTONIC in ns, 8 bytes, to this open descriptor",
 	    "FD" },
 	  .with = 0 },
+	{ { "publish", '\0', POPT_ARG_STRING, &o.publish, PUBLISH,
+	    "bind a socket to NEW that the parent had bound to OLD: ports, or paths or @NAMES of "
+	    "unix sockets; may be repeated", "[ADDRESS:]OLD=[ADDRESS:]NEW" },
+	  .with = 0 },
+	{ { "inherit-fd", '\0', POPT_ARG_STRING, &o.inherit, INHERIT,
+	    "this open descriptor M is the child's N, as a connection or the end of a pipe; may "
+	    "be repeated", "N=M" },
+	  .with = 0 },
 	{ { "strict", '\0', POPT_ARG_NONE, &o.strict, 0,
-	    "refuse rather than close a descriptor that cannot be had here", NULL },
+	    "refuse rather than make a child that is not in all what its parent is", NULL },
 	  .with = 0 },
 	{ { "quiet", 'q', POPT_ARG_NONE, &o.quiet, 0,
 	    "no warnings", NULL },
@@ -152,6 +180,28 @@ static int parse_fetching(struct mitosis_resume_args *args)
 	return 0;
 }
 
+static int parse_identity(struct mitosis_resume_args *args)
+{
+	uint64_t number = 0;
+
+	if (o.number && tool_arg_uint("--number", o.number, 1, UINT32_MAX, &number))
+		return STATUS_USAGE;
+	args->number = (uint32_t)number;
+	if (o.tids && !strcmp(o.tids, "same"))
+		args->tids = MITOSIS_TIDS_SAME;
+	else if (o.tids && !strcmp(o.tids, "new"))
+		args->tids = MITOSIS_TIDS_NEW;
+	else if (o.tids && strcmp(o.tids, "auto"))
+		return tool_usage_error("--tids", "%s: neither same, new nor auto", o.tids);
+	if (o.clock && !strcmp(o.clock, "same"))
+		args->clock = MITOSIS_CLOCK_SAME;
+	else if (o.clock && !strcmp(o.clock, "host"))
+		args->clock = MITOSIS_CLOCK_HOST;
+	else if (o.clock && strcmp(o.clock, "auto"))
+		return tool_usage_error("--clock", "%s: neither same, host nor auto", o.clock);
+	return 0;
+}
+
 static int parse_notify(struct mitosis_resume_args *args)
 {
 	uint64_t value;
@@ -173,7 +223,7 @@ static int parse(struct mitosis_resume_args *args)
 {
 	unsigned int in_force;
 
-	if (parse_mode(args) || parse_fetching(args) || parse_notify(args))
+	if (parse_mode(args) || parse_fetching(args) || parse_identity(args) || parse_notify(args))
 		return STATUS_USAGE;
 	if (o.engine && strcmp(o.engine, "user") && strcmp(o.engine, "kernel"))
 		return tool_usage_error("--engine", "%s: neither user nor kernel", o.engine);
@@ -185,11 +235,43 @@ static int parse(struct mitosis_resume_args *args)
 	args->record = o.record;
 	args->replay = o.replay;
 	args->addresses = o.address;
+	args->publish = o.published;
+	args->inherit_fds = o.inherited;
 	args->flags |= o.private ? MITOSIS_RESUME_PRIVATE : 0;
 	args->flags |= o.poll ? MITOSIS_RESUME_POLL : 0;
 	args->flags |= o.strict ? MITOSIS_RESUME_STRICT : 0;
 	args->flags |= o.no_push ? MITOSIS_RESUME_NO_PUSH : 0;
 	return 0;
+}
+
+static int add(char **list, const char *option, const char *value)
+{
+	char *all;
+
+	if (strchr(value, ','))
+		return tool_usage_error(option, "%s: one at a time", value);
+	if (asprintf(&all, "%s%s%s", *list ? *list : "", *list ? "," : "", value) < 0)
+		return tool_usage_error(option, "%s", strerror(ENOMEM));
+	free(*list);
+	*list = all;
+	return 0;
+}
+
+/* The options one after the other, of which some are lists. 0 or STATUS_USAGE. */
+static int read_options(poptContext con)
+{
+	for (;;) {
+		int opt = tool_next(con), status = STATUS_USAGE;
+
+		if (opt == TOOL_END)
+			return 0;
+		if (opt == PUBLISH)
+			status = add(&o.published, "--publish", o.publish);
+		else if (opt == INHERIT)
+			status = add(&o.inherited, "--inherit-fd", o.inherit);
+		if (status)
+			return status;
+	}
 }
 
 /* The UUID is the only key to the snapshot: nobody shall read it in ps. */
@@ -241,12 +323,13 @@ int main(int argc, char **argv)
 	struct mitosis_resume_args args = MITOSIS_RESUME_ARGS_INIT;
 	struct library_voice voice;
 	char ref[MITOSIS_REF_MAX];
-	int status = STATUS_USAGE, err;
+	int status, err;
 	poptContext con;
 
 	tool_init_plain("mitosis-child");
 	con = tool_options_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
-	if (tool_next(con) == TOOL_END)
+	status = read_options(con);
+	if (!status)
 		status = parse(&args);
 	if (!status)
 		status = find_reference(con, argc, argv, &args, ref);

@@ -1,31 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * mitosis-parent - the common parent: a counter that prepares itself, or a program made a parent.
- *
- * As a counter it prints "tick N" and, once prepared, its reference; a child goes on counting from
- * there. With --on, any dynamically linked program runs with a small preloaded object that prepares
- * it when the signal comes (preload.c).
+ * mitosis-parent - makes parents: a counter that prepares itself, a command that is prepared
+ * when the occasion comes, or a process that runs (bin/parent/).
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "library.h"
 #include "measure/listen.h"
 #include "mitosis.h"
 #include "options.h"
-#include "preload.h"
+#include "parent/parent.h"
 #include "tool.h"
-#include "wss.h"
 
 /* "USR1", "SIGUSR1" or a number */
 static int parse_signal(const char *text)
@@ -43,258 +32,101 @@ static int parse_signal(const char *text)
 	return -1;
 }
 
-/* To a file, or to standard output: 0 or an errno. */
-static int write_reference(const char *file, const char *ref)
-{
-	int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : 1, err = 0;
-
-	if (fd < 0 || dprintf(fd, "%s\n", ref) < 0)
-		err = errno;
-	if (file && fd >= 0 && close(fd) && !err)
-		err = errno;
-	return err;
-}
-
-/* A snapshot whose reference is lost can neither be used nor ended by anybody: it goes. */
-static int hand_over(const char *file, const char *ref)
-{
-	/* A reader that has gone is to end us only when that is done. */
-	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
-	int err = write_reference(file, ref), release_err;
-
-	signal(SIGPIPE, before);
-	if (!err)
-		return 0;
-	release_err = mitosis_release(ref);
-	if (release_err)
-		library_failed("release", release_err);
-	if (file)
-		tool_error(file, "%s%s", strerror(err),
-			   release_err ? "" : "; the snapshot is released");
-	else
-		tool_note_write_error(err);	/* said at the end, unless the reader has gone */
-	return -1;
-}
-
-/* Can snapshots be taken with it? NULL: with whichever there is. */
-static bool has_engine(const char *name)
-{
-	int err = name ? mitosis_engine_check(name) : 0;
-
-	if (err)
-		library_failed("--engine", err);
-	return !err;
-}
-
-/*
- * A reference is a key: a file that is there already is for its owner alone from now on, as a new
- * one is.
- */
-static int make_private(const char *file)
-{
-	struct stat st;
-
-	if (stat(file, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 077) ||
-	    !chmod(file, st.st_mode & 0700))
-		return 0;
-	tool_error(file, "others can read it, and %s", strerror(errno));
-	return -1;
-}
-
-struct counter {
-	uint64_t interval_ns, after, count, wss;
-	const char *reference;
-	struct mitosis_prepare_args *prepare;
-};
-
-static int run_counter(const struct counter *c)
-{
-	struct timespec next;
-	struct wss w = { 0 };
-	uint64_t now;
-
-	/* A missing engine is told at once, not at the tick that needs it. */
-	if (c->after && !has_engine(c->prepare->engine))
-		return STATUS_SKIP;
-	if (c->reference && make_private(c->reference))
-		return STATUS_FAILED;
-	if (c->wss && wss_make(&w, c->wss, false)) {
-		tool_error("--wss", "%s", strerror(errno));
-		return STATUS_FAILED;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &next);
-	now = (uint64_t)next.tv_sec * 1000000000U + (uint64_t)next.tv_nsec;
-	for (uint64_t n = 1; !c->count || n <= c->count; n++) {
-		if (printf("tick %llu\n", (unsigned long long)n) < 0 || fflush(stdout)) {
-			tool_note_write_error(errno);
-			return STATUS_FAILED;
-		}
-		if (n == c->after) {
-			char ref[MITOSIS_REF_MAX];
-			int err = mitosis_prepare(c->prepare, ref);
-
-			if (err < 0) {
-				library_failed("prepare", err);
-				return STATUS_FAILED;
-			}
-			if (err == 1) {
-				/* In a child: it has its own clock to follow. */
-				clock_gettime(CLOCK_MONOTONIC, &next);
-				now = (uint64_t)next.tv_sec * 1000000000U + (uint64_t)next.tv_nsec;
-			} else if (hand_over(c->reference, ref)) {
-				return STATUS_FAILED;
-			}
-		}
-		if (c->wss && wss_check(&w, n)) {
-			tool_error("working set", "wrong byte at %p", wss_check(&w, n));
-			return STATUS_FAILED;
-		}
-		if (n == c->count)
-			break;
-		now += c->interval_ns;
-		next.tv_sec = (time_t)(now / 1000000000U);
-		next.tv_nsec = (long)(now % 1000000000U);
-		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
-			;
-	}
-	return STATUS_OK;
-}
-
-/* MITOSIS_PRELOAD, else that of the build tree we run from, else the installed one. */
-static int preload_path(char path[PATH_MAX])
-{
-	const char *given = getenv("MITOSIS_PRELOAD");
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 64);
-	char *built;
-
-	path[n > 0 ? n : 0] = '\0';
-	built = strstr(path, "/bin/.libs/");
-	if (given)
-		snprintf(path, PATH_MAX, "%s", given);
-	else if (built)
-		strcpy(built, "/.libs/" PRELOAD_NAME);
-	else
-		strcpy(path, PKGLIBDIR "/" PRELOAD_NAME);
-	if (!access(path, R_OK))
-		return 0;
-	tool_error(path, "%s", strerror(errno));
-	return -1;
-}
-
-static int run_program(char **command, const char *on, const char *reference,
-		       const struct mitosis_prepare_args *prepare)
-{
-	char path[PATH_MAX], text[32];
-	const char *others = getenv("LD_PRELOAD");
-
-	if (on) {
-		int signo = parse_signal(on);
-		char *list;
-
-		if (signo < 0 || signo == SIGKILL || signo == SIGSTOP)
-			return tool_usage_error("--on", "%s: not a signal that can be caught", on);
-		if (!has_engine(prepare->engine))
-			return STATUS_CANNOT_RUN;
-		if ((reference && make_private(reference)) || preload_path(path))
-			return STATUS_CANNOT_RUN;
-		if (asprintf(&list, "%s%s%s", path, others ? ":" : "", others ? others : "") < 0)
-			return STATUS_CANNOT_RUN;
-		snprintf(text, sizeof(text), "%d", signo);
-		setenv("LD_PRELOAD", list, 1);
-		setenv(PRELOAD_SIGNAL, text, 1);
-		snprintf(text, sizeof(text), "%d", getpid());
-		setenv(PRELOAD_PID, text, 1);
-		if (reference)
-			setenv(PRELOAD_REFERENCE, reference, 1);
-		if (prepare->listen)
-			setenv(PRELOAD_LISTEN, prepare->listen, 1);
-		if (prepare->engine)
-			setenv(PRELOAD_ENGINE, prepare->engine, 1);
-		if (prepare->label)
-			setenv(PRELOAD_LABEL, prepare->label, 1);
-		if (prepare->lifetime_s) {
-			snprintf(text, sizeof(text), "%llu",
-				 (unsigned long long)prepare->lifetime_s);
-			setenv(PRELOAD_LIFETIME, text, 1);
-		}
-		free(list);
-	}
-	execvp(command[0], command);
-	tool_error(command[0], "%s", strerror(errno));
-	return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXEC;
-}
-
 /* ---- options ---- */
 
 enum {
-	COMMAND	   = 1 << 0,
-	UNPREPARED = 1 << 1,
+	COMMAND = 1 << 0,
+	PROCESS = 1 << 1,
 };
-static const char *const circumstances[] = {
-	"a command", "a command without --on, which is not prepared",
-};
+static const char *const circumstances[] = { "a command", "--pid" };
 
 static struct {
-	char *interval, *after, *count, *wss, *on, *reference, *engine, *listen, *label, *lifetime;
+	char *interval, *after, *count, *wss, *pid, *on, *port;
+	char *reference, *engine, *listen, *label, *lifetime, *copy;
 } o;
 
 static const struct tool_option options[] = {
 	{ { "interval", 'i', POPT_ARG_STRING, &o.interval, 0,
 	    "time between ticks (default 1s)", "TIME" },
-	  .without = COMMAND },
+	  .without = COMMAND | PROCESS },
 	{ { "after", 'a', POPT_ARG_STRING, &o.after, 0,
-	    "prepare after this many ticks (default 3; 0: never)", "N" },
-	  .without = COMMAND },
+	    "prepare after this many ticks (default 3; 0: never); a command: so long after its "
+	    "start",
+	    "N|TIME" },
+	  .without = PROCESS },
 	{ { "count", 'n', POPT_ARG_STRING, &o.count, 0,
 	    "end after this many ticks (default: never)", "N" },
-	  .without = COMMAND },
+	  .without = COMMAND | PROCESS },
 	{ { "wss", 's', POPT_ARG_STRING, &o.wss, 0,
 	    "carry a working set of this size and check it at each tick", "SIZE" },
-	  .without = COMMAND },
+	  .without = COMMAND | PROCESS },
 	{ { "on", '\0', POPT_ARG_STRING, &o.on, 0,
-	    "prepare the command when it gets this signal", "SIGNAL" },
+	    "prepare the command each time mitosis-parent gets this signal (default USR1)",
+	    "SIGNAL" },
 	  .with = COMMAND },
+	{ { "when-listening", '\0', POPT_ARG_STRING, &o.port, 0,
+	    "prepare the command once it listens at this TCP port", "PORT" },
+	  .with = COMMAND },
+	{ { "pid", 'p', POPT_ARG_STRING, &o.pid, 0,
+	    "prepare this process, which runs on", "PID" },
+	  .without = COMMAND },
 	{ { "reference", 'r', POPT_ARG_STRING, &o.reference, 0,
-	    "append the reference to FILE instead of printing it", "FILE" },
-	  .without = UNPREPARED },
+	    "append the reference to FILE instead of printing it", "FILE" }, .with = 0 },
 	{ { "engine", 'e', POPT_ARG_STRING, &o.engine, 0,
 	    "user or kernel (RDMA and the kernel module); default: kernel where it can serve, else "
-	    "user", "ENGINE" },
-	  .without = UNPREPARED },
+	    "user", "ENGINE" }, .with = 0 },
 	{ { "listen", 'l', POPT_ARG_STRING, &o.listen, 0,
 	    "address and port to serve children at (default: loopback)", "ADDRESS[:PORT]" },
-	  .without = UNPREPARED },
+	  .with = 0 },
 	{ { "label", '\0', POPT_ARG_STRING, &o.label, 0,
-	    "name shown by mitosis-ls", "TEXT" },
-	  .without = UNPREPARED },
+	    "name shown by mitosis-ls", "TEXT" }, .with = 0 },
 	{ { "lifetime", '\0', POPT_ARG_STRING, &o.lifetime, 0,
 	    "keep the snapshot this long, in whole seconds, also without the parent (default: as "
-	    "long as the parent lives)", "TIME" },
-	  .without = UNPREPARED },
+	    "long as the parent lives)", "TIME" }, .with = 0 },
+	{ { "copy", '\0', POPT_ARG_STRING, &o.copy, 0,
+	    "copy up to so much shared memory, and of deleted files a 16th of it, while the "
+	    "parent stands still (default 256M)", "SIZE" }, .with = 0 },
 	TOOL_OPTIONS_END
 };
 
-static int parse(struct counter *counter, bool command)
+static int parse(struct counter *counter, struct occasion *when, uint64_t *pid, bool command)
 {
 	struct mitosis_prepare_args *prepare = counter->prepare;
-	unsigned int in_force = 0;
 	uint64_t lifetime = 0;
 	int status;
 
 	if ((o.interval && tool_arg_duration("--interval", o.interval, &counter->interval_ns)) ||
-	    (o.after && tool_arg_uint("--after", o.after, 0, UINT64_MAX, &counter->after)) ||
+	    (o.after && !command &&
+	     tool_arg_uint("--after", o.after, 0, UINT64_MAX, &counter->after)) ||
+	    (o.after && command && tool_arg_duration("--after", o.after, &when->after_ns)) ||
 	    (o.count && tool_arg_uint("--count", o.count, 1, UINT64_MAX, &counter->count)) ||
 	    (o.wss && tool_arg_size("--wss", o.wss, &counter->wss)) ||
+	    (o.pid && tool_arg_uint("--pid", o.pid, 1, INT_MAX, pid)) ||
+	    (o.port && tool_arg_uint("--when-listening", o.port, 1, 65535, &when->port)) ||
+	    (o.copy && tool_arg_size("--copy", o.copy, &prepare->copy_bytes)) ||
 	    (o.lifetime && tool_arg_duration("--lifetime", o.lifetime, &lifetime)))
 		return STATUS_USAGE;
+	/* Nothing: 0 is what the library has where nothing is said. */
+	if (o.copy && !prepare->copy_bytes)
+		prepare->copy_bytes = 1;
 	if (o.engine && strcmp(o.engine, "user") && strcmp(o.engine, "kernel"))
 		return tool_usage_error("--engine", "%s: neither user nor kernel", o.engine);
 	if (o.label && strlen(o.label) >= MITOSIS_LABEL_MAX)
 		return tool_usage_error("--label", "longer than %d bytes", MITOSIS_LABEL_MAX - 1);
-	if (command)
-		in_force = o.on ? COMMAND : COMMAND | UNPREPARED;
-	if (tool_options_check(options, circumstances, in_force))
+	if (tool_options_check(options, circumstances,
+			       (command ? COMMAND : 0) | (o.pid ? PROCESS : 0)))
 		return STATUS_USAGE;
+	if (when->after_ns && when->port)
+		return tool_usage_error("--when-listening", "not together with --after");
+	/* Where nothing is said. */
+	if (!o.on && !o.after && !o.port)
+		when->signo = SIGUSR1;
+	if (o.on) {
+		when->signo = parse_signal(o.on);
+		if (when->signo < 0 || when->signo == SIGKILL || when->signo == SIGSTOP)
+			return tool_usage_error("--on", "%s: not a signal that can be caught",
+						o.on);
+	}
 	status = listen_check(o.listen);
 	if (status)
 		return status == STATUS_FAILED && command ? STATUS_CANNOT_RUN : status;
@@ -309,34 +141,41 @@ static int parse(struct counter *counter, bool command)
 int main(int argc, char **argv)
 {
 	static const struct tool_info info = {
-		.synopsis = "[OPTION...] [-- COMMAND [ARGUMENT...]]",
-		.summary = "Without a command: count, printing \"tick N\", "
-			   "and prepare after --after ticks: the line\n"
-			   "mitosis://... is the reference of the snapshot. With a command: run "
-			   "it, and with --on\n"
-			   "prepare it each time it gets the signal.",
-		.examples = "  mitosis-parent\n"
+		.synopsis = "[OPTION...] [--pid PID | -- COMMAND [ARGUMENT...]]",
+		.summary = "Prepares a process: takes a snapshot of it, whose reference, "
+			   "mitosis://..., is printed.\n"
+			   "With --pid one that runs, whatever program it is, which runs on. With "
+			   "a command that:\n"
+			   "run it, and prepare it each time mitosis-parent gets SIGUSR1, or when "
+			   "--on, --after\n"
+			   "or --when-listening say. Without either itself: it counts, printing "
+			   "\"tick N\".",
+		.examples = "  mitosis-parent --pid 4711\n"
+			    "  mitosis-parent --when-listening 8080 -- java -jar service.jar\n"
 			    "  mitosis-parent --wss 64M --listen 0.0.0.0 | ssh node2 mitosis-child "
-			    "-\n"
-			    "  mitosis-parent --on USR1 -- python3 service.py\n",
+			    "-\n",
 		.exit_status = "  0; 1 failed; 2 wrong usage; 77 the engine asked for cannot run "
 			       "here; with a command its own,\n"
 			       "  125 to 127 if it could not run\n",
 	};
 	struct mitosis_prepare_args prepare = MITOSIS_PREPARE_ARGS_INIT;
 	struct counter counter = { .interval_ns = 1000000000, .after = 3, .prepare = &prepare };
+	struct occasion when = { 0 };
 	int status = STATUS_USAGE;
 	const char **command;
+	uint64_t pid = 0;
 	poptContext con;
 
 	tool_init("mitosis-parent");
 	con = tool_options_context(argc, argv, options, POPT_CONTEXT_POSIXMEHARDER, &info);
 	if (tool_next(con) == TOOL_END) {
 		command = poptGetArgs(con);
-		status = parse(&counter, command);
+		status = parse(&counter, &when, &pid, command);
 		mitosis_set_logger(library_log, NULL);
 		if (!status && command)
-			status = run_program((char **)command, o.on, o.reference, &prepare);
+			status = run_command((char **)command, &when, o.reference, &prepare);
+		else if (!status && pid)
+			status = prepare_process((int)pid, o.reference, &prepare);
 		else if (!status)
 			status = run_counter(&counter);
 	}

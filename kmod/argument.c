@@ -34,7 +34,8 @@ void mitosis_endpoint_to_user(struct mitosis_ioc_endpoint *to, const struct sock
 {
 	BUILD_BUG_ON(sizeof(struct sockaddr_in6) > sizeof(to->sockaddr));
 	memset(to, 0, sizeof(*to));
-	to->length = from->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	to->length = from->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						 : sizeof(struct sockaddr_in);
 	memcpy(to->sockaddr, from, to->length);
 }
 

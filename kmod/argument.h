@@ -19,6 +19,7 @@ int mitosis_argument_put(void __user *to, const void *from, size_t known);
 
 void mitosis_endpoint_to_user(struct mitosis_ioc_endpoint *to, const struct sockaddr_storage *from);
 /* An address and a port. -EINVAL. */
-int mitosis_endpoint_from_user(struct sockaddr_storage *to, const struct mitosis_ioc_endpoint *from);
+int mitosis_endpoint_from_user(struct sockaddr_storage *to,
+			       const struct mitosis_ioc_endpoint *from);
 
 #endif

@@ -4,8 +4,9 @@
  * bench.c - connections made for the sake of measuring them, by a kernel thread: the counterpart of
  * what mitosis-rcbench does in user space, step by step, against the same server.
  *
- *   create id, resolve address .. ADDR_RESOLVED, resolve route .. ROUTE_RESOLVED, create queue pair,
- *   connect .. ESTABLISHED, [message .. its answer], disconnect .. DISCONNECTED, destroy
+ *   create id, resolve address .. ADDR_RESOLVED, resolve route .. ROUTE_RESOLVED,
+ *   create queue pair, connect .. ESTABLISHED, [message .. its answer],
+ *   disconnect .. DISCONNECTED, destroy
  *
  * One call of the ioctl is one run: a thread that has up to .depth connections under way. The
  * handlers of the connection manager and of completions only note what happened and wake the
@@ -42,7 +43,15 @@
 #define MESSAGE		64U
 #define WORDS		(MESSAGE / sizeof(u64))
 
-enum bench_state { BENCH_IDLE, BENCH_ADDR, BENCH_ROUTE, BENCH_CONNECT, BENCH_VERIFY, BENCH_READY, BENCH_DISCONNECT };
+enum bench_state {
+	BENCH_IDLE,
+	BENCH_ADDR,
+	BENCH_ROUTE,
+	BENCH_CONNECT,
+	BENCH_VERIFY,
+	BENCH_READY,
+	BENCH_DISCONNECT
+};
 
 /* What a handler notes. */
 #define NEWS_ADDR		BIT(0)
@@ -80,7 +89,8 @@ struct bench {
 	struct completion ended;
 	bool stop, abort;
 
-	struct mitosis_rdma *rdma;		/* once an address was resolved; then the rest is made, too */
+	/* once an address was resolved; then the rest is made, too */
+	struct mitosis_rdma *rdma;
 	int queues_error;
 	struct ib_pd *pd;
 	struct ib_cq *cq;
@@ -536,7 +546,8 @@ static void connection_begin(struct bench_connection *c, u64 intended)
 	mitosis_count(bench_made);
 	c->id = id;
 	step_end(c, MITOSIS_BENCH_CREATE_ID);
-	error = rdma_resolve_addr(id, bench->from->ss_family ? (struct sockaddr *)bench->from : NULL,
+	error = rdma_resolve_addr(id,
+				  bench->from->ss_family ? (struct sockaddr *)bench->from : NULL,
 				  (const struct sockaddr *)bench->to, bench->io->timeout_ms);
 	if (error)
 		connection_end(c, error);
@@ -607,8 +618,8 @@ static bool bench_ticket(const struct bench *bench, u64 *intended)
 	const struct mitosis_ioc_bench *io = bench->io;
 
 	*intended = io->period_ns ? io->first_ns + bench->begun * io->period_ns : 0;
-	if (READ_ONCE(bench->stop) || bench->failures > io->failures_max || bench_must_abort(bench) ||
-	    bench->begun >= io->count)
+	if (READ_ONCE(bench->stop) || bench->failures > io->failures_max ||
+	    bench_must_abort(bench) || bench->begun >= io->count)
 		return false;
 	return !io->until_ns || max_t(u64, *intended, ktime_get_ns()) < io->until_ns;
 }
@@ -628,7 +639,8 @@ static void bench_make(struct bench *bench)
 
 	for (;;) {
 		more = bench_ticket(bench, &intended);
-		while (more && bench->under_way < bench->io->depth && (!intended || intended <= ktime_get_ns())) {
+		while (more && bench->under_way < bench->io->depth &&
+		       (!intended || intended <= ktime_get_ns())) {
 			bench->begun++;
 			connection_begin(bench_idle(bench), intended);
 			more = bench_ticket(bench, &intended);
@@ -648,7 +660,8 @@ static void bench_fill(struct bench *bench)
 {
 	unsigned int i;
 
-	for (i = 0; i < bench->io->depth && bench->failures <= bench->io->failures_max && !READ_ONCE(bench->stop);
+	for (i = 0; i < bench->io->depth && bench->failures <= bench->io->failures_max &&
+		    !READ_ONCE(bench->stop);
 	     i++) {
 		connection_begin(bench_idle(bench), 0);
 		while (bench->under_way > bench->ready) {
@@ -683,7 +696,8 @@ static int bench_exchange(struct bench *bench, struct bench_connection *c)
 	spin_unlock_irq(&bench->lock);
 	error = message_send(c);
 	while (!error && (READ_ONCE(c->news) & both) != both) {
-		wait_event_hrtimeout(bench->wait, (READ_ONCE(c->news) & both) == both || READ_ONCE(c->error),
+		wait_event_hrtimeout(bench->wait,
+				     (READ_ONCE(c->news) & both) == both || READ_ONCE(c->error),
 				     ns_to_ktime(TICK_NS));
 		error = READ_ONCE(c->error);
 		if (!error && bench_must_abort(bench))
@@ -812,8 +826,8 @@ int mitosis_bench(struct mitosis_ioc_bench *io, const struct sockaddr_storage *t
 	error = bench_run(bench);
 	io->done = bench->done;
 	if (bench->messages) {
-		ib_dma_unmap_single(device_of(bench), bench->messages_dma, (size_t)io->depth * 2 * MESSAGE,
-				    DMA_BIDIRECTIONAL);
+		ib_dma_unmap_single(device_of(bench), bench->messages_dma,
+				    (size_t)io->depth * 2 * MESSAGE, DMA_BIDIRECTIONAL);
 		kfree(bench->messages);
 	}
 	if (bench->cq)

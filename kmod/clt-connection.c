@@ -196,7 +196,9 @@ static struct sending *sending_new(struct mitosis_connection *c, enum mitosis_me
 int mitosis_connection_send(struct mitosis_connection *c, enum mitosis_message_type type,
 			    const u8 uuid[16])
 {
-	struct ib_send_wr wr = { .opcode = IB_WR_SEND, .send_flags = IB_SEND_SIGNALED, .num_sge = 1 };
+	struct ib_send_wr wr = { .opcode = IB_WR_SEND,
+				 .send_flags = IB_SEND_SIGNALED,
+				 .num_sge = 1 };
 	struct sending *sending;
 	int error;
 

@@ -107,8 +107,8 @@ static int fetch(struct mitosis_peer *peer, void *to, u64 address, u32 rkey, u32
 
 /* ---- The table ---- */
 
-static int piece_read(struct mitosis_peer *peer, const struct mitosis_message *m, unsigned int piece,
-		      struct mitosis_chunk *buffer, struct mitosis_table *table)
+static int piece_read(struct mitosis_peer *peer, const struct mitosis_message *m,
+		      unsigned int piece, struct mitosis_chunk *buffer, struct mitosis_table *table)
 {
 	const struct mitosis_piece *p = &m->pieces[piece];
 	u32 i, count = mitosis_opened_chunks(m, piece);

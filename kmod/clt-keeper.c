@@ -140,7 +140,8 @@ static void peer_open(struct mitosis_peer *peer, struct mitosis_remote *remote)
 
 static void keeper_work(struct work_struct *work)
 {
-	struct mitosis_peer *peer = container_of(to_delayed_work(work), struct mitosis_peer, keeper);
+	struct mitosis_peer *peer = container_of(to_delayed_work(work), struct mitosis_peer,
+						 keeper);
 	struct mitosis_remote *remote;
 	bool paused;
 

@@ -31,7 +31,8 @@ static DEFINE_MUTEX(remotes_lock);
 
 /* ---- Opening and closing ---- */
 
-static struct mitosis_remote *remote_find(const struct sockaddr_storage *endpoint, const u8 uuid[16])
+static struct mitosis_remote *remote_find(const struct sockaddr_storage *endpoint,
+					  const u8 uuid[16])
 {
 	struct mitosis_remote *remote;
 
@@ -67,20 +68,22 @@ static struct mitosis_remote *remote_new(const struct sockaddr_storage *endpoint
 
 static int endpoint_check(const struct sockaddr_storage *endpoint)
 {
-	return endpoint->ss_family == AF_INET || endpoint->ss_family == AF_INET6 ? 0 : -EAFNOSUPPORT;
+	return endpoint->ss_family == AF_INET || endpoint->ss_family == AF_INET6 ? 0
+										 : -EAFNOSUPPORT;
 }
 
 static int remote_wait(struct mitosis_remote *remote, unsigned long timeout)
 {
-	long left = wait_event_killable_timeout(remote->wait, mitosis_peer_settled(remote), timeout);
+	long left = wait_event_killable_timeout(remote->wait, mitosis_peer_settled(remote),
+						timeout);
 
 	if (left < 0)
 		return -EINTR;
 	return left ? mitosis_remote_error(remote) : mitosis_peer_loss_reason(remote->peer);
 }
 
-struct mitosis_remote *mitosis_remote_open(const struct sockaddr_storage *endpoint, const u8 uuid[16],
-					   unsigned int timeout_ms)
+struct mitosis_remote *mitosis_remote_open(const struct sockaddr_storage *endpoint,
+					   const u8 uuid[16], unsigned int timeout_ms)
 {
 	unsigned int ms = timeout_ms ? : READ_ONCE(mitosis_param_timeout_ms);
 	unsigned long timeout = msecs_to_jiffies(clamp(ms, 1U, MITOSIS_TIMEOUT_MAX_MS));
@@ -159,7 +162,8 @@ bool mitosis_remote_has(const struct mitosis_remote *remote, pgoff_t page)
 	return mitosis_table_has(remote->table, page);
 }
 
-unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page, unsigned long most)
+unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page,
+				  unsigned long most)
 {
 	return mitosis_table_next(remote->table, page, most);
 }

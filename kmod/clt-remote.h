@@ -18,8 +18,8 @@ struct mitosis_remote;
  * Find or make. Connects and reads the table: sleeps, killable, at most timeout_ms (0: the module
  * parameter). ERR_PTR as documented at MITOSIS_IOC_OPEN.
  */
-struct mitosis_remote *mitosis_remote_open(const struct sockaddr_storage *endpoint, const u8 uuid[16],
-					   unsigned int timeout_ms);
+struct mitosis_remote *mitosis_remote_open(const struct sockaddr_storage *endpoint,
+					   const u8 uuid[16], unsigned int timeout_ms);
 void mitosis_remote_get(struct mitosis_remote *remote);
 void mitosis_remote_put(struct mitosis_remote *remote);		/* may sleep */
 
@@ -34,7 +34,8 @@ bool mitosis_remote_has(const struct mitosis_remote *remote, pgoff_t page);
  * The first run of pages at or behind *page: its start in *page, its length returned, most if it is
  * longer; 0: none. What it costs grows with most.
  */
-unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page, unsigned long most);
+unsigned long mitosis_remote_next(const struct mitosis_remote *remote, pgoff_t *page,
+				  unsigned long most);
 /* Most pages of one read: the device's scatter list bounds it. */
 unsigned int mitosis_remote_read_max(const struct mitosis_remote *remote);
 

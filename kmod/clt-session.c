@@ -310,7 +310,8 @@ int mitosis_session_make(struct mitosis_peer *peer, const u8 uuid[16])
 
 /* ---- Asking ---- */
 
-int mitosis_session_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosis_message *answer)
+int mitosis_session_ask(struct mitosis_peer *peer, const u8 uuid[16],
+			struct mitosis_message *answer)
 {
 	struct mitosis_session *session = peer->session;
 	unsigned long flags;
@@ -325,7 +326,8 @@ int mitosis_session_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mit
 	spin_unlock_irqrestore(&peer->lock, flags);
 	error = mitosis_connection_send(session->connections[0], MITOSIS_MESSAGE_OPEN, uuid);
 	if (!error)
-		wait_event_timeout(peer->wait, !READ_ONCE(peer->asked) || READ_ONCE(session->broken),
+		wait_event_timeout(peer->wait,
+				   !READ_ONCE(peer->asked) || READ_ONCE(session->broken),
 				   msecs_to_jiffies(attempt_ms(peer)));
 	spin_lock_irqsave(&peer->lock, flags);
 	answered = !peer->asked;

@@ -17,7 +17,8 @@ int mitosis_session_make(struct mitosis_peer *peer, const u8 uuid[16]);
 /* Jiffies to the next attempt to make one. */
 unsigned long mitosis_session_pause(const struct mitosis_peer *peer);
 /* Send OPEN and wait for OPENED. -EAGAIN: the session broke. */
-int mitosis_session_ask(struct mitosis_peer *peer, const u8 uuid[16], struct mitosis_message *answer);
+int mitosis_session_ask(struct mitosis_peer *peer, const u8 uuid[16],
+			struct mitosis_message *answer);
 /* Pages that one read can have; 0: there is no session. */
 unsigned int mitosis_session_sge_max(struct mitosis_peer *peer);
 

@@ -23,7 +23,8 @@
 struct mitosis_table {
 	u32 count;
 	u64 pages;
-	u64 *numbers;				/* of chunks: page >> MITOSIS_CHUNK_SHIFT, ascending */
+	/* of chunks: page >> MITOSIS_CHUNK_SHIFT, ascending */
+	u64 *numbers;
 	unsigned long (*present)[WORDS];
 	u32 *keys;
 };
@@ -32,7 +33,8 @@ struct mitosis_table {
 
 u32 mitosis_opened_chunks(const struct mitosis_message *m, unsigned int piece)
 {
-	return min(le32_to_cpu(m->chunk_count) - piece * MITOSIS_PIECE_CHUNKS, MITOSIS_PIECE_CHUNKS);
+	return min(le32_to_cpu(m->chunk_count) - piece * MITOSIS_PIECE_CHUNKS,
+		   MITOSIS_PIECE_CHUNKS);
 }
 
 static bool piece_is_valid(const struct mitosis_message *m, unsigned int piece)
@@ -227,7 +229,8 @@ static unsigned long table_run(const struct mitosis_table *table, u32 i, unsigne
 	}
 }
 
-unsigned long mitosis_table_next(const struct mitosis_table *table, pgoff_t *page, unsigned long most)
+unsigned long mitosis_table_next(const struct mitosis_table *table, pgoff_t *page,
+				 unsigned long most)
 {
 	u64 number = *page >> MITOSIS_CHUNK_SHIFT;
 	u32 i = table_search(table, number);

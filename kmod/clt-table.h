@@ -30,8 +30,10 @@ void mitosis_table_renew(struct mitosis_table *table, const struct mitosis_table
 u64 mitosis_table_pages(const struct mitosis_table *table);
 bool mitosis_table_has(const struct mitosis_table *table, pgoff_t page);
 /* The key for count pages from first, if they are all there and in one chunk. */
-bool mitosis_table_key(const struct mitosis_table *table, pgoff_t first, unsigned int count, u32 *key);
+bool mitosis_table_key(const struct mitosis_table *table, pgoff_t first, unsigned int count,
+		       u32 *key);
 /* The first run of pages at or behind *page: its length, most if it is longer; 0: none. */
-unsigned long mitosis_table_next(const struct mitosis_table *table, pgoff_t *page, unsigned long most);
+unsigned long mitosis_table_next(const struct mitosis_table *table, pgoff_t *page,
+				 unsigned long most);
 
 #endif

@@ -28,7 +28,8 @@ static const char *const names[] = {
 static int counters_show(struct seq_file *file, void *unused)
 {
 	for (int i = 0; i < MITOSIS_COUNTER_MAX; i++)
-		seq_printf(file, "%s %lld\n", names[i], (long long)atomic64_read(&mitosis_counters[i]));
+		seq_printf(file, "%s %lld\n", names[i],
+			   (long long)atomic64_read(&mitosis_counters[i]));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(counters);

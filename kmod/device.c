@@ -68,7 +68,8 @@ static long device_snapshot(struct device_file *file, void __user *user)
 		return -EINVAL;
 	if (file->snapshot)
 		return -EEXIST;
-	ranges = vmemdup_user(u64_to_user_ptr(io.ranges), array_size(io.range_count, sizeof(*ranges)));
+	ranges = vmemdup_user(u64_to_user_ptr(io.ranges),
+			      array_size(io.range_count, sizeof(*ranges)));
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 	snapshot = mitosis_snapshot_make(&io, ranges);
@@ -152,8 +153,10 @@ static long device_bench(void __user *user)
 	if (io.flags & ~(MITOSIS_BENCH_VERIFY | MITOSIS_BENCH_REUSE))
 		return -EINVAL;
 	if (!io.count || io.count > MITOSIS_BENCH_COUNT_MAX || !io.depth ||
-	    io.depth > MITOSIS_BENCH_DEPTH_MAX || !io.timeout_ms || io.timeout_ms > MITOSIS_TIMEOUT_MAX_MS ||
-	    io.private_data_length > sizeof(io.private_data) || io.period_ns > (u64)NSEC_PER_SEC << 10)
+	    io.depth > MITOSIS_BENCH_DEPTH_MAX || !io.timeout_ms ||
+	    io.timeout_ms > MITOSIS_TIMEOUT_MAX_MS ||
+	    io.private_data_length > sizeof(io.private_data) ||
+	    io.period_ns > (u64)NSEC_PER_SEC << 10)
 		return -EINVAL;
 	error = mitosis_endpoint_from_user(&to, &io.to);
 	if (!error)
@@ -166,7 +169,8 @@ static long device_bench(void __user *user)
 		return -ENOMEM;
 	io.done = 0;
 	error = mitosis_bench(&io, &to, &from, samples);
-	if (!error && copy_to_user(u64_to_user_ptr(io.samples), samples, io.done * sizeof(*samples)))
+	if (!error &&
+	    copy_to_user(u64_to_user_ptr(io.samples), samples, io.done * sizeof(*samples)))
 		error = -EFAULT;
 	kvfree(samples);
 	return error ? error : mitosis_argument_put(user, &io, sizeof(io));

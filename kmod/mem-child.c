@@ -61,16 +61,19 @@ void mitosis_children_show(struct seq_file *file)
 {
 	struct mitosis_child *child;
 
-	seq_puts(file, "snapshot opener flags window faults zero_faults read_pages read_requests discarded_pages "
+	seq_puts(file,
+		 "snapshot opener flags window faults zero_faults read_pages read_requests discarded_pages "
 		 "cached_pages pages error\n");
 	spin_lock(&children_lock);
 	list_for_each_entry(child, &children, node) {
 		seq_printf(file, "%4phN %d %u %u %lld %lld %lld %lld %lld %lu %llu %d\n",
-			   mitosis_remote_uuid(child->remote), child->opener, child->flags, child->window,
-			   atomic64_read(&child->faults), atomic64_read(&child->zero_faults),
-			   atomic64_read(&child->reader.pages), atomic64_read(&child->reader.requests),
+			   mitosis_remote_uuid(child->remote), child->opener, child->flags,
+			   child->window, atomic64_read(&child->faults),
+			   atomic64_read(&child->zero_faults), atomic64_read(&child->reader.pages),
+			   atomic64_read(&child->reader.requests),
 			   atomic64_read(&child->discarded_pages), child->inode->i_mapping->nrpages,
-			   mitosis_remote_pages(child->remote), mitosis_remote_error(child->remote));
+			   mitosis_remote_pages(child->remote),
+			   mitosis_remote_error(child->remote));
 	}
 	spin_unlock(&children_lock);
 }

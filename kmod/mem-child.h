@@ -40,7 +40,8 @@ struct mitosis_child {
 	/* MITOSIS_OPEN_RECORD: there is room for each page once. */
 	spinlock_t record_lock;
 	unsigned long *record_seen;		/* by mitosis_pagefile_bit() */
-	u32 *record;				/* the same numbers in the order of the first touch */
+	/* the same numbers in the order of the first touch */
+	u32 *record;
 	unsigned long recorded;
 };
 

@@ -11,12 +11,12 @@
  *
  * Two things together say so:
  *
- *   extents     ranges of addresses and the file pages they were mapped to: ->mmap adds, ->close (an
- *               munmap) takes away, ->mremap moves, fork copies. What mremap() grew is in none, even
- *               where the file has pages of a neighbour there.
- *   discarded   a bit per page of each chunk that holds pages, set by madvise(). By file page, so it
- *               need not move when a mapping does; and of a fixed size, so that setting a bit needs
- *               no memory: the notifier below may run where none can be allocated.
+ *   extents	ranges of addresses and the file pages they were mapped to: ->mmap adds,
+ *		->close (an munmap) takes away, ->mremap moves, fork copies. What mremap() grew
+ *		is in none, even where the file has pages of a neighbour there.
+ *   discarded	a bit per page of each chunk that holds pages, set by madvise(). By file page,
+ *		so it need not move when a mapping does; and of a fixed size, so that setting a
+ *		bit needs no memory: the notifier below may run where none can be allocated.
  *
  * Which event is a discard? An mmu notifier is told whenever page-table entries go away
  * (MMU_NOTIFY_CLEAR), and most of that is none of our business: copy on write, reclaim, migration,
@@ -30,9 +30,10 @@
  * that has looked and not yet installed its page is the dangerous one, since the discard that runs
  * meanwhile clears nothing there and is over when the old page appears. Therefore
  *   - mapping around a fault happens with mm->lock read-held, from looking to installing;
- *   - a fault looks again once it has the folio locked (mem-fault.c), and keeps the lock until its page
- *     is installed; the discard, having set the bits, waits for every locked folio of the range whose
- *     contents are there. What it waits for is in the page tables when the clearing begins.
+ *   - a fault looks again once it has the folio locked (mem-fault.c), and keeps the lock until
+ *     its page is installed; the discard, having set the bits, waits for every locked folio of
+ *     the range whose contents are there. What it waits for is in the page tables when the
+ *     clearing begins.
  * The wait needs nothing of the madvise() caller: the holder of the lock is on its way out of a
  * fault, or a migration.
  *
@@ -282,12 +283,14 @@ static const struct extent *extent_of(const struct mitosis_mm *mm, unsigned long
 	unsigned int at = extent_at(mm, number);
 	const struct extent *extent = &mm->extents[at];
 
-	if (at == mm->count || extent->first > number || extent->page + (number - extent->first) != page)
+	if (at == mm->count || extent->first > number ||
+	    extent->page + (number - extent->first) != page)
 		return NULL;
 	return extent;
 }
 
-unsigned long mitosis_mm_run(struct mitosis_mm *mm, unsigned long address, pgoff_t page, unsigned long most)
+unsigned long mitosis_mm_run(struct mitosis_mm *mm, unsigned long address, pgoff_t page,
+			     unsigned long most)
 {
 	const struct extent *extent;
 	unsigned long run = 0;
@@ -302,7 +305,8 @@ unsigned long mitosis_mm_run(struct mitosis_mm *mm, unsigned long address, pgoff
 	return run;
 }
 
-vm_fault_t mitosis_mm_map_pages(struct mitosis_mm *mm, struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+vm_fault_t mitosis_mm_map_pages(struct mitosis_mm *mm, struct vm_fault *vmf, pgoff_t first,
+				pgoff_t last)
 {
 	unsigned long number = vmf->address >> PAGE_SHIFT;
 	const struct extent *extent;
@@ -372,15 +376,17 @@ unsigned long mitosis_mm_next(struct mitosis_child *child, pgoff_t *first, unsig
 
 static bool advice_discards(unsigned long advice)
 {
-	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED || advice == MADV_GUARD_INSTALL;
+	return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED ||
+	       advice == MADV_GUARD_INSTALL;
 }
 
 /*
  * Does the current thread discard its own process' memory? Not by this event alone:
- *   reclaim and compaction	run in kernel threads, or in an allocation (PF_MEMALLOC), whose system
- *				call might even be madvise()
+ *   reclaim and compaction	run in kernel threads, or in an allocation (PF_MEMALLOC), whose
+ *				system call might even be madvise()
  *   splitting a mapping	announces 2 MiB around the border, with the mmap lock write-held
- *   copy on write		a fault has no system call, or another one, if it happened in the kernel
+ *   copy on write		a fault has no system call, or another one, if it happened in the
+ *				kernel
  *   splitting a folio		MADV_COLD and MADV_PAGEOUT do it
  *   an io_uring worker		see below
  */
@@ -470,7 +476,8 @@ static int mm_invalidate_range_start(struct mmu_notifier *notifier,
 				     const struct mmu_notifier_range *range)
 {
 	struct mitosis_mm *mm = container_of(notifier, struct mitosis_mm, notifier);
-	unsigned long cursor = range->start >> PAGE_SHIFT, end = PAGE_ALIGN(range->end) >> PAGE_SHIFT;
+	unsigned long cursor = range->start >> PAGE_SHIFT,
+		      end = PAGE_ALIGN(range->end) >> PAGE_SHIFT;
 
 	if (!is_discard(range))
 		return 0;
@@ -555,7 +562,8 @@ static int mm_notifier_register(struct mmu_notifier *notifier, struct mm_struct 
 /* The mmap lock of mm is write-held, child->lock is held. No mapping yet; room for the first. */
 static struct mitosis_mm *mm_make(struct mitosis_child *child, struct mm_struct *mm)
 {
-	size_t words = mitosis_pagefile(child->inode)->chunk_count * BITS_TO_LONGS(MITOSIS_CHUNK_PAGES);
+	size_t words = mitosis_pagefile(child->inode)->chunk_count *
+		       BITS_TO_LONGS(MITOSIS_CHUNK_PAGES);
 	struct mitosis_mm *one;
 	int error = -ENOMEM;
 
@@ -640,7 +648,8 @@ static void mm_copy(struct mitosis_mm *to, struct mitosis_mm *from, struct vm_ar
 static struct mitosis_mm *mm_fork(struct mitosis_mm *from, struct vm_area_struct *vma)
 {
 	struct mitosis_child *child = from->child;
-	size_t words = mitosis_pagefile(child->inode)->chunk_count * BITS_TO_LONGS(MITOSIS_CHUNK_PAGES);
+	size_t words = mitosis_pagefile(child->inode)->chunk_count *
+		       BITS_TO_LONGS(MITOSIS_CHUNK_PAGES);
 	struct mitosis_mm *mm = mm_find(child, vma->vm_mm);
 
 	if (!mm) {
@@ -675,8 +684,9 @@ void mitosis_mm_open(struct vm_area_struct *vma)
 	} else {
 		mm = mm_fork(mm, vma);
 		if (IS_ERR(mm)) {
-			pr_warn_ratelimited("mitosis: %s[%d]: no memory to fork with: the new process has no access to %lx-%lx\n",
-					    current->comm, current->pid, vma->vm_start, vma->vm_end);
+			pr_warn_ratelimited(
+				"mitosis: %s[%d]: no memory to fork with: the new process has no access to %lx-%lx\n",
+				current->comm, current->pid, vma->vm_start, vma->vm_end);
 			mm = NULL;
 		}
 		vma->vm_private_data = mm;

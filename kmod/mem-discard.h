@@ -26,7 +26,8 @@ int mitosis_mm_moved(struct vm_area_struct *vma);
 unsigned long mitosis_mm_run(struct mitosis_mm *mm, unsigned long address, pgoff_t page,
 			     unsigned long most);
 /* filemap_map_pages() of no more than that around the fault. */
-vm_fault_t mitosis_mm_map_pages(struct mitosis_mm *mm, struct vm_fault *vmf, pgoff_t first, pgoff_t last);
+vm_fault_t mitosis_mm_map_pages(struct mitosis_mm *mm, struct vm_fault *vmf, pgoff_t first,
+				pgoff_t last);
 /*
  * Does the calling process show a page of first .. first + count - 1? The first run of such pages,
  * wherever they are mapped: all if the process has no mapping of this child.

@@ -112,7 +112,8 @@ static unsigned int *fetched_ahead(struct vm_fault *vmf)
 static void fetch_window(struct vm_fault *vmf, struct mitosis_child *child, unsigned long run)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long most = min3((unsigned long)child->window, run, vma->vm_pgoff + vma_pages(vma) - vmf->pgoff);
+	unsigned long most = min3((unsigned long)child->window, run,
+				  vma->vm_pgoff + vma_pages(vma) - vmf->pgoff);
 
 	WRITE_ONCE(*fetched_ahead(vmf), child->window);
 	fetch_range(vma->vm_file, child, vmf->pgoff, vmf->pgoff + most,

@@ -206,7 +206,8 @@ static void pagefile_readahead(struct readahead_control *rac)
 	for (;;) {
 		folio = readahead_folio(rac);
 		if (!folio || filler_fill(&filler, folio))
-			break;	/* the rest stays without contents, and is read when it is asked for */
+			/* the rest stays without contents, and is read when it is asked for */
+			break;
 	}
 	filler_submit(&filler);
 }
@@ -407,7 +408,8 @@ static char *pagefile_dname(struct dentry *dentry, char *buffer, int size)
 {
 	char name[40];
 	/* The type of i_ino depends on the kernel. */
-	int length = snprintf(name, sizeof(name), "mitosis:[%llu]", (u64)d_inode(dentry)->i_ino) + 1;
+	int length = snprintf(name, sizeof(name), "mitosis:[%llu]", (u64)d_inode(dentry)->i_ino) +
+		     1;
 
 	if (length > size)
 		return ERR_PTR(-ENAMETOOLONG);

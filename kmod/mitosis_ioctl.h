@@ -25,7 +25,7 @@
 
 #define MITOSIS_DEVICE_PATH	"/dev/mitosis"
 #define MITOSIS_ABI_VERSION	1
-#define MITOSIS_WINDOW_MAX	512		/* pages fetched at a fault; 0 and 1: that one alone */
+#define MITOSIS_WINDOW_MAX 512 /* pages fetched at a fault; 0 and 1: that one alone */
 #define MITOSIS_WINDOW_DEFAULT	0xffffffffU	/* the module parameter decides */
 #define MITOSIS_TIMEOUT_MAX_MS	3600000U
 #define MITOSIS_RANGES_MAX	(1U << 20)	/* in one call */
@@ -48,7 +48,8 @@ struct mitosis_ioc_info {
 	__u32 flags;				/* 0 */
 	__u32 abi_version;			/* out: MITOSIS_ABI_VERSION */
 	__u32 protocol_version;			/* out: spoken with other hosts */
-	__s32 error;				/* out: 0, or why no snapshot can be served: -ENODEV … */
+	/* out: 0, or why no snapshot can be served: -ENODEV … */
+	__s32 error;
 	__u32 reserved;
 	struct mitosis_ioc_endpoint endpoint;	/* out: where peers reach this host */
 	char device[64];			/* out: RDMA device, NUL-terminated */
@@ -60,7 +61,7 @@ struct mitosis_ioc_snapshot {
 	__u32 size;
 	__u32 flags;				/* 0 */
 	__u8 uuid[16];				/* name and capability */
-	__u64 ranges;				/* struct mitosis_ioc_range *, ascending, disjoint */
+	__u64 ranges; /* struct mitosis_ioc_range *, ascending, disjoint */
 	__u32 range_count;
 	__u32 reserved;
 	__u64 pages;				/* out: pages held */
@@ -72,7 +73,7 @@ struct mitosis_ioc_snapshot {
 
 #define MITOSIS_OPEN_PRIVATE	(1U << 0)	/* share no page with siblings on this host */
 #define MITOSIS_OPEN_POLL	(1U << 1)	/* a faulting thread spins instead of sleeping */
-#define MITOSIS_OPEN_RECORD	(1U << 2)	/* note the pages in the order of their first touch */
+#define MITOSIS_OPEN_RECORD (1U << 2) /* note the pages in the order of their first touch */
 
 /*
  * MITOSIS_IOC_OPEN returns a new descriptor (close-on-exec). ENOENT no such snapshot there,
@@ -84,8 +85,9 @@ struct mitosis_ioc_open {
 	__u32 flags;				/* MITOSIS_OPEN_* */
 	__u8 uuid[16];
 	struct mitosis_ioc_endpoint endpoint;
-	__u32 window;				/* 0..MITOSIS_WINDOW_MAX or MITOSIS_WINDOW_DEFAULT */
-	__u32 timeout_ms;			/* longest wait for a page, about: a second at least for one
+	/* 0..MITOSIS_WINDOW_MAX or MITOSIS_WINDOW_DEFAULT */
+	__u32 window;
+	__u32 timeout_ms; /* longest wait for a page, about: a second at least for one
 						   that is under way; 0: the module parameter */
 };
 
@@ -94,13 +96,17 @@ struct mitosis_ioc_state {
 	__u32 size;
 	__s32 error;				/* 0, or final: -ENOENT released, -ETIMEDOUT … */
 	__u64 pages;				/* of the snapshot */
-	__u64 faults;				/* that had to wait for the network or fill a page */
-	__u64 zero_faults;			/* of these: pages the snapshot lacks or the child discarded */
+	/* that had to wait for the network or fill a page */
+	__u64 faults;
+	/* of these: pages the snapshot lacks or the child discarded */
+	__u64 zero_faults;
 	__u64 read_pages;			/* fetched on behalf of this file */
 	__u64 read_requests;			/* RDMA READs for them */
 	__u64 discarded_pages;
-	__u64 cached_pages;			/* of the snapshot on this host now, whoever fetched them */
-	__u64 lost_address;			/* of the first page that could not be had; 0: none */
+	/* of the snapshot on this host now, whoever fetched them */
+	__u64 cached_pages;
+	/* of the first page that could not be had; 0: none */
+	__u64 lost_address;
 };
 
 /* MITOSIS_IOC_PREFETCH: fetch in the given order; returns when all is under way or interrupted. */
@@ -110,7 +116,8 @@ struct mitosis_ioc_prefetch {
 	__u64 ranges;				/* struct mitosis_ioc_range * */
 	__u32 range_count;
 	__u32 reserved;
-	__u64 pages;				/* out: pages that were not there and were asked for */
+	/* out: pages that were not there and were asked for */
+	__u64 pages;
 };
 
 /*
@@ -137,8 +144,9 @@ struct mitosis_ioc_recorded {
 #define MITOSIS_BENCH_COUNT_MAX	(1U << 16)
 #define MITOSIS_BENCH_DEPTH_MAX	1024U
 
-#define MITOSIS_BENCH_VERIFY	(1U << 0)	/* a message of 64 bytes, the answer to which is its complement */
-#define MITOSIS_BENCH_REUSE	(1U << 1)	/* make depth connections and take one of them, count times */
+#define MITOSIS_BENCH_VERIFY \
+	(1U << 0) /* a message of 64 bytes, the answer to which is its complement */
+#define MITOSIS_BENCH_REUSE (1U << 1) /* make depth connections and take one of them, count times */
 
 /* Steps of a connection; what step n took is .ns[n] if bit n of .steps is set. */
 enum mitosis_bench_step {
@@ -159,7 +167,8 @@ struct mitosis_ioc_bench_sample {
 	__u64 total_ns;				/* from the intended start */
 	__u64 late_ns;				/* part of it: before it began */
 	__u32 steps;
-	__s32 error;				/* 0, or why it failed: -ECONNREFUSED, -EPROTO rejected, … */
+	/* 0, or why it failed: -ECONNREFUSED, -EPROTO rejected, … */
+	__s32 error;
 };
 
 /*
@@ -171,18 +180,24 @@ struct mitosis_ioc_bench {
 	__u32 size;
 	__u32 flags;				/* MITOSIS_BENCH_* */
 	struct mitosis_ioc_endpoint to;
-	struct mitosis_ioc_endpoint from;	/* length 0: as the route says; its port is ignored */
+	/* length 0: as the route says; its port is ignored */
+	struct mitosis_ioc_endpoint from;
 	__u8 private_data[56];			/* of each request */
 	__u32 private_data_length;
-	__u32 depth;				/* under way at once, or in the pool; to MITOSIS_BENCH_DEPTH_MAX */
-	__u32 timeout_ms;			/* longest wait in a step; to MITOSIS_TIMEOUT_MAX_MS */
+	/* under way at once, or in the pool; to MITOSIS_BENCH_DEPTH_MAX */
+	__u32 depth;
+	/* longest wait in a step; to MITOSIS_TIMEOUT_MAX_MS */
+	__u32 timeout_ms;
 	__u32 failures_max;			/* after more than these none is begun */
 	__u64 count;				/* to MITOSIS_BENCH_COUNT_MAX */
-	__u64 first_ns;				/* intended start of the first, where period_ns is not 0 */
-	__u64 period_ns;			/* from one intended start to the next; 0: as fast as they end */
+	/* intended start of the first, where period_ns is not 0 */
+	__u64 first_ns;
+	/* from one intended start to the next; 0: as fast as they end */
+	__u64 period_ns;
 	__u64 until_ns;				/* none is begun later; 0: no such limit */
-	__u64 samples;				/* struct mitosis_ioc_bench_sample *, room for count, in a pool + depth */
-	__u64 done;				/* out: samples written, in the order of their end */
+	__u64 samples; /* struct mitosis_ioc_bench_sample *, room for count, in a pool + depth */
+	/* out: samples written, in the order of their end */
+	__u64 done;
 };
 
 #define MITOSIS_IOC_INFO	_IOWR(0xB6, 0x01, struct mitosis_ioc_info)

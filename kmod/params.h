@@ -6,7 +6,7 @@
 
 #include <linux/types.h>
 
-extern char *mitosis_param_device;		/* RDMA device that serves snapshots; NULL: the first active */
+extern char *mitosis_param_device; /* RDMA device that serves snapshots; NULL: the first active */
 extern char *mitosis_param_address;		/* its address; NULL: the first of its GID table */
 extern ushort mitosis_param_port;		/* of the RDMA connection manager, port space TCP */
 extern uint mitosis_param_window;		/* pages fetched ahead of a fault, 0..512 */

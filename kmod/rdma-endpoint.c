@@ -116,7 +116,8 @@ static bool device_is_wanted(const struct ib_device *dev)
 
 /* ---- The device ---- */
 
-static struct mitosis_rdma *serve(struct mitosis_rdma *rdma, const struct sockaddr_storage *endpoint)
+static struct mitosis_rdma *serve(struct mitosis_rdma *rdma,
+				  const struct sockaddr_storage *endpoint)
 {
 	int error = mitosis_self_connect(mitosis_rdma_self(rdma), endpoint);
 
@@ -141,7 +142,8 @@ struct mitosis_rdma *mitosis_rdma_server(void)
 		memset(&endpoint, 0, sizeof(endpoint));
 		if (device_is_wanted(mitosis_rdma_device(rdma))) {
 			served = ERR_PTR(-EADDRNOTAVAIL);
-			if (endpoint_of_device(mitosis_rdma_device(rdma), has_wanted ? &wanted : NULL, &endpoint)) {
+			if (endpoint_of_device(mitosis_rdma_device(rdma),
+					       has_wanted ? &wanted : NULL, &endpoint)) {
 				endpoint_set_port(&endpoint);
 				served = serve(rdma, &endpoint);
 			}

@@ -39,7 +39,8 @@
 struct mitosis_region {
 	struct list_head node;		/* in the pool */
 	struct ib_mr *mr;
-	u64 *dma;			/* of its pages, 0: a hole; NULL: the device needs no unmapping */
+	/* of its pages, 0: a hole; NULL: the device needs no unmapping */
+	u64 *dma;
 	unsigned int count;
 	bool readable;			/* posted, so that a peer may be able to read it */
 	DECLARE_BITMAP(keys, 256);	/* low bytes of the keys that it had */
@@ -50,7 +51,8 @@ struct mitosis_pool {
 	struct ib_pd *pd;
 	struct mitosis_self *self;
 	u64 zero_dma;			/* the zero page, for holes */
-	union {				/* while self is acquired; here, so that a release needs no memory */
+	/* while self is acquired; here, so that a release needs no memory */
+	union {
 		struct ib_reg_wr reg[BATCH];
 		struct ib_send_wr invalidate[BATCH];
 	} wr;
@@ -332,7 +334,8 @@ int mitosis_regions_post(struct mitosis_pool *pool, struct mitosis_region **regi
 }
 
 /* self is acquired, and there is one that is readable. */
-static int regions_invalidate(struct mitosis_pool *pool, struct mitosis_region **regions, unsigned int count)
+static int regions_invalidate(struct mitosis_pool *pool, struct mitosis_region **regions,
+			      unsigned int count)
 {
 	struct ib_send_wr *last = NULL;
 	unsigned int i, n = 0;
@@ -404,7 +407,8 @@ void mitosis_regions_drop(struct mitosis_pool *pool, struct mitosis_region **reg
 
 /* ---- Life ---- */
 
-struct mitosis_pool *mitosis_pool_make(struct ib_device *dev, struct ib_pd *pd, struct mitosis_self *self)
+struct mitosis_pool *mitosis_pool_make(struct ib_device *dev, struct ib_pd *pd,
+				       struct mitosis_self *self)
 {
 	struct mitosis_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 

@@ -293,7 +293,8 @@ int mitosis_self_run(struct mitosis_self *self, struct ib_send_wr *first)
 		error = -EIO;
 	if (error) {
 		pr_warn_ratelimited("mitosis: %s: registering memory failed: error %d, %s\n",
-				    dev_name(&self->device->dev), error, ib_wc_status_msg(batch->status));
+				    dev_name(&self->device->dev), error,
+				    ib_wc_status_msg(batch->status));
 		link_close(self);
 	}
 	return error;

@@ -544,7 +544,9 @@ static int slot_init(struct served *conn, struct slot *slot)
 	address = ib_dma_map_single(dev, &slot->out, sizeof(slot->out), DMA_TO_DEVICE);
 	if (ib_dma_mapping_error(dev, address))
 		return -EIO;
-	slot->out_sge = (struct ib_sge){ .addr = address, .length = sizeof(slot->out), .lkey = lkey };
+	slot->out_sge = (struct ib_sge){ .addr = address,
+					 .length = sizeof(slot->out),
+					 .lkey = lkey };
 	return 0;
 }
 
@@ -690,7 +692,8 @@ static bool hello_is_valid(const struct rdma_conn_param *request)
 	       !memchr_inv(hello + 1, 0, request->private_data_len - sizeof(*hello));
 }
 
-static enum mitosis_reason server_admit(struct rdma_cm_id *id, const struct rdma_conn_param *request)
+static enum mitosis_reason server_admit(struct rdma_cm_id *id,
+					const struct rdma_conn_param *request)
 {
 	const struct mitosis_hello *hello = request->private_data;
 

@@ -31,7 +31,8 @@ static struct mitosis_entry *entry_find(const u8 uuid[16], bool reserved_too)
 	struct mitosis_entry *entry, *found = NULL;
 
 	list_for_each_entry(entry, &registry, node) {
-		if (!crypto_memneq(entry->uuid, uuid, sizeof(entry->uuid)) && (entry->ready || reserved_too))
+		if (!crypto_memneq(entry->uuid, uuid, sizeof(entry->uuid)) &&
+		    (entry->ready || reserved_too))
 			found = entry;
 	}
 	return found;
@@ -110,7 +111,8 @@ bool mitosis_registry_has(const u8 uuid[16])
 	return there;
 }
 
-void mitosis_registry_describe(const u8 uuid[16], const struct ib_device *dev, struct mitosis_message *m)
+void mitosis_registry_describe(const u8 uuid[16], const struct ib_device *dev,
+			       struct mitosis_message *m)
 {
 	const size_t head = offsetof(struct mitosis_message, reason);
 	const struct mitosis_entry *entry;
@@ -138,7 +140,8 @@ void mitosis_registry_show(struct seq_file *file)
 	list_for_each_entry(entry, &registry, node) {
 		if (entry->ready)
 			seq_printf(file, "%4phN %d %llu %u\n", entry->uuid, entry->owner,
-				   le64_to_cpu(entry->opened.pages), le32_to_cpu(entry->opened.chunk_count));
+				   le64_to_cpu(entry->opened.pages),
+				   le32_to_cpu(entry->opened.chunk_count));
 	}
 	spin_unlock_bh(&registry_lock);
 }

@@ -14,7 +14,8 @@ struct seq_file;
 
 /* What the registry knows of a snapshot, which it is part of. */
 struct mitosis_entry {
-	struct kref ref;		/* of the snapshot: its owner's, and while its device is being lost */
+	/* of the snapshot: its owner's, and while its device is being lost */
+	struct kref ref;
 	u8 uuid[16];
 	pid_t owner;
 	const struct mitosis_rdma *rdma;
@@ -42,7 +43,8 @@ struct mitosis_entry *mitosis_registry_get(const struct mitosis_rdma *rdma);
 bool mitosis_registry_has(const u8 uuid[16]);
 struct ib_device;
 /* Fill in an OPENED message (reason and the rest) for a peer that came through dev. */
-void mitosis_registry_describe(const u8 uuid[16], const struct ib_device *dev, struct mitosis_message *m);
+void mitosis_registry_describe(const u8 uuid[16], const struct ib_device *dev,
+			       struct mitosis_message *m);
 
 /* For people: a line for each. */
 void mitosis_registry_show(struct seq_file *file);

@@ -185,8 +185,8 @@ static int gather_range(struct gathering *g, const struct mitosis_ioc_range *ran
 	return 0;
 }
 
-static int snapshot_gather(struct mitosis_snapshot *snapshot, const struct mitosis_ioc_range *ranges,
-			   u32 count)
+static int snapshot_gather(struct mitosis_snapshot *snapshot,
+			   const struct mitosis_ioc_range *ranges, u32 count)
 {
 	struct gathering *g = kzalloc(sizeof(*g), GFP_KERNEL);
 	int error = 0;
@@ -467,7 +467,8 @@ static int snapshot_publish(struct mitosis_snapshot *snapshot)
 	for (i = 0; i < snapshot->piece_count; i++) {
 		opened.pieces[i].address = cpu_to_le64(piece_address(i));
 		opened.pieces[i].length = cpu_to_le32(snapshot->pieces[i].bytes);
-		opened.pieces[i].rkey = cpu_to_le32(mitosis_region_key(snapshot->pieces[i].chunk.region));
+		opened.pieces[i].rkey = cpu_to_le32(
+			mitosis_region_key(snapshot->pieces[i].chunk.region));
 	}
 	error = mitosis_registry_publish(&snapshot->entry, &opened);
 	if (!error)
@@ -490,7 +491,8 @@ static int snapshot_fill(struct mitosis_snapshot *snapshot, const struct mitosis
 	return error;
 }
 
-static int snapshot_tell_endpoint(struct mitosis_snapshot *snapshot, struct mitosis_ioc_snapshot *io)
+static int snapshot_tell_endpoint(struct mitosis_snapshot *snapshot,
+				  struct mitosis_ioc_snapshot *io)
 {
 	struct sockaddr_storage endpoint;
 	int error;

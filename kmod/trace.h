@@ -27,8 +27,10 @@ TRACE_EVENT(mitosis_fault,
 		__entry->page = page;
 		__entry->kind = kind;
 	),
-	TP_printk("pid=%d address=%#lx page=%#lx %s", __entry->pid, __entry->address, __entry->page,
-		  __print_symbolic(__entry->kind, { 0, "remote" }, { 1, "absent" }, { 2, "discarded" }))
+	TP_printk("pid=%d address=%#lx page=%#lx %s",
+		  __entry->pid, __entry->address, __entry->page,
+		  __print_symbolic(__entry->kind,
+				   { 0, "remote" }, { 1, "absent" }, { 2, "discarded" }))
 );
 
 TRACE_EVENT(mitosis_read,
@@ -62,8 +64,8 @@ TRACE_EVENT(mitosis_complete,
 		__entry->error = error;
 		__entry->ns = ns;
 	),
-	TP_printk("page=%#lx count=%u error=%d ns=%llu", __entry->page, __entry->count, __entry->error,
-		  __entry->ns)
+	TP_printk("page=%#lx count=%u error=%d ns=%llu",
+		  __entry->page, __entry->count, __entry->error, __entry->ns)
 );
 
 TRACE_EVENT(mitosis_discard,

@@ -109,8 +109,8 @@ mapfile -t functions < <(names_in functions py)
 : >own.py
 offer mitosis-function ''
 has "${functions[@]}" own.py
-offer mitosis-function hello
-offers helloworld
+offer mitosis-function linp
+offers linpack
 offer mitosis-function --phase cold,for
 offers cold,fork
 

@@ -22,12 +22,28 @@ if [ "$(id -u)" = 0 ]; then
 fi
 printf 'def handler(event):\n    return sum(range(event["n"]))\n' >my.py
 printf 'import time\nwhile True:\n    time.sleep(0.1)\n' >service.py
+cat >server.js <<'END'
+let requests = 0
+require("http").createServer((request, answer) => answer.end(`request ${++requests}\n`))
+    .listen(3000, "127.0.0.1", () => console.log("listening at port 3000"))
+END
+cat >process.py <<'END'
+import socket, time
+server = socket.create_server(("127.0.0.1", 8080))
+while True:
+    print("serving", flush=True)
+    time.sleep(0.1)
+END
 printf '[[pass]]\nhost = ["val01", "val03"]\ncmd = "mitosis-prepare --wss 1M --count 3"\n' >my/run.toml
 if [ "$kind" = local ]; then
 	mitosis-prepare --wss 1M,64M --count 3 --engine user,local >runs.tsv || broken "runs.tsv"
 	cp runs.tsv before.tsv
 	cp runs.tsv after.tsv
 	cleanups+=("mitosis-leanprep rm hello")
+	"$python" process.py >process.out &
+	pids+=("$!")
+	echo "$!" >service.pid
+	await 10000 grep -q serving process.out
 	start_parent mitosis-parent --label web
 	mitosis-resume --serve --wss 1M >serve.out 2>serve.err &
 	pids+=($!)

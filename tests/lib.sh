@@ -22,7 +22,6 @@ if [ ! -x "$bin_dir/mitosis-child" ]; then
 	echo "$0: no $bin_dir/mitosis-child: run this in the build directory, or set MITOSIS_BUILDDIR" >&2
 	exit 99
 fi
-export MITOSIS_PRELOAD=${MITOSIS_PRELOAD:-$build_dir/.libs/mitosis-preload.so}
 export MITOSIS_LIBRARY=${MITOSIS_LIBRARY:-$build_dir/.libs/libmitosis.so}
 parent_tool=$bin_dir/mitosis-parent
 child_tool=$bin_dir/mitosis-child
@@ -51,6 +50,7 @@ done
 work_dir=$(mktemp -d "${TMPDIR:-/tmp}/mitosis-$test_name.XXXXXX") || exit 99
 cd "$work_dir" || exit 99
 pids=()			# what the test started, ended by pid at exit
+copiers=()		# those of a parent's output
 cleanups=()
 doing=			# for messages: the part of the test that is running
 
@@ -58,10 +58,11 @@ clean_up() {
 	local status=$? pid command
 	trap - EXIT
 	{
-		for pid in "${pids[@]}"; do
+		for pid in "${pids[@]}" "${copiers[@]}"; do
 			kill -KILL "$pid"
 		done
-		wait
+		# Not for a copier of the test's own whose pipe a process still has that nobody ended.
+		wait "${pids[@]}" "${copiers[@]}"
 	} 2>/dev/null
 	for command in "${cleanups[@]}"; do
 		$command
@@ -204,9 +205,14 @@ alive() { ! gone "$1"; }
 
 # finish PID MS: wait for a process that the test started; its exit status is left in $status
 finish() {
+	local i
 	await "$2" gone "$1"
 	status=0
 	wait "$1" 2>/dev/null || status=$?
+	# Its number may be another's from now on.
+	for i in "${!pids[@]}"; do
+		[ "${pids[i]}" != "$1" ] || unset "pids[i]"
+	done
 }
 
 has_line() { grep -q -- "$2" "$1"; }
@@ -221,14 +227,44 @@ start_parent() {
 	forget_parent
 	rm -f hold
 	mkfifo hold || broken "mkfifo"
-	: >parent.out
-	: >parent.err
-	"$@" <hold >>parent.out 2>>parent.err &
-	parent=$!
-	pids+=("$parent")
+	launch_parent hold "$@"
 	exec {hold_fd}>hold
 	await_reference parent.out
 }
+
+# launch_parent STDIN COMMAND...: in the background. What it says goes to parent.out and parent.err by pipes: a child
+# would have a word about a file that its parent wrote to.
+launch_parent() {
+	local in=$1
+	shift
+	rm -f parent.out parent.err parent.out.pipe parent.err.pipe
+	mkfifo parent.out.pipe parent.err.pipe || broken "mkfifo"
+	: >parent.out
+	: >parent.err
+	cat parent.out.pipe >>parent.out &
+	copiers=("$!")
+	cat parent.err.pipe >>parent.err &
+	copiers+=("$!")
+	"$@" <"$in" >parent.out.pipe 2>parent.err.pipe &
+	parent=$!
+	pids+=("$parent")
+}
+
+# The same, of a program that waits for the snapshot to be taken from outside (MITOSIS_TEST_BY_PID).
+start_waiting_parent() {
+	forget_parent
+	rm -f hold
+	mkfifo hold || broken "mkfifo"
+	launch_parent hold "$@"
+	exec {hold_fd}>hold
+	await 10000 waiting_or_end
+	has_line parent.out '^waiting$' || fail "the parent ended: $(tail -n 1 parent.out)"
+	"$parent_tool" --pid "$parent" >reference.out 2>reference.err || fail "$(cat reference.err)"
+	await_reference reference.out
+	echo >&"$hold_fd"
+	await 10000 has_line parent.out '^goes on$'
+}
+waiting_or_end() { has_line parent.out '^waiting$' || gone "$parent"; }
 
 # The last parent is not needed any more.
 forget_parent() {
@@ -257,6 +293,8 @@ end_parent() {
 	exec {hold_fd}>&-
 	hold_fd=
 	finish "$parent" 5000
+	await 5000 gone "${copiers[0]}"
+	await 5000 gone "${copiers[1]}"
 	parent=
 }
 
@@ -312,10 +350,15 @@ start_child() {
 
 # The process that a supervisor supervises.
 real_child() {
-	local list=
+	local list= pid
 	{ list=$(<"/proc/$1/task/$1/children"); } 2>/dev/null || return 1
-	list=${list%% *}
-	[ -n "$list" ] && echo "$list"
+	for pid in $list; do
+		# Beside a child in a namespace of its own there is its process 1.
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != mitosis-init ] || continue
+		echo "$pid"
+		return
+	done
+	return 1
 }
 # await_child SUPERVISOR PATTERN: until the running child has printed a line; its pid in $real
 await_child() {
@@ -359,16 +402,26 @@ all_modes() {
 	echo "--mode eager"
 }
 
+# One that this host cannot do is the whole test.
+state_is_skipped() { skip "$1"; }
+
 # run_state NAME [PROGRAM]: build the state, prepare, and let a child of each mode verify it.
 # With "quick" set two ways are enough.
 run_state() {
 	local name=$1 program=${2:-$state_tool} options
-	start_parent "$program" "$name"
+	if [ -n "${MITOSIS_TEST_BY_PID:-}" ]; then
+		start_waiting_parent "$program" "$name"
+	else
+		start_parent "$program" "$name"
+	fi
 	while read -r options; do
 		doing="$name, $options"
 		# shellcheck disable=SC2086
-		run_child 20000 $options "$ref"
-		[ "$status" = 77 ] && skip "$(tail -n 1 child.out)"
+		run_child 20000 --timeout "$((5 * patience))s" $options "$ref"
+		if [ "$status" = 77 ]; then
+			state_is_skipped "$(tail -n 1 child.out)"
+			continue
+		fi
 		[ "$status" = 0 ] || fail "status $status: $(tail -n 1 child.out)"
 		[ "$(tail -n 1 child.out)" = "ok $name" ] || fail "$(cat child.out)"
 	done < <(all_modes | if [ -n "${quick:-}" ]; then grep -e '--no-push$' -e eager | tail -n 2; else cat; fi)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 mitosis-exp maintainers
-# style.sh - no line of the C files below is longer than 100 columns, a tab taking eight.
+# style.sh - no line of the C files below is longer than 100 columns, a tab taking eight, but what is told to users
+# stays in one piece, that it can be searched for: a line may end with a longer string.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 top=$tests_dir/..
@@ -10,9 +11,9 @@ seen=0
 
 # A directory, its own files; or one file. What is clean stays clean.
 clean=(
-	bin/clean bin/exectime bin/leanprep bin/measure bin/prepare bin/rcbench bin/resume bin/stats
-	bin/mitosis-{child,clean,exectime,leanprep,leanrun,ls,parent,prepare,rcbench,resume,stats}.c
-	lib/common/options.c lib/common/options.h
+	bin bin/check bin/clean bin/exectime bin/leanprep bin/leanrun bin/measure bin/parent bin/prepare bin/rcbench
+	bin/resume bin/stats
+	kmod lib/api lib/arch/aarch64 lib/arch/x86-64 lib/capture lib/common lib/engine lib/lean lib/net lib/page lib/pie lib/private lib/restore lib/shadow
 )
 
 for place in "${clean[@]}"; do
@@ -20,7 +21,8 @@ for place in "${clean[@]}"; do
 		[ -f "$file" ] || continue
 		seen=$((seen + 1))
 		expand -t 8 "$file" | awk -v file="${file#"$top/"}" -v name="$test_name" '
-			length > 100 { printf "%s: %s:%d: %d columns\n", name, file, NR, length; n++ }
+			length > 100 && !/^ *([a-z0-9]+ \? |[*a-z]+ \? )?"([^"\\]|\\.)*"[ ,;(){}A-Z]*$/ &&
+				!/^ *[a-z_]+\(([A-Za-z_>-]+, )?"([^"\\]|\\.)*",?$/ { printf "%s: %s:%d: %d columns\n", name, file, NR, length; n++ }
 			END { exit n > 0 }' >&2 || wrong=1
 	done
 done

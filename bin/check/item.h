@@ -15,7 +15,8 @@ enum state { STATE_OK, STATE_LIMITED, STATE_NO };
 
 struct item {
 	const char *name;
-	const char *section;		/* the argument that asks for it and those behind it; NULL: as the one before */
+	/* the argument that asks for it and those behind it; NULL: as the one before */
+	const char *section;
 	const char *group;		/* the headline on a terminal */
 	void (*probe)(struct item *item);
 	bool chosen;
@@ -52,11 +53,20 @@ void probe_pagemap_scan(struct item *item);
 
 /* restore.c */
 void probe_privileges(struct item *item);
+void probe_proc(struct item *item);
 void probe_vdso_map(struct item *item);
 void probe_mm_map(struct item *item);
 void probe_loopback(struct item *item);
+void probe_descriptors(struct item *item);
+void probe_user_namespaces(struct item *item);
 void probe_cpu(struct item *item);
 void probe_vdso(struct item *item);
+
+/* trace.c */
+void probe_trace(struct item *item);
+void probe_trace_undumpable(struct item *item);
+void probe_trace_confined(struct item *item);
+void probe_child_numbers(struct item *item);
 
 /* machine.c */
 void probe_cgroup(struct item *item);

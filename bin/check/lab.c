@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * lab.c - probes of mitosis-check: what mitosis-lab needs. `mitosis-lab check` knows that and is asked
- * once; here is decided what helps.
+ * lab.c - probes of mitosis-check: what mitosis-lab needs. `mitosis-lab check` knows that and is
+ * asked once; here is decided what helps.
  */
 #include "item.h"
 
@@ -42,7 +42,8 @@ static void ask(void)
 
 		while (n < FIELDS && line)
 			row->fields[n++] = strsep(&line, "\t");
-		row_count += n == FIELDS && row->fields[NAME][0] != '#' && strcmp(row->fields[NAME], "item");
+		row_count += n == FIELDS && row->fields[NAME][0] != '#' &&
+			     strcmp(row->fields[NAME], "item");
 	}
 }
 
@@ -74,7 +75,8 @@ void probe_lab_part(struct item *item)
 		return;
 	if (strcmp(row->fields[PACKAGES], "-"))
 		item_remedy(item, "see lab");
-	else if (!strcmp(item->name, "lab-network") && access("/dev/net/tun", F_OK) && module_is_available("tun"))
+	else if (!strcmp(item->name, "lab-network") && access("/dev/net/tun", F_OK) &&
+		 module_is_available("tun"))
 		item_remedy(item, "%smodprobe tun", item_sudo());
 }
 
@@ -92,7 +94,8 @@ void probe_lab(struct item *item)
 			item_set(item, STATE_NO, "cannot run: %s and python3 are not both here",
 				 sibling_path("mitosis-lab"));
 		else
-			item_set(item, STATE_NO, "cannot run: mitosis-lab check failed with status %d", lab_status);
+			item_set(item, STATE_NO,
+				 "cannot run: mitosis-lab check failed with status %d", lab_status);
 		return;
 	}
 	for (size_t i = 0; i < row_count; i++) {
@@ -102,8 +105,8 @@ void probe_lab(struct item *item)
 		if (state == STATE_OK)
 			continue;
 		worst = state > worst ? state : worst;
-		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s", *missing ? ", " : "",
-			 rows[i].fields[NAME]);
+		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
+			 *missing ? ", " : "", rows[i].fields[NAME]);
 		if (!strcmp(list, "-"))
 			continue;
 		while ((name = strsep(&list, " ")) && n < sizeof(names) / sizeof(names[0]))

@@ -37,7 +37,8 @@ static const char *missing_controllers(const char *list, char *to, size_t room)
 	*to = '\0';
 	for (int i = 0; i < 3; i++)
 		if (!(found & 1u << i))
-			snprintf(to + strlen(to), room - strlen(to), "%s%s", *to ? ", " : "", wanted[i]);
+			snprintf(to + strlen(to), room - strlen(to), "%s%s", *to ? ", " : "",
+				 wanted[i]);
 	return to;
 }
 
@@ -60,29 +61,36 @@ void probe_cgroup(struct item *item)
 		item_set(item, STATE_NO, "%s", v1 ? "only version 1 is mounted" : "not mounted");
 		item_remedy(item, "%smount -t cgroup2 none /sys/fs/cgroup", item_sudo());
 		if (v1)
-			item_remedy(item, "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line");
+			item_remedy(
+				item,
+				"add systemd.unified_cgroup_hierarchy=1 to the kernel's command line");
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/cgroup.controllers", at);
 	read_line(path, controllers, sizeof(controllers));
 	if (*missing_controllers(controllers, missing, sizeof(missing))) {
-		item_set(item, STATE_LIMITED, "%sversion 2 at %s without %s: groups, but not these limits",
+		item_set(item, STATE_LIMITED,
+			 "%sversion 2 at %s without %s: groups, but not these limits",
 			 v1 ? "hybrid: " : "", at, missing);
-		item_remedy(item, v1 ? "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line" :
-			    "a kernel, or a container, with these controllers");
+		item_remedy(item,
+			    v1 ? "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line"
+			       : "a kernel, or a container, with these controllers");
 		return;
 	}
 	if (!access(at, W_OK)) {
 		item_set(item, STATE_OK, "version 2 at %s: %s", at, controllers);
 		return;
 	}
-	item_set(item, STATE_LIMITED, "version 2 at %s: %s; its root is not yours to write", at, controllers);
+	item_set(item, STATE_LIMITED, "version 2 at %s: %s; its root is not yours to write", at,
+		 controllers);
 	item_remedy(item, "systemd-run --user --scope -p Delegate=yes COMMAND");
 }
 
 enum presence { ABSENT, AVAILABLE, LOADED };
 
-/* Is this the path of that module's file? The file's name may have hyphens instead of underscores. */
+/*
+ * Is this the path of that module's file? The file's name may have hyphens instead of underscores.
+ */
 static bool is_file_of(const char *path, const char *module)
 {
 	const char *name = strrchr(path, '/');
@@ -148,11 +156,13 @@ static int list_rdma(char *to, size_t room)
 
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/state", entry->d_name);
+		snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/state",
+			 entry->d_name);
 		read_line(path, state, sizeof(state));
 		word = strchr(state, ':') ? strchr(state, ':') + 2 : state;
 		active = (active > 0 ? active : 0) + !strcmp(word, "ACTIVE");
-		snprintf(to + used, room - used, "%s%s (%s)", used ? ", " : "", entry->d_name, word);
+		snprintf(to + used, room - used, "%s%s (%s)", used ? ", " : "", entry->d_name,
+			 word);
 	}
 	if (dir)
 		closedir(dir);
@@ -167,8 +177,9 @@ void probe_rdma(struct item *item)
 	if (active < 0) {
 		item_set(item, STATE_NO, "no device in /sys/class/infiniband");
 		if (module_is_available("rdma_rxe"))
-			item_remedy(item, "%smodprobe rdma_rxe && %srdma link add rxe0 type rxe netdev NETDEV", item_sudo(),
-				    item_sudo());
+			item_remedy(item,
+				    "%smodprobe rdma_rxe && %srdma link add rxe0 type rxe netdev NETDEV",
+				    item_sudo(), item_sudo());
 		else
 			item_remedy(item, "see rdma-rxe");
 		return;
@@ -179,7 +190,8 @@ void probe_rdma(struct item *item)
 		item_set(item, STATE_LIMITED, "%s: no port is active", list);
 		item_remedy(item, "%sip link set NETDEV up", item_sudo());
 	} else if (cm < 0) {
-		item_set(item, STATE_LIMITED, "%s; /dev/infiniband/rdma_cm: %s", list, strerror(err));
+		item_set(item, STATE_LIMITED, "%s; /dev/infiniband/rdma_cm: %s", list,
+			 strerror(err));
 		if (err == ENOENT && module_is_available("rdma_ucm"))
 			item_remedy(item, "%smodprobe rdma_ucm", item_sudo());
 		else if (err == ENOENT)
@@ -200,7 +212,9 @@ static void boot_another(struct item *item, const char *with)
 	if (*package_remedy(kernel, command, sizeof(command)))
 		item_remedy(item, "%s, and boot it; or use the lab: mitosis-check lab", command);
 	else
-		item_remedy(item, "boot a kernel of a distribution%s; or use the lab: mitosis-check lab", with);
+		item_remedy(item,
+			    "boot a kernel of a distribution%s; or use the lab: mitosis-check lab",
+			    with);
 }
 
 void probe_rdma_rxe(struct item *item)
@@ -230,15 +244,17 @@ static void describe_module(struct item *item, const struct mitosis_ioc_info *io
 	if (sa->sa_family == AF_INET)
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, host, sizeof(host));
 	else if (sa->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, host, sizeof(host));
-	item_set(item, STATE_OK, "mitosis %.31s serves snapshots at %s (RDMA device %.63s)", io->version, host,
-		 io->device);
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, host,
+			  sizeof(host));
+	item_set(item, STATE_OK, "mitosis %.31s serves snapshots at %s (RDMA device %.63s)",
+		 io->version, host, io->device);
 }
 
 /* Does a kernel's configuration say that it has no RDMA? No configuration, no answer. */
 static bool configured_without_rdma(const char *release)
 {
-	static const char *const files[] = { "/boot/config-%s", "/lib/modules/%s/config", "/lib/modules/%s/build/.config" };
+	static const char *const files[] = { "/boot/config-%s", "/lib/modules/%s/config",
+					     "/lib/modules/%s/build/.config" };
 	bool without = false;
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !without; i++) {
@@ -281,11 +297,11 @@ static void explain_absence(struct item *item)
 		 headers ? "" : ", whose headers are not installed");
 	snprintf(package, sizeof(package), "linux-headers-%s", host.release);
 	if (headers && dkms) {
-		item_remedy(item, "%sdkms autoinstall -k %s; if that fails see mitosis-dkms(8)", item_sudo(),
-			    host.release);
+		item_remedy(item, "%sdkms autoinstall -k %s; if that fails see mitosis-dkms(8)",
+			    item_sudo(), host.release);
 		return;
 	}
-	/* Nobody builds anything for a kernel without headers. */
+	/* No headers, and none to be had: no module can be built for this kernel. */
 	if (!headers && !package_is_offered(package)) {
 		boot_another(item, "");
 		return;
@@ -296,7 +312,8 @@ static void explain_absence(struct item *item)
 		names[n++] = "mitosis-dkms";
 	package_command(names, n, command, sizeof(command), left, sizeof(left));
 	item_remedy(item, "%s%s%s", command, *command && *left ? "; then " : "",
-		    *left ? "mitosis-dkms, which is among this project's own packages: see mitosis-dkms(8)" : "");
+		    *left ? "mitosis-dkms, which is among this project's own packages: see mitosis-dkms(8)"
+			  : "");
 }
 
 void probe_module(struct item *item)
@@ -310,13 +327,14 @@ void probe_module(struct item *item)
 		if (err) {
 			item_set(item, STATE_NO, MITOSIS_DEVICE_PATH ": %s", strerror(err));
 			if (look_up_module("mitosis"))
-				item_remedy(item, "a module of this version: %srmmod mitosis && %smodprobe mitosis",
+				item_remedy(item,
+					    "a module of this version: %srmmod mitosis && %smodprobe mitosis",
 					    item_sudo(), item_sudo());
 			else
 				item_remedy(item, "a module of this version: see mitosis-dkms(8)");
 		} else if (io.error) {
-			item_set(item, STATE_LIMITED, "mitosis %.31s: no RDMA device: %s", io.version,
-				 strerror(-io.error));
+			item_set(item, STATE_LIMITED, "mitosis %.31s: no RDMA device: %s",
+				 io.version, strerror(-io.error));
 			item_remedy(item, "see rdma");
 		} else {
 			describe_module(item, &io);
@@ -325,7 +343,8 @@ void probe_module(struct item *item)
 	}
 	item_set(item, STATE_NO, MITOSIS_DEVICE_PATH ": %s", strerror(err));
 	if (err == EACCES || err == EPERM) {
-		item_remedy(item, "run as root, or as a member of the group that the device belongs to");
+		item_remedy(item,
+			    "run as root, or as a member of the group that the device belongs to");
 		return;
 	}
 	if (find_module("mitosis") == ABSENT)
@@ -362,11 +381,14 @@ void probe_kvm(struct item *item)
 	const char *vendor = cpu_has("svm") ? "kvm_amd" : "kvm_intel";
 
 	if (fd < 0) {
-		item_set(item, STATE_NO, "/dev/kvm: %s: the lab's machines are emulated", strerror(err));
+		item_set(item, STATE_NO, "/dev/kvm: %s: the lab's machines are emulated",
+			 strerror(err));
 		if (err == EACCES)
 			item_remedy(item, "sudo usermod -aG kvm \"$USER\", then log in again");
 		else if (!cpu_virtualizes())
-			item_remedy(item, "none on this processor (in a virtual machine: allow nested virtualization)");
+			item_remedy(
+				item,
+				"none on this processor (in a virtual machine: allow nested virtualization)");
 		else if (module_is_available(vendor))
 			item_remedy(item, "%smodprobe %s", item_sudo(), vendor);
 		else
@@ -376,9 +398,11 @@ void probe_kvm(struct item *item)
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
 	vm = ioctl(fd, KVM_CREATE_VM, 0);
 	if (vm < 0) {
-		item_set(item, STATE_NO, "/dev/kvm: no virtual machine can be made: %s", strerror(errno));
+		item_set(item, STATE_NO, "/dev/kvm: no virtual machine can be made: %s",
+			 strerror(errno));
 	} else if (!cpu_virtualizes()) {
-		item_set(item, STATE_NO, "/dev/kvm, but the processor shows neither vmx nor svm: the lab's machines are "
+		item_set(item, STATE_NO,
+			 "/dev/kvm, but the processor shows neither vmx nor svm: the lab's machines are "
 			 "emulated");
 		close(vm);
 	} else {
@@ -411,7 +435,8 @@ void probe_criu(struct item *item)
 	int status;
 
 	if (!program_path("criu", path, sizeof(path))) {
-		item_set(item, STATE_NO, "not installed (a baseline of measurements, nothing else needs it)");
+		item_set(item, STATE_NO,
+			 "not installed (a baseline of measurements, nothing else needs it)");
 		item_remedy(item, "%s", package_remedy("criu", command, sizeof(command)));
 		return;
 	}
@@ -420,7 +445,8 @@ void probe_criu(struct item *item)
 	if (!status) {
 		item_set(item, STATE_OK, "%s check: %s", path, last);
 	} else {
-		item_set(item, STATE_LIMITED, "%s check: %s", path, *last ? last : "did not answer");
+		item_set(item, STATE_LIMITED, "%s check: %s", path,
+			 *last ? last : "did not answer");
 		item_remedy(item, geteuid() ? "run as root" : "a newer criu, or a kernel it knows");
 	}
 	free(said);

@@ -46,7 +46,9 @@ static int deliver_page(int fd)
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)page, bytes }, .mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
-	struct uffdio_copy copy = { .dst = (uintptr_t)page, .src = (uintptr_t)content, .len = bytes };
+	struct uffdio_copy copy = { .dst = (uintptr_t)page,
+				    .src = (uintptr_t)content,
+				    .len = bytes };
 	int err = 0;
 
 	if (page == MAP_FAILED || !content) {
@@ -83,7 +85,9 @@ static void remedy_for_uffd(struct item *item, int err)
 		return;
 	}
 	if (!geteuid()) {
-		item_remedy(item, "allow userfaultfd in the container's seccomp profile, or give it CAP_SYS_PTRACE");
+		item_remedy(
+			item,
+			"allow userfaultfd in the container's seccomp profile, or give it CAP_SYS_PTRACE");
 		return;
 	}
 	if (stat(DEVICE, &st)) {
@@ -92,10 +96,13 @@ static void remedy_for_uffd(struct item *item, int err)
 	}
 	group = getgrgid(st.st_gid);
 	if (st.st_gid && group && (st.st_mode & 0060) == 0060)
-		item_remedy(item, "sudo usermod -aG %s %s, then log in again", group->gr_name, user_name());
+		item_remedy(item, "sudo usermod -aG %s %s, then log in again", group->gr_name,
+			    user_name());
 	else
-		item_remedy(item, "sudo systemd-sysusers && sudo udevadm control --reload && "
-			    "sudo udevadm trigger " DEVICE " && sudo usermod -aG mitosis %s, then log in again",
+		item_remedy(item,
+			    "sudo systemd-sysusers && sudo udevadm control --reload && "
+			    "sudo udevadm trigger " DEVICE
+			    " && sudo usermod -aG mitosis %s, then log in again",
 			    user_name());
 }
 
@@ -123,7 +130,8 @@ void probe_uffd_syscall(struct item *item)
 		return;
 	}
 	item_set(item, item_state("userfaultfd") == STATE_OK ? STATE_LIMITED : STATE_NO,
-		 "userfaultfd(2): %s%s", strerror(err), err == EPERM && geteuid() ? " (needs CAP_SYS_PTRACE)" : "");
+		 "userfaultfd(2): %s%s", strerror(err),
+		 err == EPERM && geteuid() ? " (needs CAP_SYS_PTRACE)" : "");
 }
 
 void probe_uffd_device(struct item *item)
@@ -135,8 +143,8 @@ void probe_uffd_device(struct item *item)
 
 	if (!stat(DEVICE, &st)) {
 		group = getgrgid(st.st_gid);
-		snprintf(owner, sizeof(owner), ", group %s, mode %04o", group ? group->gr_name : "?",
-			 (unsigned int)st.st_mode & 07777);
+		snprintf(owner, sizeof(owner), ", group %s, mode %04o",
+			 group ? group->gr_name : "?", (unsigned int)st.st_mode & 07777);
 	}
 	fd = device < 0 ? -1 : ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
 	if (device >= 0 && fd < 0)
@@ -148,8 +156,8 @@ void probe_uffd_device(struct item *item)
 		item_set(item, STATE_OK, DEVICE "%s", owner);
 		return;
 	}
-	item_set(item, item_state("userfaultfd") == STATE_OK ? STATE_LIMITED : STATE_NO, DEVICE ": %s%s",
-		 strerror(err), owner);
+	item_set(item, item_state("userfaultfd") == STATE_OK ? STATE_LIMITED : STATE_NO,
+		 DEVICE ": %s%s", strerror(err), owner);
 	if (err == ENOENT)
 		item_remedy(item, "Linux 6.1 or later");
 }
@@ -162,26 +170,39 @@ void probe_uffd_sysctl(struct item *item)
 	if (!*value)
 		item_set(item, STATE_NO, "no vm.unprivileged_userfaultfd in this kernel");
 	else if (strcmp(value, "0"))
-		item_set(item, STATE_OK, "vm.unprivileged_userfaultfd = %s: open to every user", value);
+		item_set(item, STATE_OK, "vm.unprivileged_userfaultfd = %s: open to every user",
+			 value);
 	else
-		item_set(item, STATE_LIMITED, "vm.unprivileged_userfaultfd = 0: other users need the device");
+		item_set(item, STATE_LIMITED,
+			 "vm.unprivileged_userfaultfd = 0: other users need the device");
 	if (item->state == STATE_LIMITED && item_state("userfaultfd") != STATE_OK)
-		item_remedy(item, "%ssysctl vm.unprivileged_userfaultfd=1 (every user; the device is narrower)",
+		item_remedy(item,
+			    "%ssysctl vm.unprivileged_userfaultfd=1 (every user; the device is narrower)",
 			    item_sudo());
 }
 
 void probe_uffd_features(struct item *item)
 {
-	static const struct { uint64_t bit; const char *name; bool needed; } features[] = {
+	static const struct {
+		uint64_t bit;
+		const char *name;
+		bool needed;
+	} features[] = {
 		{ UFFD_FEATURE_EVENT_REMAP, "event_remap", true },
 		{ UFFD_FEATURE_EVENT_REMOVE, "event_remove", true },
 		{ UFFD_FEATURE_EVENT_UNMAP, "event_unmap", true },
 		{ UFFD_FEATURE_EVENT_FORK, "event_fork", false },
-		{ 1 << 7, "sigbus", false }, { 1 << 8, "thread_id", false },
-		{ 1 << 5, "missing_shmem", false }, { 1 << 9, "minor_hugetlbfs", false },
-		{ 1 << 10, "minor_shmem", false }, { 1 << 11, "exact_address", false },
-		{ 1 << 12, "wp_hugetlbfs_shmem", false }, { 1 << 13, "wp_unpopulated", false },
-		{ 1 << 14, "poison", false }, { 1 << 15, "wp_async", false }, { 1 << 16, "move", false },
+		{ 1 << 7, "sigbus", false },
+		{ 1 << 8, "thread_id", false },
+		{ 1 << 5, "missing_shmem", false },
+		{ 1 << 9, "minor_hugetlbfs", false },
+		{ 1 << 10, "minor_shmem", false },
+		{ 1 << 11, "exact_address", false },
+		{ 1 << 12, "wp_hugetlbfs_shmem", false },
+		{ 1 << 13, "wp_unpopulated", false },
+		{ 1 << 14, "poison", false },
+		{ 1 << 15, "wp_async", false },
+		{ 1 << 16, "move", false },
 	};
 	/*
 	 * UFFD_USER_MODE_ONLY needs no permission and is good enough to ask for the features; a
@@ -193,8 +214,9 @@ void probe_uffd_features(struct item *item)
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api)) {
 		item_set(item, STATE_NO, "userfaultfd(2): %s", strerror(errno));
-		item_remedy(item, errno == EPERM ? "allow userfaultfd in the container's seccomp profile" :
-			    "a kernel with CONFIG_USERFAULTFD=y");
+		item_remedy(item, errno == EPERM
+					  ? "allow userfaultfd in the container's seccomp profile"
+					  : "a kernel with CONFIG_USERFAULTFD=y");
 		if (fd >= 0)
 			close(fd);
 		return;
@@ -206,7 +228,8 @@ void probe_uffd_features(struct item *item)
 		size_t room = there ? sizeof(have) : sizeof(lack), used = strlen(list);
 
 		if (there || features[i].needed)
-			snprintf(list + used, room - used, "%s%s", used ? " " : "", features[i].name);
+			snprintf(list + used, room - used, "%s%s", used ? " " : "",
+				 features[i].name);
 	}
 	if (!*lack) {
 		item_set(item, STATE_OK, "%s", have);
@@ -224,7 +247,8 @@ void probe_thp(struct item *item)
 	open_bracket = strchr(line, '[');
 	close_bracket = open_bracket ? strchr(open_bracket, ']') : NULL;
 	if (!close_bracket) {
-		item_set(item, STATE_NO, "this kernel has no transparent huge pages: prepare copies larger page tables");
+		item_set(item, STATE_NO,
+			 "this kernel has no transparent huge pages: prepare copies larger page tables");
 		item_remedy(item, "a kernel with CONFIG_TRANSPARENT_HUGEPAGE=y");
 		return;
 	}
@@ -234,7 +258,8 @@ void probe_thp(struct item *item)
 		return;
 	}
 	item_set(item, STATE_LIMITED, "never: prepare copies larger page tables");
-	item_remedy(item, "echo madvise | %stee /sys/kernel/mm/transparent_hugepage/enabled", item_sudo());
+	item_remedy(item, "echo madvise | %stee /sys/kernel/mm/transparent_hugepage/enabled",
+		    item_sudo());
 }
 
 void probe_pagemap_scan(struct item *item)
@@ -249,7 +274,8 @@ void probe_pagemap_scan(struct item *item)
 	};
 
 	if (fd < 0) {
-		item_set(item, STATE_NO, "/proc/self/pagemap: %s: no snapshot can be taken", strerror(errno));
+		item_set(item, STATE_NO, "/proc/self/pagemap: %s: no snapshot can be taken",
+			 strerror(errno));
 		item_remedy(item, "a kernel with CONFIG_PROC_PAGE_MONITOR=y, and /proc mounted");
 		return;
 	}
@@ -258,9 +284,11 @@ void probe_pagemap_scan(struct item *item)
 	if (n == 1 && region.start == here)
 		item_set(item, STATE_OK, "a snapshot's pages are found by PAGEMAP_SCAN");
 	else if (pread(fd, &entry, 8, (off_t)(here / bytes * 8)) == 8 && entry >> 63)
-		item_set(item, STATE_LIMITED, "no PAGEMAP_SCAN before Linux 6.7 (%s): pagemap is read instead",
+		item_set(item, STATE_LIMITED,
+			 "no PAGEMAP_SCAN before Linux 6.7 (%s): pagemap is read instead",
 			 n < 0 ? strerror(err) : "no answer");
 	else
-		item_set(item, STATE_NO, "/proc/self/pagemap does not show this process's own pages");
+		item_set(item, STATE_NO,
+			 "/proc/self/pagemap does not show this process's own pages");
 	close(fd);
 }

@@ -4,9 +4,9 @@
  * packages.c - which packages this host's distribution offers.
  *
  * A remedy that names a package which no repository has is none. apt's lists know, without the
- * network; so does dnf's cache, but where that is empty the names that every such distribution has are
- * believed in. All names that may ever be asked about are asked about at once: the answer takes apt a
- * moment.
+ * network; so does dnf's cache, but where that is empty the names that every such distribution has
+ * are believed in. All names that may ever be asked about are asked about at once: the answer takes
+ * apt a moment.
  */
 #include "packages.h"
 
@@ -35,7 +35,8 @@ static struct package {
 	{ "linux-image-amd64", "kernel", true, false },
 	{ "linux-image-generic", NULL, false, false },		/* the same in Ubuntu */
 	{ "mitosis-dkms", "mitosis-dkms", false, false },
-	{ NULL, NULL, false, false },				/* the headers of the running kernel */
+	/* the headers of the running kernel */
+	{ NULL, NULL, false, false },
 };
 
 #define PACKAGES (sizeof(packages) / sizeof(packages[0]))
@@ -80,7 +81,8 @@ static void ask_apt(char *path)
 	text = run_program(argv, false, &status);
 	for (size_t i = 0; i < PACKAGES; i++) {
 		snprintf(line, sizeof(line), "Package: %s", packages[i].name);
-		packages[i].offered = (text && has_line(text, line)) || (lists_are_empty && packages[i].everywhere);
+		packages[i].offered = (text && has_line(text, line)) ||
+				      (lists_are_empty && packages[i].everywhere);
 	}
 	free(text);
 }
@@ -99,7 +101,8 @@ static void ask_dnf(char *path)
 	text = run_program(argv, false, &status);
 	for (size_t i = 0; i < PACKAGES; i++)
 		packages[i].offered = packages[i].rpm &&
-				      (packages[i].everywhere || (text && has_line(text, packages[i].rpm)));
+				      (packages[i].everywhere ||
+				       (text && has_line(text, packages[i].rpm)));
 	free(text);
 }
 
@@ -113,7 +116,8 @@ static void find_manager(void)
 	name_headers();
 	if (item_without_remedies)
 		return;
-	if (program_path("apt-cache", path, sizeof(path)) && program_path("apt-get", path, sizeof(path))) {
+	if (program_path("apt-cache", path, sizeof(path)) &&
+	    program_path("apt-get", path, sizeof(path))) {
 		manager = APT;
 		program_path("apt-cache", path, sizeof(path));
 		ask_apt(path);
@@ -183,7 +187,8 @@ void package_command(const char *const names[], size_t n, char *command, size_t 
 	if (manager == DNF)
 		snprintf(command, room, "%sdnf install %s", item_sudo(), words);
 	else if (lists_are_empty)
-		snprintf(command, room, "%sapt-get update && %sapt-get install %s", item_sudo(), item_sudo(), words);
+		snprintf(command, room, "%sapt-get update && %sapt-get install %s", item_sudo(),
+			 item_sudo(), words);
 	else
 		snprintf(command, room, "%sapt-get install %s", item_sudo(), words);
 }

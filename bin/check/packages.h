@@ -11,9 +11,9 @@
 bool package_is_offered(const char *name);
 
 /*
- * The one command that installs those of the packages that are offered; "" if there is none or nothing
- * knows how. left: the names of the others, separated by blanks; may be NULL. A package that is a kernel
- * (linux-image-amd64) becomes the one of this distribution.
+ * The one command that installs those of the packages that are offered; "" if there is none or
+ * nothing knows how. left: the names of the others, separated by blanks; may be NULL. A package
+ * that is a kernel (linux-image-amd64) becomes the one of this distribution.
  */
 void package_command(const char *const names[], size_t n, char *command, size_t room, char *left,
 		     size_t left_room);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* run.c - programs that mitosis-check asks: they get a limited time, and no environment of languages. */
+/*
+ * run.c - programs that mitosis-check asks: they get a limited time, and no environment of
+ * languages.
+ */
 #include "run.h"
 
 #include <fcntl.h>

@@ -109,13 +109,15 @@ static void find_supervisor(pid_t pid, void *data)
 static void find_below(pid_t pid, void *data)
 {
 	struct search *s = data;
-	struct process *supervisor = supervisor_of(pid);
+	struct process *supervisor = supervisor_of(pid), program = { 0 };
 
 	if (!supervisor)
 		return;
 	processes_add(&s->below, pid, is_below);
-	/* Known by the name of the program that it became. */
-	name_of(supervisor, pid);
+	/* Known by the name of the program that it became, not by process 1 of its namespace. */
+	name_of(&program, pid);
+	if (strcmp(program.name, "mitosis-init"))
+		memcpy(supervisor->name, program.name, sizeof(supervisor->name));
 }
 
 static void find_other(pid_t pid, void *data)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "textfile.h"
 #include "tool.h"
 
 static const struct {
@@ -120,7 +121,7 @@ static void pass_on(const struct lean_template *t, int fd, unsigned int *possibl
 			continue;
 		}
 		snprintf(text, sizeof(text), "+%s", limits[i].controller);
-		err = group_write(fd, "cgroup.subtree_control", text);
+		err = textfile_write(fd, "cgroup.subtree_control", text);
 		if (!err)
 			continue;
 		*possible &= ~limits[i].bit;
@@ -247,7 +248,7 @@ static void move_keeper(int fd, pid_t keeper)
 	snprintf(pid, sizeof(pid), "%d", (int)keeper);
 	/* Where it may not be moved it stays in its user's group, which does no harm. */
 	if (below >= 0)
-		group_write(below, "cgroup.procs", pid);
+		textfile_write(below, "cgroup.procs", pid);
 	close(below);
 }
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "namespaces.h"
 #include "tool.h"
 
 static int map_user(void)
@@ -34,8 +35,10 @@ static int map_user(void)
 	int fd;
 
 	if (unshare(CLONE_NEWUSER)) {
-		tool_error("user namespace", "%s: this host lets no unprivileged user have one",
-			   strerror(errno));
+		char why[256];
+
+		tool_error("user namespace", "%s",
+			   namespaces_problem("user", errno, why, sizeof(why), NULL));
 		return -1;
 	}
 	for (int i = 0; i < 3; i++) {

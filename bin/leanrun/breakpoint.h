@@ -13,7 +13,10 @@
 
 #ifdef __x86_64__
 
-/* It is stopped, and stopped at the address afterwards. 0, or -1 when it ended or did not come there. */
+/*
+ * It is stopped, and stopped at the address afterwards. 0, or -1 when it ended or did not come
+ * there.
+ */
 static inline int run_to(pid_t pid, unsigned long address)
 {
 	struct user_regs_struct regs;
@@ -25,7 +28,8 @@ static inline int run_to(pid_t pid, unsigned long address)
 	if (errno || ptrace(PTRACE_POKETEXT, pid, address, (there & ~0xffL) | 0xcc))	/* int3 */
 		return -1;
 	for (;;) {
-		if (ptrace(PTRACE_CONT, pid, 0, signo) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		if (ptrace(PTRACE_CONT, pid, 0, signo) || waitpid(pid, &status, 0) != pid ||
+		    !WIFSTOPPED(status))
 			return -1;
 		if (ptrace(PTRACE_GETREGS, pid, 0, &regs))
 			return -1;
@@ -34,14 +38,17 @@ static inline int run_to(pid_t pid, unsigned long address)
 			break;
 	}
 	regs.rip = address;
-	return ptrace(PTRACE_POKETEXT, pid, address, there) || ptrace(PTRACE_SETREGS, pid, 0, &regs) ? -1 : 0;
+	if (ptrace(PTRACE_POKETEXT, pid, address, there) || ptrace(PTRACE_SETREGS, pid, 0, &regs))
+		return -1;
+	return 0;
 }
 
 /*
- * The main function of a program that is stopped at its entry; 0: not to be told. It has been stepped up
- * to its first call then, which in a start file of the GNU C library is __libc_start_main(main, argc, argv,
- * ...): recognised by argc and argv, which are where the psABI has the kernel put them. What was stepped
- * over has changed the process's registers and memory only. -1 when the process ended.
+ * The main function of a program that is stopped at its entry; 0: not to be told. It has been
+ * stepped up to its first call then, which in a start file of the GNU C library is
+ * __libc_start_main(main, argc, argv, ...): recognised by argc and argv, which are where the psABI
+ * has the kernel put them. What was stepped over has changed the process's registers and memory
+ * only. -1 when the process ended.
  */
 static inline long main_of(pid_t pid)
 {
@@ -64,9 +71,11 @@ static inline long main_of(pid_t pid)
 			return 0;
 		if ((code & 0xffff) == 0xe867)	/* addr32, by which a linker fills up */
 			code >>= 8;
-		if ((code & 0xff) == 0xe8 || (code & 0xffff) == 0x15ff)	/* call rel32; call *rel32(%rip) */
+		if ((code & 0xff) == 0xe8 ||
+		    (code & 0xffff) == 0x15ff) /* call rel32; call *rel32(%rip) */
 			return regs.rsi == argc && regs.rdx == stack + 8 ? (long)regs.rdi : 0;
-		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) || waitpid(pid, &status, 0) != pid ||
+		    !WIFSTOPPED(status))
 			return -1;
 		if (WSTOPSIG(status) != SIGTRAP || ptrace(PTRACE_GETREGS, pid, 0, &regs))
 			return -1;

@@ -36,8 +36,8 @@ struct run {
 };
 
 /*
- * What the kernel does not do to process 1: a signal that it neither handles, blocks nor ignores, and
- * that would end any other process, ends it.
+ * What the kernel does not do to process 1: a signal that it neither handles, blocks nor ignores,
+ * and that would end any other process, ends it.
  */
 static void default_action(struct run *r, int signo)
 {
@@ -85,7 +85,8 @@ static void stop(struct run *r)
 	}
 	err = leaf_freeze(r->leaf.fd, false);
 	if (err)
-		tool_error(r->job->name, "cgroup c%u: the container stays frozen: %s", r->leaf.number, strerror(-err));
+		tool_error(r->job->name, "cgroup c%u: the container stays frozen: %s",
+			   r->leaf.number, strerror(-err));
 }
 
 static void take_signals(struct run *r)
@@ -149,7 +150,8 @@ static void relay(struct run *r)
 {
 	while (!r->ended) {
 		struct pollfd fds[] = {
-			{ .fd = r->signals, .events = POLLIN }, { .fd = r->master, .events = POLLIN },
+			{ .fd = r->signals, .events = POLLIN },
+			{ .fd = r->master, .events = POLLIN },
 			{ .fd = r->master >= 0 && r->stdin_open ? 0 : -1, .events = POLLIN },
 		};
 
@@ -217,7 +219,8 @@ int run_command(struct job *j)
 	if (leaf_take(j->spawner.group, j->spawner.t, j->spawner.view.limits, &r.leaf))
 		return STATUS_CANNOT_RUN;
 	r.spawn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r.spawn == MAP_FAILED || (terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))) {
+	if (r.spawn == MAP_FAILED ||
+	    (terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))) {
 		tool_error(j->name, "%s", strerror(errno));
 		return STATUS_CANNOT_RUN;
 	}

@@ -3,10 +3,10 @@
 /*
  * init.c - process 1 of a container: passes signals on and reaps what nobody waits for.
  *
- * The kernel lets no default action of a signal happen to process 1, so a command in its place could
- * not be ended by Ctrl-C, nor by its own abort(). This one is a copy of mitosis-leanrun. What is in it
- * is nobody's business: it is not dumpable, so that no process of the container can trace it, read its
- * memory or reach the host's file that it runs.
+ * The kernel lets no default action of a signal happen to process 1, so a command in its place
+ * could not be ended by Ctrl-C, nor by its own abort(). This one is a copy of mitosis-leanrun. What
+ * is in it is nobody's business: it is not dumpable, so that no process of the container can trace
+ * it, read its memory or reach the host's file that it runs.
  */
 #include "run.h"
 
@@ -29,7 +29,9 @@ static __attribute__((noreturn)) void fail(struct lean_spawn *s, const char *wha
 	_exit(127);
 }
 
-/* A new terminal of the container's own: its slave for the command, its master for the user's side. */
+/*
+ * A new terminal of the container's own: its slave for the command, its master for the user's side.
+ */
 static int open_terminal(struct lean_spawn *s, int *master_fd)
 {
 	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), unlock = 0, number, slave;
@@ -46,7 +48,8 @@ static int open_terminal(struct lean_spawn *s, int *master_fd)
 }
 
 /* master: of the terminal that becomes the controlling one, or -1; socket: where that goes */
-static __attribute__((noreturn)) void become_command(struct lean_spawn *s, const int stdio[3], int master, int socket)
+static __attribute__((noreturn)) void become_command(struct lean_spawn *s, const int stdio[3],
+						     int master, int socket)
 {
 	setsid();
 	for (int i = 0; i < 3; i++)
@@ -55,7 +58,10 @@ static __attribute__((noreturn)) void become_command(struct lean_spawn *s, const
 	if (master >= 0) {
 		if (ioctl(0, TIOCSCTTY, 0))
 			fail(s, "terminal");
-		/* Not before: a Ctrl-C that found no process group behind the terminal would be lost. */
+		/*
+		 * The master is sent only now: a Ctrl-C that came before the terminal had a process
+		 * group would be lost.
+		 */
 		terminal_send(s, socket, master);
 	}
 	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC))
@@ -71,7 +77,7 @@ void init_main(struct lean_spawn *s)
 	sigset_t all;
 	pid_t pid, ended;
 
-	/* Nothing is to be mounted any more. */
+	/* The secret is for mounts, and all are made. */
 	explicit_bzero((void *)&s->inside->secret, sizeof(s->inside->secret));
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NAME, "init");
@@ -94,8 +100,8 @@ void init_main(struct lean_spawn *s)
 		if (signo < 0)
 			continue;
 		/*
-		 * From outside; what the container's own processes send to 1 is not for the command.
-		 * mitosis-leanrun stands still for all of them.
+		 * From outside; what the container's own processes send to 1 is not for the
+		 * command. mitosis-leanrun stands still for all of them.
 		 */
 		if (info.si_pid == 0 && (signo == SIGTSTP || signo == SIGCONT))
 			kill(-1, signo == SIGTSTP ? SIGSTOP : SIGCONT);

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "namespaces.h"
 #include "tool.h"
 
 #define DEFAULT_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,7 +48,10 @@ static void make_env(struct job *j)
 		set_env(&j->envp, j->env.at[i]);
 }
 
-/* There is no such file in the containers. A closure holds what it was made of: its maker can add to it. */
+/*
+ * There is no such file in the containers. Of a template made of a closure the message says how to
+ * add it.
+ */
 static int not_found(const struct job *j, const char *name)
 {
 	const struct lean_template *t = j->spawner.t;
@@ -55,7 +59,8 @@ static int not_found(const struct job *j, const char *name)
 	if (strncmp(t->rootfs, "closure:", 8))
 		tool_error(name, "no such command in the containers of %s", j->name);
 	else
-		tool_error(name, "not in the closure that the containers of %s have as their root: make it anew with it "
+		tool_error(name,
+			   "not in the closure that the containers of %s have as their root: make it anew with it "
 			   "(mitosis-leanprep rm %s; mitosis-leanprep create %s --rootfs %s,%s, with its other options)",
 			   j->name, j->name, j->name, t->rootfs, name);
 	return STATUS_NOT_FOUND;
@@ -70,7 +75,8 @@ static int find_program(struct job *j, const char *name)
 	struct stat st;
 
 	if (strchr(name, '/')) {
-		snprintf(j->path, sizeof(j->path), "%s%s%s", *name == '/' ? "" : j->directory, *name == '/' ? "" : "/", name);
+		snprintf(j->path, sizeof(j->path), "%s%s%s", *name == '/' ? "" : j->directory,
+			 *name == '/' ? "" : "/", name);
 		if (!access(j->path, X_OK))
 			return 0;
 		if (errno == ENOENT || errno == ENOTDIR)
@@ -122,6 +128,7 @@ int job_enter(struct job *j, bool quiet, bool report)
 	struct lean_device devices[2 + 64];
 	size_t count = 0;
 	const struct lean_template *t = j->spawner.t;
+	char **words;
 
 	if (j->child && !geteuid()) {
 		count = child_devices(devices);
@@ -129,10 +136,12 @@ int job_enter(struct job *j, bool quiet, bool report)
 		for (size_t i = 0; count && i < t->devices.count && count < 64; i++) {
 			struct stat st;
 
-			if (stat(t->devices.at[i], &st) || !strcmp(t->devices.at[i], "/dev/mitosis") ||
+			if (stat(t->devices.at[i], &st) ||
+			    !strcmp(t->devices.at[i], "/dev/mitosis") ||
 			    !strcmp(t->devices.at[i], "/dev/userfaultfd"))
 				continue;
-			devices[count++] = (struct lean_device){ t->devices.at[i] + strlen("/dev/"), st.st_rdev };
+			devices[count++] = (struct lean_device){ t->devices.at[i] + strlen("/dev/"),
+								 st.st_rdev };
 		}
 	}
 	j->host_proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,7 +161,10 @@ int job_enter(struct job *j, bool quiet, bool report)
 			strings_add(&j->argv, j->addresses);
 		}
 	}
-	for (char **c = j->command ? j->command : j->child || j->bare ? NULL : t->args.at; c && *c; c++)
+	words = j->command;
+	if (!words && !j->child && !j->bare)
+		words = t->args.at;
+	for (char **c = words; c && *c; c++)
 		strings_add(&j->argv, *c);
 	if (j->child)
 		strings_add(&j->argv, j->child);
@@ -183,10 +195,20 @@ void job_spawn(const struct job *j, struct lean_spawn *s, const struct lean_leaf
 
 int job_failed(const struct job *j, const struct lean_spawn *s, long err)
 {
+	if (!s->failed && err == -ENOSPC) {
+		char why[256];
+
+		tool_error(j->name, "a container cannot be started: namespaces: %s",
+			   namespaces_problem("pid mnt uts ipc cgroup net", ENOSPC, why,
+					      sizeof(why), NULL));
+		return STATUS_CANNOT_RUN;
+	}
 	if (!s->failed) {
 		tool_error(j->name, "a container cannot be started: %s%s", strerror((int)-err),
-			   err == -EACCES ? " (its cgroup may not be entered from this process's: "
-					    "run it below the same delegated one, by systemd-run --user --scope)" : "");
+			   err == -EACCES
+				   ? " (its cgroup may not be entered from this process's: "
+				     "run it below the same delegated one, by systemd-run --user --scope)"
+				   : "");
 		return STATUS_CANNOT_RUN;
 	}
 	if (s->failed == s->path) {

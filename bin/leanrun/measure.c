@@ -4,8 +4,8 @@
  * measure.c - starts many containers and writes a record for each.
  *
  * Each of `parallel` spawners is a process of its own that has entered the template; they take the
- * numbers of containers from a counter that they share, and tell what they measured over one pipe. A
- * spawner ends with this process, and its containers end with it.
+ * numbers of containers from a counter that they share, and tell what they measured over one pipe.
+ * A spawner ends with this process, and its containers end with it.
  */
 #include "run.h"
 
@@ -27,25 +27,50 @@
 #include "progress.h"
 #include "tool.h"
 
-enum { C_TEMPLATE, C_MODE, C_PARALLEL, C_ITER, C_START, C_RESUME, C_TOTAL, C_STATUS, C_AT, C_SLOT, C_CLONE, C_MOUNT,
-	C_CONFINE, C_EXEC, C_PAUSE, C_PER_S };
+enum {
+	C_TEMPLATE,
+	C_MODE,
+	C_PARALLEL,
+	C_ITER,
+	C_START,
+	C_RESUME,
+	C_TOTAL,
+	C_STATUS,
+	C_AT,
+	C_SLOT,
+	C_CLONE,
+	C_MOUNT,
+	C_CONFINE,
+	C_EXEC,
+	C_PAUSE,
+	C_PER_S
+};
 const struct record_column measure_columns[] = {
 	[C_TEMPLATE] = { "template", RECORD_STRING, "whose containers were started" },
-	[C_MODE]     = { "mode", RECORD_STRING, "run, pool (started from a slot held ready), or pause" },
-	[C_PARALLEL] = { "parallel", RECORD_UINT, "spawners that start containers at the same time" },
-	[C_ITER]     = { "iter", RECORD_UINT, "number of the container, from 0" },
-	[C_START]    = { "start_ns", RECORD_NS, "request to the program loaded or let go; with --stamp to its main; pause: thaw to its first step, or to its answer" },
-	[C_RESUME]   = { "resume_ns", RECORD_NS, "children of a snapshot: request to the child running" },
-	[C_TOTAL]    = { "total_ns", RECORD_NS, "request to the end of the container, reaped" },
-	[C_STATUS]   = { "status", RECORD_UINT, "exit status of the command, 128 + N for signal N" },
-	[C_AT]       = { "at_ns", RECORD_NS, "when it was asked for, from the first request" },
-	[C_SLOT]     = { "slot_ns", RECORD_NS, "pool: time to make the slot, before it was asked for" },
-	[C_CLONE]    = { "clone_ns", RECORD_NS, "--steps, of start_ns, in a pool of slot_ns: clone3, to the first step in the container" },
-	[C_MOUNT]    = { "mount_ns", RECORD_NS, "--steps: /tmp, /proc and what is masked in it" },
-	[C_CONFINE]  = { "confine_ns", RECORD_NS, "--steps: host name, descriptors, user, capabilities" },
-	[C_EXEC]     = { "exec_ns", RECORD_NS, "--steps: exec, to the program loaded, in a pool also linked" },
-	[C_PAUSE]    = { "pause_ns", RECORD_NS, "--bench-pause: freeze asked for, to all processes standing still" },
-	[C_PER_S]    = { "containers_per_s", RECORD_DOUBLE, "that ended, or were thawed, per second in the stretch that this one completes" },
+	[C_MODE] = { "mode", RECORD_STRING,
+		     "run, pool (started from a slot held ready), or pause" },
+	[C_PARALLEL] = { "parallel", RECORD_UINT,
+			 "spawners that start containers at the same time" },
+	[C_ITER] = { "iter", RECORD_UINT, "number of the container, from 0" },
+	[C_START] = { "start_ns", RECORD_NS,
+		      "request to the program loaded or let go; with --stamp to its main; pause: thaw to its first step, or to its answer" },
+	[C_RESUME] = { "resume_ns", RECORD_NS,
+		       "children of a snapshot: request to the child running" },
+	[C_TOTAL] = { "total_ns", RECORD_NS, "request to the end of the container, reaped" },
+	[C_STATUS] = { "status", RECORD_UINT, "exit status of the command, 128 + N for signal N" },
+	[C_AT] = { "at_ns", RECORD_NS, "when it was asked for, from the first request" },
+	[C_SLOT] = { "slot_ns", RECORD_NS, "pool: time to make the slot, before it was asked for" },
+	[C_CLONE] = { "clone_ns", RECORD_NS,
+		      "--steps, of start_ns, in a pool of slot_ns: clone3, to the first step in the container" },
+	[C_MOUNT] = { "mount_ns", RECORD_NS, "--steps: /tmp, /proc and what is masked in it" },
+	[C_CONFINE] = { "confine_ns", RECORD_NS,
+			"--steps: host name, descriptors, user, capabilities" },
+	[C_EXEC] = { "exec_ns", RECORD_NS,
+		     "--steps: exec, to the program loaded, in a pool also linked" },
+	[C_PAUSE] = { "pause_ns", RECORD_NS,
+		      "--bench-pause: freeze asked for, to all processes standing still" },
+	[C_PER_S] = { "containers_per_s", RECORD_DOUBLE,
+		      "that ended, or were thawed, per second in the stretch that this one completes" },
 };
 const size_t measure_column_count = sizeof(measure_columns) / sizeof(measure_columns[0]);
 
@@ -57,7 +82,10 @@ struct shared {
 
 /* ---- in a spawner ---- */
 
-/* The line that a --stamp program writes first: its clock when it came to main. The rest is read and dropped. */
+/*
+ * The line that a --stamp program writes first: its clock when it came to main. The rest is read
+ * and dropped.
+ */
 static uint64_t read_stamp(int fd)
 {
 	char text[4096], line[32];
@@ -82,7 +110,8 @@ static int finish(const struct spawner *sp, struct slot *s, struct sample *sampl
 	uint64_t stamp = 0;
 	int status;
 
-	if (s->report >= 0 && read_exactly(s->report, &sample->resumed_ns, sizeof(sample->resumed_ns)))
+	if (s->report >= 0 &&
+	    read_exactly(s->report, &sample->resumed_ns, sizeof(sample->resumed_ns)))
 		sample->resumed_ns = 0;
 	if (s->out >= 0)
 		stamp = read_stamp(s->out);
@@ -91,15 +120,22 @@ static int finish(const struct spawner *sp, struct slot *s, struct sample *sampl
 			return STATUS_CANNOT_RUN;
 	sample->ended_ns = clock_now_ns();
 	sample->asked_ns = s->asked_ns;
-	/* The spawner sees it when it runs again itself: on a busy host a child may have told of more by then. */
-	sample->started_ns = sample->resumed_ns && sample->resumed_ns < s->started_ns ? sample->resumed_ns : s->started_ns;
-	sample->status = (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	/*
+	 * On a busy host the child may have told that it runs before the spawner, which runs again
+	 * later, took its own time.
+	 */
+	sample->started_ns = sample->resumed_ns && sample->resumed_ns < s->started_ns
+				     ? sample->resumed_ns
+				     : s->started_ns;
+	sample->status = (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status)
+						      : 128 + WTERMSIG(status));
 	s->pid = 0;
 	slot_kill(s);
 	if (!sp->m->stamp)
 		return 0;
 	if (stamp < sample->asked_ns || stamp > sample->ended_ns) {
-		tool_error("--stamp", "the command did not print the time of CLOCK_MONOTONIC in ns as its first line");
+		tool_error("--stamp",
+			   "the command did not print the time of CLOCK_MONOTONIC in ns as its first line");
 		return STATUS_FAILED;
 	}
 	sample->started_ns = stamp;
@@ -111,7 +147,8 @@ static int take_leaves(struct spawner *sp, struct slot *slots, uint64_t n)
 	struct job *j = sp->job;
 
 	for (uint64_t i = 0; i < n; i++)
-		if (leaf_take(j->spawner.group, j->spawner.t, j->spawner.view.limits, &slots[i].leaf))
+		if (leaf_take(j->spawner.group, j->spawner.t, j->spawner.view.limits,
+			      &slots[i].leaf))
 			return STATUS_CANNOT_RUN;
 	return 0;
 }
@@ -164,7 +201,7 @@ static int spawn_all(struct spawner *sp)
 		status = finish(sp, s, &sample);
 		if (!status && write_exactly(sp->out, &sample, sizeof(sample)))
 			status = STATUS_FAILED;
-		/* Made again in the time that nobody waits for. */
+		/* The next one is made ready between two measurements. */
 		if (!status && pool)
 			status = slot_start(sp->job, s, sp->m->stamp, true);
 	}
@@ -193,8 +230,8 @@ static __attribute__((noreturn)) void spawner_main(struct spawner *sp, pid_t par
 
 /* ---- in the tool ---- */
 
-static void emit(struct record_stream *out, const struct job *j, const struct measure *m, uint64_t parallel,
-		 const struct sample *s, uint64_t first, double per_s)
+static void emit(struct record_stream *out, const struct job *j, const struct measure *m,
+		 uint64_t parallel, const struct sample *s, uint64_t first, double per_s)
 {
 	record_begin(out);
 	record_string(out, C_TEMPLATE, j->name);
@@ -224,8 +261,8 @@ struct tally {
 };
 
 /* Read records until all spawners have ended. */
-static int collect(struct record_stream *out, const struct job *j, const struct measure *m, uint64_t parallel, int in,
-		   uint64_t first, struct tally *tally)
+static int collect(struct record_stream *out, const struct job *j, const struct measure *m,
+		   uint64_t parallel, int in, uint64_t first, struct tally *tally)
 {
 	struct rate rate = rate_begin(m->count, parallel, first);
 	uint64_t last = first;
@@ -241,10 +278,11 @@ static int collect(struct record_stream *out, const struct job *j, const struct 
 	return record_error(out) ? STATUS_FAILED : 0;
 }
 
-static int run_with(struct job *j, const struct measure *m, struct record_stream *out, uint64_t parallel,
-		    struct tally *tally)
+static int run_with(struct job *j, const struct measure *m, struct record_stream *out,
+		    uint64_t parallel, struct tally *tally)
 {
-	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct spawner sp = { .job = j, .m = m, .shared = shared };
 	pid_t *pids = calloc(parallel, sizeof(*pids)), us = getpid();
 	int pipes[2], status = 0;
@@ -271,7 +309,7 @@ static int run_with(struct job *j, const struct measure *m, struct record_stream
 		}
 	}
 	close(pipes[1]);
-	/* All begin at once; one that failed has closed its end, which is seen below. */
+	/* All begin at once. That one has failed is seen below, by its closed end of the pipe. */
 	while (!status && atomic_load(&shared->ready) < running) {
 		struct pollfd p = { .fd = pipes[0], .events = 0 };
 		siginfo_t ended = { 0 };
@@ -312,8 +350,8 @@ int run_measured(struct job *j, const struct measure *m)
 		tool_error(j->name, "it has no cgroup here, so its containers cannot be paused");
 		return STATUS_SKIP;
 	}
-	if (record_open(&out, stdout, m->json ? RECORD_JSON : RECORD_AUTO, measure_columns, measure_column_count, NULL, m->argc,
-			m->argv))
+	if (record_open(&out, stdout, m->json ? RECORD_JSON : RECORD_AUTO, measure_columns,
+			measure_column_count, NULL, m->argc, m->argv))
 		return STATUS_FAILED;
 	/* Before the spawners are forked, so that their messages spare the bar. */
 	progress_start(m->pause ? "pauses" : "containers", m->count * m->parallel_count);

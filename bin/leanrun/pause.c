@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * pause.c - what it costs to keep a container frozen and to thaw it when it is needed: the warm start of
- * systems that keep containers around.
+ * pause.c - what it costs to keep a container frozen and to thaw it when it is needed: the warm
+ * start of systems that keep containers around.
  *
- * The container is asked something while it is frozen, and answers when it runs again. By itself it holds
- * a function of ours, to which a byte is sent and whose answer is the time at which it ran. A command gets
- * lines on its standard input and answers each with a line, when it has done what there is to be done: so
- * a server, or an interpreter that holds a function, is measured with its work.
+ * The container is asked something while it is frozen, and answers when it runs again. By itself it
+ * holds a function of ours, to which a byte is sent and whose answer is the time at which it ran. A
+ * command gets lines on its standard input and answers each with a line, when it has done what
+ * there is to be done: so a server, or an interpreter that holds a function, is measured with its
+ * work.
  */
 #include "run.h"
 
@@ -24,6 +25,7 @@
 
 #include "children.h"
 #include "clock.h"
+#include "textfile.h"
 #include "tool.h"
 
 /* A first answer takes long: an interpreter loads its libraries first. */
@@ -91,7 +93,7 @@ static int complain(const struct paused *p, const char *what)
 	return STATUS_FAILED;
 }
 
-/* What lacks something on this host says so by its status, and then we say so by ours. */
+/* A command that lacks something on this host exits with STATUS_SKIP; so do we then. */
 static int complain_ended(struct paused *p)
 {
 	int status;
@@ -108,10 +110,13 @@ static int complain_ended(struct paused *p)
 	if (p->pid > 0)
 		return complain(p, "has closed its output instead of answering");
 	if (WIFEXITED(status))
-		tool_error(p->sp->job->argv.at[0], "ended with status %d instead of answering", WEXITSTATUS(status));
+		tool_error(p->sp->job->argv.at[0], "ended with status %d instead of answering",
+			   WEXITSTATUS(status));
 	else
-		tool_error(p->sp->job->argv.at[0], "ended by signal %d instead of answering", WTERMSIG(status));
-	return WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SKIP ? STATUS_SKIP : STATUS_FAILED;
+		tool_error(p->sp->job->argv.at[0], "ended by signal %d instead of answering",
+			   WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SKIP ? STATUS_SKIP
+								       : STATUS_FAILED;
 }
 
 /* Before it is paused for the first time it has done once what it will be asked for. */
@@ -122,7 +127,9 @@ static int warm_up(struct paused *p)
 	if (ask(p))
 		return complain_ended(p);
 	if (!has_spoken(p, FIRST_ANSWER_MS))
-		return complain(p, "does not answer: for each line on its standard input it has to write one");
+		return complain(
+			p,
+			"does not answer: for each line on its standard input it has to write one");
 	return hear(p, &ran) ? complain_ended(p) : 0;
 }
 
@@ -141,7 +148,7 @@ static int cycle(struct paused *p, struct sample *sample)
 	if (has_spoken(p, 0))
 		return complain(p, "ran while it was paused");
 	sample->asked_ns = clock_now_ns();
-	err = group_write(p->leaf.fd, "cgroup.freeze", "0");
+	err = textfile_write(p->leaf.fd, "cgroup.freeze", "0");
 	if (err)
 		return complain(p, strerror(-err));
 	if (hear(p, &sample->started_ns))
@@ -172,7 +179,8 @@ static int cycles(struct paused *p)
 
 int pause_all(struct spawner *sp)
 {
-	struct lean_spawn *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct lean_spawn *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct job *j = sp->job;
 	struct paused p = { .sp = sp, .leaf = { .fd = -1 }, .command = !j->bare };
 	int to[2], from[2], inside[2], status;

@@ -13,10 +13,12 @@ struct job {
 	const char *name;
 	char **command;			/* NULL: that of the image */
 	const char *child;		/* reference of a snapshot, whose children are run */
-	char *addresses;		/* of its host, with commas between; NULL: mitosis-child knows */
+	/* of its host, with commas between; NULL: mitosis-child knows */
+	char *addresses;
 	struct lean_strings env;	/* given by the user: "NAME=VALUE" */
 	const char *directory;		/* NULL: that of the image, or / */
-	bool bare;			/* no command, not even that of the image: the container holds a function of ours */
+	/* no command, not even that of the image: the container holds a function of ours */
+	bool bare;
 	bool init;			/* a process 1 of ours above the command */
 	int host_proc;			/* the host's /proc, which cannot be seen after entering */
 
@@ -26,8 +28,8 @@ struct job {
 };
 
 /*
- * Enter the template and find the program there: 0, or an exit status after a message. quiet: children
- * of a snapshot do not warn; report: they tell on descriptor 3 when they run.
+ * Enter the template and find the program there: 0, or an exit status after a message. quiet:
+ * children of a snapshot do not warn; report: they tell on descriptor 3 when they run.
  */
 int job_enter(struct job *j, bool quiet, bool report);
 /* Fill in what every container of the job has in common. */
@@ -35,7 +37,10 @@ void job_spawn(const struct job *j, struct lean_spawn *s, const struct lean_leaf
 /* Say why a container could not be started, and return the exit status for it. */
 int job_failed(const struct job *j, const struct lean_spawn *s, long err);
 
-/* command.c: one container as if its command were run here. Does not return when the command ended by a signal. */
+/*
+ * command.c: one container as if its command were run here. Does not return when the command ended
+ * by a signal.
+ */
 int run_command(struct job *j);
 
 /* init.c: process 1 of a container */
@@ -101,7 +106,10 @@ void await_go(struct spawner *sp);
 /* The number of the next container; false: there were enough. */
 bool next_number(struct spawner *sp, uint64_t *iter);
 
-/* pause.c: the time to freeze and to thaw, by one container of this spawner's. 0 or an exit status after a message. */
+/*
+ * pause.c: the time to freeze and to thaw, by one container of this spawner's. 0 or an exit status
+ * after a message.
+ */
 int pause_all(struct spawner *sp);
 
 #endif

@@ -3,11 +3,12 @@
 /*
  * slot.c - one measured container, started at once or held ready.
  *
- * A slot of a pool is a whole container whose program has been loaded, and whose dynamic loader has done
- * its work: it is stopped at the program's own first instruction, by a breakpoint. To start it, it need
- * only be let go. A statically linked program has no loader; the C library in it sets itself up instead
- * (it asks the processor what it is, which costs a virtual machine an exit for each question), so that it is
- * held at its main where that can be told, and where the kernel would start it otherwise.
+ * A slot of a pool is a whole container whose program has been loaded, and whose dynamic loader has
+ * done its work: it is stopped at the program's own first instruction, by a breakpoint. To start
+ * it, it need only be let go. A statically linked program has no loader; the C library in it sets
+ * itself up instead (it asks the processor what it is, which costs a virtual machine an exit for
+ * each question), so that it is held at its main where that can be told, and where the kernel would
+ * start it otherwise.
  */
 #include "run.h"
 
@@ -76,12 +77,14 @@ static void close_slot(struct slot *s)
 
 int slot_start(struct job *j, struct slot *s, bool stamp, bool held)
 {
-	int out[2] = { -1, -1 }, report[2] = { -1, -1 }, null = open("/dev/null", O_RDWR | O_CLOEXEC), err = 0;
+	int out[2] = { -1, -1 }, report[2] = { -1, -1 },
+	    null = open("/dev/null", O_RDWR | O_CLOEXEC), err = 0;
 	uint64_t ready;
 
 	s->pid = 0;
 	s->out = s->report = -1;
-	if (null < 0 || (stamp && pipe2(out, O_CLOEXEC)) || (j->child && pipe2(report, O_CLOEXEC))) {
+	if (null < 0 || (stamp && pipe2(out, O_CLOEXEC)) ||
+	    (j->child && pipe2(report, O_CLOEXEC))) {
 		tool_error(j->name, "%s", strerror(errno));
 		if (null >= 0)
 			close(null);

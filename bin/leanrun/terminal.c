@@ -3,8 +3,8 @@
 /*
  * terminal.c - the user's terminal, and a new one in the container.
  *
- * The container gets a terminal of its own instead of the user's: job control works in it, and nothing
- * in it can reach the user's. The other end travels out over a socket.
+ * The container gets a terminal of its own instead of the user's: job control works in it, and
+ * nothing in it can reach the user's. The other end travels out over a socket.
  */
 #include "run.h"
 
@@ -28,7 +28,10 @@ void terminal_send(struct lean_spawn *s, int socket, int master)
 	char c = 't';
 	struct iovec iov = { &c, 1 };
 	union rights rights = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof(rights) };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &rights,
+			    .msg_controllen = sizeof(rights) };
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 
 	h->cmsg_level = SOL_SOCKET;
@@ -47,7 +50,10 @@ int terminal_receive(int socket)
 	char c;
 	struct iovec iov = { &c, 1 };
 	union rights rights = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof(rights) };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &rights,
+			    .msg_controllen = sizeof(rights) };
 	struct cmsghdr *h;
 	ssize_t n;
 	int fd;

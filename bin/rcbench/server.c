@@ -517,23 +517,69 @@ static void look_after(bool all)
 
 /* ---- Begin and end ---- */
 
-static int listen_at(const struct sockaddr_storage *address)
+/* 0 or an errno. */
+static int bind_to(struct sockaddr_storage *address)
 {
-	char host[64] = "", port[16] = "";
+	int both = 0;
 
-	getnameinfo((const struct sockaddr *)address,
-		    address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-						  : sizeof(struct sockaddr_in6),
-		    host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+	if (rdma_create_id(server.channel, &server.listener, NULL, RDMA_PS_TCP))
+		return errno;
+	/* All addresses are those of IPv4, too, whatever net.ipv6.bindv6only says. */
+	if (address->ss_family == AF_INET6)
+		rdma_set_option(server.listener, RDMA_OPTION_ID, RDMA_OPTION_ID_AFONLY, &both,
+				sizeof(both));
+	return rdma_bind_addr(server.listener, (struct sockaddr *)address) ||
+	       rdma_listen(server.listener, BACKLOG) ? errno : 0;
+}
+
+static bool is_any(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+/* All addresses of a host that has IPv4 only. */
+static bool without_ipv6(struct sockaddr_storage *address, int err)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+	struct sockaddr_in four = { .sin_family = AF_INET };
+
+	if (address->ss_family != AF_INET6 || !is_any(address) ||
+	    (err != EAFNOSUPPORT && err != EADDRNOTAVAIL && err != EINVAL))
+		return false;
+	four.sin_port = six->sin6_port;
+	memcpy(address, &four, sizeof(four));
+	return true;
+}
+
+static int listen_at(const struct sockaddr_storage *where)
+{
+	struct sockaddr_storage address = *where;
+	char host[64] = "", port[16] = "", name[96];
+	int err;
+
 	server.channel = rdma_create_event_channel();
-	if (!server.channel ||
-	    rdma_create_id(server.channel, &server.listener, NULL, RDMA_PS_TCP) ||
-	    rdma_bind_addr(server.listener, (struct sockaddr *)address) ||
-	    rdma_listen(server.listener, BACKLOG)) {
-		char name[96];
-
+	err = server.channel ? bind_to(&address) : errno;
+	if (err && server.listener && without_ipv6(&address, err)) {
+		rdma_destroy_id(server.listener);
+		server.listener = NULL;
+		err = bind_to(&address);
+		if (err)
+			address = *where;
+	}
+	/* What the kernel's connection manager says of a port that is taken. */
+	if (err == EADDRNOTAVAIL && is_any(&address))
+		err = EADDRINUSE;
+	getnameinfo((const struct sockaddr *)&address,
+		    address.ss_family == AF_INET ? sizeof(struct sockaddr_in)
+						 : sizeof(struct sockaddr_in6),
+		    host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+	if (err) {
 		snprintf(name, sizeof(name), "%s port %s", host, port);
-		tool_error(name, "cannot listen: %s", strerror(errno));
+		tool_error(name, "cannot listen: %s%s", strerror(err),
+			   err == EADDRINUSE ? ": by another server? (--port takes another one)"
+					     : "");
 		return -1;
 	}
 	fprintf(stderr, "%s: listening at %s port %s\n", tool_name, host, port);

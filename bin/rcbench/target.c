@@ -169,7 +169,16 @@ int address_to_listen(const char *text, uint16_t port, struct sockaddr_storage *
 	struct sockaddr_storage list[RESOLVE_MAX];
 	char host[256];
 
-	if (split(text, host, &port) || resolve_host(*host ? host : "0.0.0.0", port, list) < 0)
+	if (split(text, host, &port))
+		return -1;
+	if (!*host) {
+		*to = (struct sockaddr_storage){ 0 };
+		*(struct sockaddr_in6 *)to = (struct sockaddr_in6){
+			.sin6_family = AF_INET6, .sin6_addr = in6addr_any, .sin6_port = htons(port),
+		};
+		return 0;
+	}
+	if (resolve_host(host, port, list) < 0)
 		return -1;
 	*to = list[0];
 	return 0;

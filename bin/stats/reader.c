@@ -638,6 +638,20 @@ static int read_json_line(struct reader *r, char *line, size_t len)
 	return ret;
 }
 
+/* Editors of other systems begin a file with a byte order mark; files may be joined. */
+static void skip_mark(const struct reader *r, char **line, size_t *len)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	size_t n = strlen(mark);
+
+	if (*len < n || memcmp(*line, mark, n))
+		return;
+	if (r->line > 1 && (*len == n || ((*line)[n] != '#' && (*line)[n] != '{')))
+		return;
+	*line += n;
+	*len -= n;
+}
+
 static int read_lines(struct reader *r, uint64_t done_bytes)
 {
 	char *line = NULL;
@@ -648,6 +662,7 @@ static int read_lines(struct reader *r, uint64_t done_bytes)
 		ret = next_line(r, &line, &len);
 		if (ret <= 0)
 			break;
+		skip_mark(r, &line, &len);
 		if (r->line == 1)
 			r->json = len && *line == '{';
 		ret = r->json ? read_json_line(r, line, len) : read_tsv_line(r, line, len);

@@ -12,6 +12,7 @@
  */
 #include "api/child.h"
 #include "api/log.h"
+#include "capture/memory.h"
 #include "format/descriptor.h"
 #include "page/areas.h"
 #include "page/detach.h"
@@ -63,6 +64,17 @@ struct area {
 	uint64_t start, end;
 };
 
+static int allow_fork_of(uint64_t start, uint64_t end)
+{
+	/*
+	 * ENOMEM: another thread has unmapped it meanwhile. EINVAL: memory of a device, never the
+	 * restorer's.
+	 */
+	if (madvise((void *)start, end - start, MADV_DOFORK) && errno != ENOMEM && errno != EINVAL)
+		return -errno;
+	return 0;
+}
+
 static int allow_fork(const char *line, void *data)
 {
 	struct area *area = data;
@@ -70,14 +82,15 @@ static int allow_fork(const char *line, void *data)
 
 	if (areas_range(line, &start, &end))
 		*area = (struct area){ start, end };
-	/* ENOMEM: another thread has unmapped it meanwhile. EINVAL: memory of a device, never the restorer's. */
-	else if (!strncmp(line, "VmFlags:", 8) && strstr(line, " dc") &&
-		 madvise((void *)area->start, area->end - area->start, MADV_DOFORK) && errno != ENOMEM && errno != EINVAL)
-		return -errno;
+	else if (!strncmp(line, "VmFlags:", 8) && strstr(line, " dc"))
+		return memory_rest(area->start, area->end, allow_fork_of);
 	return 0;
 }
 
-/* Lift MADV_DONTFORK from every area that has it ("dc" in the VmFlags line of smaps). */
+/*
+ * Lift MADV_DONTFORK from every area that has it ("dc" in the VmFlags line of smaps), but not where
+ * it is the parent's.
+ */
 static int allow_forks(void)
 {
 	struct area area = { 0 };
@@ -157,7 +170,9 @@ static void before_fork(void)
 
 	if (!child_make_whole())
 		return;
-	/* The supervisor is gone, so this process is about to be killed; never fork without memory. */
+	/*
+	 * The supervisor is gone, so this process is about to be killed; never fork without memory.
+	 */
 	(void)!write(2, text, sizeof(text) - 1);
 	_exit(125);
 }

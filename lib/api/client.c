@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* client.c - ask snapshots about themselves, by reference or all that this host serves, and release them. */
+/*
+ * client.c - ask snapshots about themselves, by reference or all that this host serves, and release
+ * them.
+ */
 #include "api/log.h"
 #include "api/shadows.h"
 #include "format/descriptor.h"
@@ -46,7 +49,8 @@ static int read_info(int fd, const char *object, struct mitosis_info *info)
 	all.lifetime_ns = w.lifetime_ns;
 	all.fetched_pages = w.fetched_pages;
 	memcpy(all.label, w.label, sizeof(all.label));
-	err = reference_format(all.reference, w.address, w.uuid, w.flags & WIRE_INFO_RDMA ? REFERENCE_RDMA : REFERENCE_PLAIN);
+	err = reference_format(all.reference, w.address, w.uuid,
+			       w.flags & WIRE_INFO_RDMA ? REFERENCE_RDMA : REFERENCE_PLAIN);
 	if (err)
 		return err;
 	memcpy(info, &all, size);
@@ -79,8 +83,8 @@ EXPORT int mitosis_query(const char *text, struct mitosis_info *info)
 }
 
 /*
- * Connect to a shadow of this host by the name of its socket, "mitosis-exp/UID/PID". Who listens there is
- * what the kernel says, not what the name says.
+ * Connect to a shadow of this host by the name of its socket, "mitosis-exp/UID/PID". Who listens
+ * there is what the kernel says, not what the name says.
  */
 static int connect_local(const char *name, struct ucred *who)
 {
@@ -97,7 +101,8 @@ static int connect_local(const char *name, struct ucred *who)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) ||
+	if (connect(fd, (struct sockaddr *)&a,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &length))
 		err = -errno;
 	else if (geteuid() && who->uid != geteuid())
@@ -135,8 +140,8 @@ int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info)
 	*info = (struct mitosis_info){ .size = sizeof(*info) };
 	err = session_hello(fd, WIRE_FOR_INFO, none);
 	/*
-	 * read_info() logs whatever is wrong with an answer. That there is none, as from a snapshot that is just
-	 * ending, is left to the caller, who may ask again.
+	 * read_info() logs whatever is wrong with an answer. That there is none, as from a snapshot
+	 * that is just ending, is left to the caller, who may ask again.
 	 */
 	if (!err)
 		err = await_answer(fd);
@@ -154,13 +159,19 @@ int registry_each(int (*fn)(const char *name, void *data), void *data)
 	size_t capacity = 0;
 	int ret = 0;
 
-	if (!f)
-		return -errno;
+	if (!f) {
+		ret = -errno;
+		log_error("/proc/net/unix: %s (is /proc mounted?)", strerror(-ret));
+		return ret;
+	}
 	while (!ret && getline(&line, &capacity, f) > 0) {
 		char *name = strstr(line, prefix);
 		unsigned long flags, uid;
 
-		/* Num RefCount Protocol Flags ...: __SO_ACCEPTCON marks the listener, not its peers. */
+		/*
+		 * Num RefCount Protocol Flags ...: __SO_ACCEPTCON marks the listener, not its
+		 * peers.
+		 */
 		if (!name || sscanf(line, "%*s %*s %*s %lx", &flags) != 1 || !(flags & 0x10000))
 			continue;
 		line[strcspn(line, "\n")] = '\0';
@@ -182,13 +193,17 @@ struct list_call {
 
 static int list_one(const char *name, void *data)
 {
-	const char *pid = strchr(name + strlen(REGISTRY_PREFIX), '/');	/* or NULL: anybody can have such a name */
+	/* or NULL: anybody can have such a name */
+	const char *pid = strchr(name + strlen(REGISTRY_PREFIX), '/');
 	struct list_call *call = data;
 	struct mitosis_info info;
 	struct ucred who = { 0 };
 	int err, tries = 3;
 
-	/* A snapshot that is ending closes the connections that it has, and with its name those made meanwhile. */
+	/*
+	 * A snapshot that is ending closes the connections that it has, and with its name those
+	 * made meanwhile.
+	 */
 	do {
 		err = registry_ask(name, &who, &info);
 	} while ((err == -ECONNRESET || err == -EPIPE) && --tries);
@@ -199,8 +214,9 @@ static int list_one(const char *name, void *data)
 		return 0;
 	/* The others have been logged, with what was wrong in the answer. */
 	if (err != -EPROTO && err != -EACCES)
-		log_error("snapshot served by process %.*s: cannot be asked: %s", pid ? (int)strcspn(pid + 1, "/") : 1,
-			  pid ? pid + 1 : "?", strerror(-err));
+		log_error("snapshot served by process %.*s: cannot be asked: %s",
+			  pid ? (int)strcspn(pid + 1, "/") : 1, pid ? pid + 1 : "?",
+			  strerror(-err));
 	if (!call->err)
 		call->err = err;
 	return 0;

@@ -4,7 +4,10 @@
 #ifndef MITOSIS_SHADOWS_H
 #define MITOSIS_SHADOWS_H
 
-/* Wait for one that is known to be ending, so that it does not stay a zombie; of others nothing is done. */
+/*
+ * Wait for one that is known to be ending, so that it does not stay a zombie; of others nothing is
+ * done.
+ */
 void shadow_reap(int pid);
 
 #endif

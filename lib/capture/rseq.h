@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) 2026 mitosis-exp maintainers */
 /*
- * rseq.h - the restartable sequences that the C library registered for this thread; rseq(2) wants the
- * very same address, length and signature to unregister them, and the kernel tells a process none.
+ * rseq.h - the restartable sequences that the C library registered for this thread; rseq(2) wants
+ * the very same address, length and signature to unregister them, and the kernel tells a process
+ * none.
  */
 #ifndef MITOSIS_RSEQ_H
 #define MITOSIS_RSEQ_H
@@ -16,7 +17,10 @@
 #pragma weak __rseq_offset
 #pragma weak __rseq_size
 
-/* 32, the size of the original structure, unless the kernel fills more and the library knows to use it. */
+/*
+ * 32, the size of the original structure, unless the kernel fills more and the library knows to use
+ * it.
+ */
 #define RSEQ_LENGTH_MIN 32u
 
 /* In bytes; 0: none are registered. */

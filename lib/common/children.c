@@ -42,7 +42,8 @@ bool program_path(const char *name, char *path, size_t room)
 {
 	char list[4096], *at = list, *dir;
 
-	snprintf(list, sizeof(list), "%s:/usr/local/sbin:/usr/sbin:/sbin", getenv("PATH") ? getenv("PATH") : "");
+	snprintf(list, sizeof(list), "%s:/usr/local/sbin:/usr/sbin:/sbin",
+		 getenv("PATH") ? getenv("PATH") : "");
 	while ((dir = strsep(&at, ":"))) {
 		snprintf(path, room, "%s/%s", *dir ? dir : ".", name);
 		if (!access(path, X_OK))
@@ -127,7 +128,8 @@ int write_exactly(int fd, const void *from, size_t n)
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (!put)
-			errno = ENOSPC;		/* a write that says no more than that it wrote nothing */
+			/* a write that says no more than that it wrote nothing */
+			errno = ENOSPC;
 		if (put <= 0)
 			return -1;
 		from = (const char *)from + put;

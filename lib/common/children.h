@@ -36,7 +36,10 @@ int child_read(struct child *c, void *to, size_t n);
 /* Close the pipe and wait. Returns the exit status, 128 + N for signal N. */
 int child_finish(struct child *c);
 
-/* Read or write exactly n bytes; 0, or -1 at the end of the stream or on error, which for a write errno tells. */
+/*
+ * Read or write exactly n bytes; 0, or -1 at the end of the stream or on error, which for a write
+ * errno tells.
+ */
 int read_exactly(int fd, void *to, size_t n);
 int write_exactly(int fd, const void *from, size_t n);
 

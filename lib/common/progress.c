@@ -4,10 +4,11 @@
  * progress.c - one progress bar on stderr, only where stderr is a terminal.
  *
  * The bar is a line without an end: what anybody writes to the same terminal next would be appended
- * to it. So whoever writes there takes the bar away first, under stderr's lock, which the threads of
- * a process share. Processes that were forked since progress_start() write messages too, and cannot
- * know whether a bar is there now (memory shared with them would be a part of the snapshots that they
- * become): they always clear the line, on which nothing else can stand while a bar is active.
+ * to it. So whoever writes there takes the bar away first, under stderr's lock, which the threads
+ * of a process share. Processes that were forked since progress_start() write messages too, and
+ * cannot know whether a bar is there now (memory shared with them would be a part of the snapshots
+ * that they become): they always clear the line, on which nothing else can stand while a bar is
+ * active.
  */
 #include "progress.h"
 
@@ -58,7 +59,9 @@ static void draw(uint64_t done)
 			 units_format_count((double)bar.total, total));
 	}
 	fprintf(stderr, "\r\033[K");
-	/* What is wider than the terminal would go on in the next line, and could not be wiped out. */
+	/*
+	 * What is wider than the terminal would go on in the next line, and could not be wiped out.
+	 */
 	width = strlen(bar.label) + strlen(" [] ") + strlen(counts);
 	if (!bar.total || width >= room) {
 		char line[128];
@@ -79,7 +82,9 @@ void progress_start(const char *label, uint64_t total)
 	progress_finish();
 	if (!isatty(STDERR_FILENO))
 		return;
-	bar = (struct progress){ .label = label, .total = total, .owner = getpid(), .active = true };
+	bar = (struct progress){
+		.label = label, .total = total, .owner = getpid(), .active = true
+	};
 }
 
 void progress_update(uint64_t done)

@@ -11,8 +11,9 @@
  * tab, newline, carriage return and backslash are \t \n \r \\, a leading # is \#.
  *
  * JSON Lines: one object per record with the same columns in the same order, and nothing else: its
- * readers (jq, pandas) take each line for a record. Not measured: null. Who wants to keep the facts of
- * the comment asks for {"meta":{"mitosis-exp":1,"tool":T,...,"args":A}} as the first line (--header).
+ * readers (jq, pandas) take each line for a record. Not measured: null. Who wants to keep the facts
+ * of the comment asks for {"meta":{"mitosis-exp":1,"tool":T,...,"args":A}} as the first line
+ * (--header).
  *
  * Table: aligned, human units, no comment line. Not measured: -
  *

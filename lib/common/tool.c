@@ -71,9 +71,10 @@ static void close_stdout(void)
 }
 
 /*
- * A standard descriptor that the tool was started without would be the next file's or connection's, which
- * messages or records then go to. /dev/null opened the other way round takes its place: to read or to
- * write fails with EBADF as before. A program that this one executes finds it closed again.
+ * A standard descriptor that the tool was started without would be the next file's or connection's,
+ * which messages or records then go to. /dev/null opened the other way round takes its place: to
+ * read or to write fails with EBADF as before. A program that this one executes finds it closed
+ * again.
  */
 static void fill_standard_descriptors(void)
 {
@@ -310,7 +311,8 @@ int tool_arg_uints(const char *option, const char *s, uint64_t min, uint64_t max
 	return r ? value_error(option, s, r, "a list such as 1,2,4 or 1..8 or 0..100:10") : 0;
 }
 
-int tool_arg_words(const char *option, const char *s, const char *const names[], bool *const flags[])
+int tool_arg_words(const char *option, const char *s, const char *const names[],
+		   bool *const flags[])
 {
 	char *copy = strdup(s), *save = NULL, *word;
 	int err = copy && *copy ? 0 : tool_usage_error(option, "an empty list");

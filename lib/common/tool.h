@@ -38,7 +38,8 @@ extern const char *tool_name;
 /*
  * Sets the locale (LC_NUMERIC stays "C"), stores the name (not copied), and has stdout checked at
  * exit: a write error is reported and the exit status becomes 1; a closed pipe ends the process
- * silently, as SIGPIPE does. Descriptors 0 to 2 are taken from here on, if only by what fails with EBADF.
+ * silently, as SIGPIPE does. Descriptors 0 to 2 are taken from here on, if only by what fails with
+ * EBADF.
  */
 void tool_init(const char *name);
 /* The same without a locale, whose dozen files are half of the start of a small tool. */
@@ -74,7 +75,8 @@ extern struct poptOption tool_common_options[];
 /* --header, beside --json. */
 #define TOOL_HEADER_OPTION \
 	{ "header", '\0', POPT_ARG_NONE, &record_json_header, 0, \
-	  "--json: first an object with the key meta: tool, version, host, kernel, engine, args", NULL }
+	  "--json: first an object with the key meta: tool, version, host, kernel, engine, args", \
+	  NULL }
 
 /*
  * poptGetContext() with the help attached. flags as there: a tool that runs a command passes
@@ -103,8 +105,11 @@ int tool_arg_uint(const char *option, const char *s, uint64_t min, uint64_t max,
 int tool_arg_uints(const char *option, const char *s, uint64_t min, uint64_t max,
 		   uint64_t **list, size_t *n);
 
-/* A comma-separated list of known words: sets the flag beside each that occurs. names ends in NULL. */
-int tool_arg_words(const char *option, const char *s, const char *const names[], bool *const flags[]);
+/*
+ * A comma-separated list of known words: sets the flag beside each that occurs. names ends in NULL.
+ */
+int tool_arg_words(const char *option, const char *s, const char *const names[],
+		   bool *const flags[]);
 
 /* The errno that a write to stdout failed with, for the message at exit (record.c calls it). */
 void tool_note_write_error(int err);

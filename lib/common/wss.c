@@ -47,7 +47,10 @@ const void *wss_check(const struct wss *w, uint64_t n)
 	return w->pages ? wss_check_page(w, n % w->pages) : NULL;
 }
 
-/* What of it the kernel has put in huge pages: madvise(2) only says that it may. 0, or -1 with errno. */
+/*
+ * What of it the kernel has put in huge pages: madvise(2) only says that it may. 0, or -1 with
+ * errno.
+ */
 static int count_huge(struct wss *w)
 {
 	uint64_t from = (uint64_t)(uintptr_t)w->base, to = from + w->bytes, start, end, kib;
@@ -77,7 +80,8 @@ int wss_make(struct wss *w, uint64_t bytes, bool huge)
 		errno = EINVAL;
 		return -1;
 	}
-	got = mmap(NULL, length + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	got = mmap(NULL, length + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
 	if (got == MAP_FAILED)
 		return -1;
 	at = (uint64_t)(uintptr_t)got;
@@ -86,7 +90,10 @@ int wss_make(struct wss *w, uint64_t bytes, bool huge)
 		munmap(got, start - at);
 	if (at + slack > start)
 		munmap((void *)(uintptr_t)(start + length), at + slack - start);
-	*w = (struct wss){ .base = (void *)(uintptr_t)start, .bytes = length, .pages = length / PAGE, .seed = 42 };
+	*w = (struct wss){ .base = (void *)(uintptr_t)start,
+			   .bytes = length,
+			   .pages = length / PAGE,
+			   .seed = 42 };
 	madvise(w->base, length, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	for (uint64_t p = 0; p < w->pages; p++)
 		wss_fill_page(w, p, w->seed);

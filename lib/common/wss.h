@@ -23,8 +23,8 @@ struct wss {
 };
 
 /*
- * Maps and fills it; huge asks for transparent huge pages, which a host need not give: see huge_bytes. 0, or
- * -1 with errno.
+ * Maps and fills it; huge asks for transparent huge pages, which a host need not give: see
+ * huge_bytes. 0, or -1 with errno.
  */
 int wss_make(struct wss *w, uint64_t bytes, bool huge);
 void wss_free(struct wss *w);
@@ -36,8 +36,8 @@ const void *wss_check_page(const struct wss *w, uint64_t page);
 const void *wss_check(const struct wss *w, uint64_t n);
 
 /*
- * Number i of a pseudo-random permutation of [0, n): without a table, which would itself be memory to
- * fetch.
+ * Number i of a pseudo-random permutation of [0, n): without a table, which would itself be memory
+ * to fetch.
  */
 uint64_t wss_permute(uint64_t i, uint64_t n);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* engine.c - which engines there are. A new one has a file beside this one, and its place in the list. */
+/*
+ * engine.c - which engines there are. A new one has a file beside this one, and its place in the
+ * list.
+ */
 #include "api/log.h"
 #include "engine/engine.h"
 

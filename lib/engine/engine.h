@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) 2026 mitosis-exp maintainers */
 /*
- * engine.h - how snapshots are kept and how their pages travel. Engine "user" (user.c) needs nothing but
- * Linux, engine "kernel" (kernel.c) the module mitosis.ko. Nobody else asks which one it is.
+ * engine.h - how snapshots are kept and how their pages travel. Engine "user" (user.c) needs
+ * nothing but Linux, engine "kernel" (kernel.c) the module mitosis.ko. Nobody else asks which one
+ * it is.
  */
 #ifndef MITOSIS_ENGINE_H
 #define MITOSIS_ENGINE_H
@@ -22,9 +23,12 @@ struct engine {
 	/* Open what the shadow needs of this engine, in the job. 0 or -errno, logged. */
 	int (*open)(struct shadow_args *job);
 
-	/* On the child's side: decide how the memory of a child of this snapshot arrives. 0 or -errno, logged. */
-	int (*memory)(struct child_memory *m, const struct reference *ref, const struct descriptor *d,
-		      const struct mitosis_resume_args *args);
+	/*
+	 * On the child's side: decide how the memory of a child of this snapshot arrives. 0 or
+	 * -errno, logged.
+	 */
+	int (*memory)(struct child_memory *m, const struct reference *ref,
+		      const struct descriptor *d, const struct mitosis_resume_args *args);
 };
 extern const struct engine engine_user, engine_kernel;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * kernel.c - engine "kernel": the module mitosis.ko holds the snapshot's pages, and on the child's host it
- * is the file behind the child's memory, filled by RDMA READ.
+ * kernel.c - engine "kernel": the module mitosis.ko holds the snapshot's pages, and on the child's
+ * host it is the file behind the child's memory, filled by RDMA READ.
  *
  * Descriptor, life time and release are the shadow's business, as with engine "user".
  */
@@ -30,7 +30,10 @@ static int open_device(struct shadow_args *job)
 static int memory(struct child_memory *m, const struct reference *ref, const struct descriptor *d,
 		  const struct mitosis_resume_args *args)
 {
-	/* What is not in the module (pages of files that differ here) comes over the connection, at once. */
+	/*
+	 * What is not in the module (pages of files that differ here) comes over the connection, at
+	 * once.
+	 */
 	*m = (struct child_memory){
 		.source = &source_module, .populate = args->mode == MITOSIS_MODE_EAGER,
 		.backing_fd = remote_open(ref, d, args),

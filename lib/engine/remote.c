@@ -31,7 +31,8 @@ static int device_error(int fd)
 static void log_device(int error)
 {
 	if (error == -ENOENT || error == -ENXIO)
-		log_error("%s: the kernel module is not loaded (modprobe mitosis)", MITOSIS_DEVICE_PATH);
+		log_error("%s: the kernel module is not loaded (modprobe mitosis)",
+			  MITOSIS_DEVICE_PATH);
 	else if (error == -ENODEV)
 		log_error("%s: no RDMA device that could serve a snapshot (mitosis-check says what to do)",
 			  MITOSIS_DEVICE_PATH);
@@ -84,7 +85,8 @@ const char *remote_reason(int error)
 	}
 }
 
-int remote_open(const struct reference *ref, const struct descriptor *d, const struct mitosis_resume_args *args)
+int remote_open(const struct reference *ref, const struct descriptor *d,
+		const struct mitosis_resume_args *args)
 {
 	struct mitosis_ioc_open io = {
 		.size = sizeof(io), .window = args->window, .timeout_ms = args->timeout_ms,
@@ -95,7 +97,8 @@ int remote_open(const struct reference *ref, const struct descriptor *d, const s
 	int device, fd, error;
 
 	if (!d->rdma_address_length) {
-		log_error("%s: the parent's host serves no memory by RDMA: engine kernel cannot be used", ref->address);
+		log_error("%s: the parent's host serves no memory by RDMA: engine kernel cannot be used",
+			  ref->address);
 		return -ENOTSUP;
 	}
 	if (io.window > MITOSIS_WINDOW_MAX)
@@ -106,7 +109,8 @@ int remote_open(const struct reference *ref, const struct descriptor *d, const s
 	device = open_device();
 	if (device < 0) {
 		log_device(device);
-		log_error("%s: its memory is served by RDMA; with engine user it comes over TCP", ref->address);
+		log_error("%s: its memory is served by RDMA; with engine user it comes over TCP",
+			  ref->address);
 		return device;
 	}
 	fd = ioctl(device, MITOSIS_IOC_OPEN, &io);
@@ -120,9 +124,12 @@ int remote_open(const struct reference *ref, const struct descriptor *d, const s
 
 int remote_prefetch(int fd, const struct descriptor_extent *extents, uint32_t count)
 {
-	struct mitosis_ioc_prefetch io = { .size = sizeof(io), .ranges = (uint64_t)extents, .range_count = count };
+	struct mitosis_ioc_prefetch io = { .size = sizeof(io),
+					   .ranges = (uint64_t)extents,
+					   .range_count = count };
 
-	_Static_assert(sizeof(struct mitosis_ioc_range) == sizeof(*extents), "a start and a number of pages");
+	_Static_assert(sizeof(struct mitosis_ioc_range) == sizeof(*extents),
+		       "a start and a number of pages");
 	return ioctl(fd, MITOSIS_IOC_PREFETCH, &io) ? -errno : 0;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* descriptor.c - checks the format of a descriptor that came over the wire: header, tables and strings. */
+/*
+ * descriptor.c - checks the format of a descriptor that came over the wire: header, tables and
+ * strings.
+ */
 #include "format/descriptor.h"
 
 #include <errno.h>

@@ -49,7 +49,8 @@ int reference_parse(struct reference *ref, const char *text)
 	if (!colon || host_end == host || (size_t)(host_end - host) >= sizeof(ref->host))
 		return -EINVAL;
 	port = strtoul(colon + 1, &end, 10);
-	if (end == colon + 1 || end != slash || !port || port > 65535 || colon[1] < '0' || colon[1] > '9')
+	if (end == colon + 1 || end != slash || !port || port > 65535 || colon[1] < '0' ||
+	    colon[1] > '9')
 		return -EINVAL;
 	if (strlen(slash + 1) != UUID_STR_LEN - 1)
 		return -EINVAL;

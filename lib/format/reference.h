@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) 2026 mitosis-exp maintainers */
-/* reference.h - mitosis://HOST:PORT/UUID, or mitosis+rdma:// where the kernel module serves the pages. */
+/*
+ * reference.h - mitosis://HOST:PORT/UUID, or mitosis+rdma:// where the kernel module serves the
+ * pages.
+ */
 #ifndef MITOSIS_REFERENCE_H
 #define MITOSIS_REFERENCE_H
 
@@ -19,7 +22,8 @@ struct reference {
 	uint16_t port;
 	uint8_t uuid[16];
 	char address[272];		/* HOST:PORT: safe to show, the UUID is not */
-	const char *addresses;		/* those of HOST where the caller knows them (resolve_list()); else NULL */
+	/* those of HOST where the caller knows them (resolve_list()); else NULL */
+	const char *addresses;
 };
 
 /* 0 or -EINVAL. */

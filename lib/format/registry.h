@@ -11,7 +11,9 @@
 #ifndef MITOSIS_REGISTRY_H
 #define MITOSIS_REGISTRY_H
 
-/* "\0mitosis-exp/UID/PID"; with "/N", N from 2, where the name is taken by another pid namespace. */
+/*
+ * "\0mitosis-exp/UID/PID"; with "/N", N from 2, where the name is taken by another pid namespace.
+ */
 #define REGISTRY_PREFIX "mitosis-exp/"
 #define REGISTRY_SAME_MAX 1000
 

@@ -26,7 +26,7 @@
 #define WIRE_MAJOR		1
 #define WIRE_MINOR		0
 #define WIRE_READ_MAX		4096u			/* pages in one READ */
-#define WIRE_RUN_MAX		64u			/* pages in one DATA frame */
+#define WIRE_RUN_MAX		256u			/* pages in one DATA frame, at most */
 #define WIRE_ERROR_MAX		256u			/* bytes of text */
 
 enum wire_type {
@@ -42,8 +42,36 @@ struct wire_frame {
 	uint32_t length;		/* payload bytes that follow */
 	uint64_t address;		/* READ, DATA, ZERO; RELEASED: the shadow's process id */
 	uint32_t pages;			/* READ, DATA, ZERO; DESCRIPTOR: hot pages behind it */
-	uint32_t tag;
+	uint32_t tag;			/* DESCRIPTOR: which child of the snapshot it is, from 1 */
 };
+
+/*
+ * The next request for pages of [.., end), of which those up to at have come and those up to *asked
+ * are asked for: 1, and *asked moves on; 0: enough is under way. Two keep a connection busy.
+ */
+static inline int wire_ask(struct wire_frame *f, uint64_t *asked, uint64_t at, uint64_t end,
+			   uint64_t page_bytes)
+{
+	uint64_t pages = (end - *asked) / page_bytes;
+
+	if (*asked >= end || *asked - at >= 2ULL * WIRE_READ_MAX * page_bytes)
+		return 0;
+	if (pages > WIRE_READ_MAX)
+		pages = WIRE_READ_MAX;
+	*f = (struct wire_frame){ .type = WIRE_READ, .address = *asked, .pages = (uint32_t)pages };
+	*asked += pages * page_bytes;
+	return 1;
+}
+
+/* Does what comes belong at this place, and not beyond end? Of zeros there are no bytes. */
+static inline int wire_fits(const struct wire_frame *f, uint64_t at, uint64_t end,
+			    uint64_t page_bytes)
+{
+	uint64_t bytes = f->pages * page_bytes;
+
+	return f->address == at && bytes && bytes <= end - at &&
+	       (f->type == WIRE_DATA ? f->length == bytes : f->type == WIRE_ZERO && !f->length);
+}
 
 struct wire_hello {
 	uint64_t magic;

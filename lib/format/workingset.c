@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH	256u		/* pages whose order of touch may be given up for larger transfers */
+#define BATCH 256u /* pages whose order of touch may be given up for larger transfers */
 
 static uint64_t mix(uint64_t hash, const void *data, uint64_t bytes)
 {
@@ -90,7 +90,8 @@ void workingset_merge(struct workingset *w)
 			struct descriptor_extent e = w->extents[i + k];
 
 			if (kept > first &&
-			    w->extents[kept - 1].start + w->extents[kept - 1].pages * PAGE_BYTES == e.start)
+			    w->extents[kept - 1].start + w->extents[kept - 1].pages * PAGE_BYTES ==
+				    e.start)
 				w->extents[kept - 1].pages += e.pages;
 			else
 				w->extents[kept++] = e;

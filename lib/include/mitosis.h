@@ -35,16 +35,39 @@ struct mitosis_prepare_args {
 	uint32_t flags;			/* must be 0 */
 	const char *engine;		/* "user", "kernel"; NULL: "kernel" where it can serve, else "user" */
 	const char *listen;		/* "ADDRESS", "ADDRESS:PORT" or "[IPV6]:PORT"; NULL: loopback */
-	const char *label;		/* shown by mitosis-ls; at most MITOSIS_LABEL_MAX - 1 bytes */
-	uint64_t lifetime_s;		/* 0: as long as this process lives; else seconds from now */
+	/* shown by mitosis-ls; at most MITOSIS_LABEL_MAX - 1 bytes */
+	const char *label;
+	/* 0: as long as this process lives; else seconds from now */
+	uint64_t lifetime_s;
+	/*
+	 * Most of shared memory that is copied while it stands still, and of deleted files a 16th;
+	 * 0: 256 MiB.
+	 */
+	uint64_t copy_bytes;
 };
 /* Each member, in order: neither C++ nor a compiler that warns of missing ones takes less. */
-#define MITOSIS_PREPARE_ARGS_INIT { sizeof(struct mitosis_prepare_args), 0, NULL, NULL, NULL, 0 }
+#define MITOSIS_PREPARE_ARGS_INIT { sizeof(struct mitosis_prepare_args), 0, NULL, NULL, NULL, 0, 0 }
 
 enum mitosis_mode {
 	MITOSIS_MODE_AUTO = 0,		/* demand where the host allows it, else eager (logged) */
 	MITOSIS_MODE_DEMAND,		/* a page travels when it is touched */
 	MITOSIS_MODE_EAGER,		/* all pages travel before the child runs */
+};
+
+/* Which numbers a child's process and threads have. */
+enum mitosis_tids {
+	MITOSIS_TIDS_AUTO = 0,		/* same for a parent with several threads, or taken by its number, where the
+					   host allows it; else new, and a warning says why */
+	MITOSIS_TIDS_SAME,		/* its parent's, in a PID namespace of its own */
+	MITOSIS_TIDS_NEW,		/* others, as with fork(2) */
+};
+
+/* CLOCK_MONOTONIC and CLOCK_BOOTTIME of a child. */
+enum mitosis_clock {
+	MITOSIS_CLOCK_AUTO = 0,		/* same where they differ by more than a second and the host allows it; else
+					   host, and a warning says why */
+	MITOSIS_CLOCK_SAME,		/* its parent's, in a time namespace of its own */
+	MITOSIS_CLOCK_HOST,		/* this host's */
 };
 
 #define MITOSIS_RESUME_STRICT	(1u << 0)	/* refuse rather than drop a descriptor */
@@ -59,27 +82,49 @@ struct mitosis_resume_args {
 	const char *engine;		/* NULL: what the reference asks for */
 	enum mitosis_mode mode;
 	uint32_t window;		/* pages fetched per fault, 1..1024; 0: default (32) */
-	uint32_t push_percent;		/* share of the pages that the background may bring; 0: 100 */
-	uint32_t timeout_ms;		/* longest silence of the parent's host; 0: default (5000) */
+	/* share of the pages that the background may bring; 0: 100 */
+	uint32_t push_percent;
+	/* longest silence of the parent's host; 0: default (5000) */
+	uint32_t timeout_ms;
 	uint32_t reserved;		/* must be 0 */
 	/* Working sets: at most one of the two. Both need memory that arrives on demand. */
 	const char *record;		/* file for the pages that the child fetches, in order of touch;
 					   window is 1 then and nothing is pushed */
 	const char *replay;		/* file whose pages are fetched first, in its order */
 	/*
-	 * Descriptor that gets 8 bytes once the child runs: CLOCK_MONOTONIC in ns, in this host's byte
-	 * order. It is closed then, and never the child's. 0: none.
+	 * Descriptor that gets 8 bytes once the child runs: CLOCK_MONOTONIC in ns, in this host's
+	 * byte order. It is closed then, and never the child's. 0: none.
 	 */
 	uint32_t notify_fd;
 	uint32_t reserved2;		/* must be 0 */
 	/*
-	 * "ADDRESS[,ADDRESS...]", numeric, at most 32: where the reference's host is, tried in this order. NULL:
-	 * those that its name stands for.
+	 * "ADDRESS[,ADDRESS...]", numeric, at most 32: where the reference's host is, tried in this
+	 * order. NULL: those that its name stands for.
 	 */
 	const char *addresses;
+	/*
+	 * "OLD=NEW[,OLD=NEW...]": sockets that the parent had bound to a port, "[ADDRESS:]PORT", or
+	 * to the path or "@NAME" of a unix socket, and where those of the child are bound instead.
+	 * NULL: the same.
+	 */
+	const char *publish;
+	/*
+	 * "N=M[,N=M...]": the caller's descriptor M is the child's N, 3 or more, which the parent
+	 * had open as well. M, if it is 3 or more, is closed once there is a child. NULL: none.
+	 */
+	const char *inherit_fds;
+	enum mitosis_tids tids;
+	enum mitosis_clock clock;
+	/*
+	 * Which child it is: see mitosis_child_number(). If it cannot be told, the call fails with
+	 * ENOENT; a MITOSIS_CHILD without room for its digits is a loss. 0: as many as the
+	 * snapshot has had.
+	 */
+	uint32_t number;
+	uint32_t reserved3;		/* must be 0 */
 };
 #define MITOSIS_RESUME_ARGS_INIT { sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
-	NULL, NULL, 0, 0, NULL }
+	NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, 0 }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {
@@ -112,13 +157,55 @@ struct mitosis_child_stats {
 };
 
 /*
- * Take a snapshot of the calling process, which must have one thread. Returns 0 in the parent with
- * ref filled in, 1 in every resumed child (ref then holds what it held in the parent at the call,
- * or the reference), or a negative errno: -EBUSY more than one thread, -EINVAL arguments,
- * -ENOTSUP unknown engine, -EADDRINUSE and other errors of the listening socket, -ENOMEM or
- * -EAGAIN when the copy cannot be made, or 1024 snapshots of the process are there. Async-signal-safe after a first mitosis_init().
+ * Take a snapshot of the calling process, with all its threads. Returns 0 in the parent with ref
+ * filled in, 1 in every resumed child (ref then holds what it held in the parent at the call, or
+ * the reference), or a negative errno: -EBUSY a thread that cannot be stopped, -EINVAL arguments,
+ * -ENOTSUP unknown engine, -EADDRINUSE and other errors of the listening socket, -ENOMEM or -EAGAIN
+ * when the copy cannot be made, or 1024 snapshots of the process are there. Async-signal-safe after
+ * a first mitosis_init().
  */
 int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX]);
+
+/*
+ * Take a snapshot of another process, threads and all, which need not know of it: it stands still
+ * for about a millisecond and goes on. Returns 0 with ref filled in, or a negative errno whose
+ * reason was logged: -ESRCH no such process, -EPERM not the caller's to trace (see ptrace(2)),
+ * -EBUSY traced by another, or a thread that cannot be stopped, -ENOTSUP a program of another kind;
+ * else as mitosis_prepare(). Children do not return from a call: each thread goes on where it was.
+ * The calling process must not wait for unknown children meanwhile.
+ */
+int mitosis_prepare_pid(int pid, const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX]);
+
+/* How many functions mitosis_at_resume() takes. */
+#define MITOSIS_AT_RESUME_MAX 64
+
+/*
+ * Have fn(data) called in every child of later snapshots before mitosis_prepare() returns 1 there,
+ * in the order of registration; twice if it is registered twice. In a child of a snapshot that was
+ * taken from outside, it is called as a handler of signals is, in the first thread, with all
+ * signals blocked, and may do what such a one may. There is no way back, so fn and
+ * data stay for as long as the process lives. 0, or -EINVAL (no fn), or -ENOMEM when
+ * MITOSIS_AT_RESUME_MAX are registered. For any thread, and async-signal-safe.
+ */
+int mitosis_at_resume(void (*fn)(void *data), void *data);
+
+/* How many pairs of functions mitosis_at_prepare() takes. */
+#define MITOSIS_AT_PREPARE_MAX 64
+
+/*
+ * Have before(data) called at the beginning of every later mitosis_prepare(), the last registered
+ * first, and after(data) before it returns in the parent, with a snapshot or an error, the first
+ * registered first; either may be NULL. Neither runs for a snapshot that is taken from outside, nor
+ * may it prepare. Else as mitosis_at_resume().
+ */
+int mitosis_at_prepare(void (*before)(void *data), void (*after)(void *data), void *data);
+
+/*
+ * Which child of its snapshot this process, or the one that it was forked from, is: counted from 1,
+ * unless who made it said otherwise; 0 if it is none. Its environment has the same in
+ * MITOSIS_CHILD.
+ */
+unsigned int mitosis_child_number(void);
 
 /* Can this host take snapshots with that engine? 0, or a negative errno whose reason was logged. */
 int mitosis_engine_check(const char *engine);
@@ -153,7 +240,9 @@ int mitosis_stats(struct mitosis_child_stats *stats);
 
 enum mitosis_log_level { MITOSIS_LOG_ERROR = 0, MITOSIS_LOG_WARNING, MITOSIS_LOG_INFO, MITOSIS_LOG_DEBUG };
 
-/* Text for people; NULL switches it off (the default, unless MITOSIS_DEBUG is in the environment). */
+/*
+ * Text for people; NULL switches it off (the default, unless MITOSIS_DEBUG is in the environment).
+ */
 void mitosis_set_logger(void (*fn)(enum mitosis_log_level level, const char *text, void *data), void *data);
 
 /* "0.1.0" */

@@ -3,10 +3,11 @@
 /*
  * cgroup.c - the cgroup v2 side of containers: leaves with limits, the freezer, killing.
  *
- * A template's group holds one leaf per container that ever ran at the same time: c0, c1, ... A leaf is
- * made once, with the template's limits, and used again and again: making one costs more than all the
- * rest of a container. Who runs a container in a leaf holds the flock(2) on its directory. A leaf that
- * is free but populated was left by a spawner that was killed: what is in it is killed first.
+ * A template's group holds one leaf per container that ever ran at the same time: c0, c1, ... A
+ * leaf is made once, with the template's limits, and used again and again: making one costs more
+ * than all the rest of a container. Who runs a container in a leaf holds the flock(2) on its
+ * directory. A leaf that is free but populated was left by a spawner that was killed: what is in it
+ * is killed first.
  */
 #include "lean.h"
 
@@ -26,10 +27,12 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "textfile.h"
 #include "tool.h"
 
 #define LEAVES_MAX	65536u
 #define PATIENCE_NS	30000000000u	/* for the kernel to end what was killed */
+#define SYSTEMD_NS	5000000000u	/* for systemd to hear of it */
 
 int cgroup_root(char path[PATH_MAX])
 {
@@ -42,8 +45,9 @@ int cgroup_root(char path[PATH_MAX])
 	while (err && (m = getmntent(f)) != NULL) {
 		struct statfs st;
 
-		/* Another may be mounted over it. */
-		if (strcmp(m->mnt_type, "cgroup2") || statfs(m->mnt_dir, &st) || st.f_type != CGROUP2_SUPER_MAGIC)
+		/* A file system of another type may be mounted over it. */
+		if (strcmp(m->mnt_type, "cgroup2") || statfs(m->mnt_dir, &st) ||
+		    st.f_type != CGROUP2_SUPER_MAGIC)
 			continue;
 		snprintf(path, PATH_MAX, "%s", m->mnt_dir);
 		err = 0;
@@ -85,7 +89,7 @@ int group_base(const struct lean_template *t, char path[PATH_MAX])
 	if (err)
 		return err;
 	used = strlen(path);
-	/* Templates of another place have other groups. */
+	/* Templates that are kept in another directory have groups of another name. */
 	for (const char *c = lean_state(); *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
 	if (!strcmp(lean_state(), "/var/lib/mitosis-exp/lean"))
@@ -93,18 +97,6 @@ int group_base(const struct lean_template *t, char path[PATH_MAX])
 	else
 		snprintf(path + used, PATH_MAX - used, "/mitosis-lean.%08x", hash);
 	return 0;
-}
-
-int group_write(int dir_fd, const char *file, const char *text)
-{
-	int fd = openat(dir_fd, file, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
 }
 
 /* A number of a file of lines "key number". */
@@ -174,45 +166,47 @@ static void kill_each(int dir_fd)
 }
 
 /*
- * One by one, until none is left; frozen, so that none is made meanwhile. Not by cgroup.kill: with Linux
- * 6.18 whatever is cloned into a leaf later, on which that was once used, is killed at its birth.
+ * One by one, until none is left; frozen, so that none is made meanwhile. Not by cgroup.kill: with
+ * Linux 6.18 whatever is cloned into a leaf later, on which that was once used, is killed at its
+ * birth.
  */
 static int empty_leaf(int dir_fd)
 {
 	uint64_t until = clock_now_ns() + PATIENCE_NS;
 
-	group_write(dir_fd, "cgroup.freeze", "1");
+	textfile_write(dir_fd, "cgroup.freeze", "1");
 	while (group_populated(dir_fd) == 1 && clock_now_ns() < until) {
 		kill_each(dir_fd);
 		poll(NULL, 0, 1);
 	}
-	group_write(dir_fd, "cgroup.freeze", "0");
+	textfile_write(dir_fd, "cgroup.freeze", "0");
 	return group_populated(dir_fd) ? -ETIMEDOUT : 0;
 }
 
 /* All levels; since Linux 5.14. The group is removed afterwards. */
 static int kill_group(int dir_fd)
 {
-	int err = group_write(dir_fd, "cgroup.kill", "1");
+	int err = textfile_write(dir_fd, "cgroup.kill", "1");
 
 	return err ? err : await_event(dir_fd, "populated", 0, PATIENCE_NS);
 }
 
 int leaf_freeze(int leaf_fd, bool freeze)
 {
-	int err = group_write(leaf_fd, "cgroup.freeze", freeze ? "1" : "0");
+	int err = textfile_write(leaf_fd, "cgroup.freeze", freeze ? "1" : "0");
 
 	if (!err)
 		err = await_event(leaf_fd, "frozen", freeze, PATIENCE_NS);
-	/* Not by half, and not later. */
+	/* What could not be frozen in time runs on: it must not freeze later by itself. */
 	if (err && freeze)
-		group_write(leaf_fd, "cgroup.freeze", "0");
+		textfile_write(leaf_fd, "cgroup.freeze", "0");
 	return err;
 }
 
-static int set_limit(int fd, const struct lean_template *t, const char *name, const char *file, const char *value)
+static int set_limit(int fd, const struct lean_template *t, const char *name, const char *file,
+		     const char *value)
 {
-	int err = group_write(fd, file, value);
+	int err = textfile_write(fd, file, value);
 
 	if (err)
 		tool_error(t->name, "%s: %s cannot be set: %s", name, value, strerror(-err));
@@ -225,10 +219,13 @@ static int set_limits(int fd, const struct lean_template *t, unsigned int limits
 
 	if (limits & LEAN_MEMORY) {
 		snprintf(text, sizeof(text), "%" PRIu64, t->memory);
-		if (set_limit(fd, t, "memory", "memory.max", text) || set_limit(fd, t, "memory", "memory.oom.group", "1"))
+		if (set_limit(fd, t, "memory", "memory.max", text) ||
+		    set_limit(fd, t, "memory", "memory.oom.group", "1"))
 			return -1;
-		/* A limit is no invitation to swap. Without swap accounting there is no such file. */
-		group_write(fd, "memory.swap.max", "0");
+		/*
+		 * A limit is no invitation to swap. Without swap accounting there is no such file.
+		 */
+		textfile_write(fd, "memory.swap.max", "0");
 	}
 	if (limits & LEAN_PIDS) {
 		snprintf(text, sizeof(text), "%" PRIu64, t->pids);
@@ -239,7 +236,8 @@ static int set_limits(int fd, const struct lean_template *t, unsigned int limits
 }
 
 /* 1: taken; 0: in use */
-static int try_leaf(int group, const struct lean_template *t, unsigned int limits, struct lean_leaf *leaf, unsigned int n)
+static int try_leaf(int group, const struct lean_template *t, unsigned int limits,
+		    struct lean_leaf *leaf, unsigned int n)
 {
 	char name[16];
 	int64_t kills;
@@ -261,11 +259,13 @@ static int try_leaf(int group, const struct lean_template *t, unsigned int limit
 		close(fd);
 		return 0;
 	}
-	/* Its maker may have been killed before it had set the limits. */
+	/* Set again for an old one: who made it may have been killed before that. */
 	if (set_limits(fd, t, limits))
 		goto fail;
 	if (!made && group_populated(fd) == 1 && empty_leaf(fd)) {
-		tool_error(t->name, "cgroup %s: processes of a container that was left cannot be killed", name);
+		tool_error(t->name,
+			   "cgroup %s: processes of a container that was left cannot be killed",
+			   name);
 		goto fail;
 	}
 	/* What starts in a frozen one never runs. */
@@ -275,7 +275,9 @@ static int try_leaf(int group, const struct lean_template *t, unsigned int limit
 		goto fail;
 	}
 	kills = limits & LEAN_MEMORY ? number_of(fd, "memory.events", "oom_kill") : 0;
-	*leaf = (struct lean_leaf){ .fd = fd, .number = n, .oom_kills = kills > 0 ? (uint64_t)kills : 0 };
+	*leaf = (struct lean_leaf){ .fd = fd,
+				    .number = n,
+				    .oom_kills = kills > 0 ? (uint64_t)kills : 0 };
 	return 1;
 fail:
 	close(fd);
@@ -306,7 +308,8 @@ void leaf_give_back(struct lean_leaf *leaf)
 
 bool leaf_ran_out(const struct lean_leaf *leaf)
 {
-	return leaf->fd >= 0 && number_of(leaf->fd, "memory.events", "oom_kill") > (int64_t)leaf->oom_kills;
+	return leaf->fd >= 0 &&
+	       number_of(leaf->fd, "memory.events", "oom_kill") > (int64_t)leaf->oom_kills;
 }
 
 /* Leaves first. A process that is being killed keeps its group busy for a moment. */
@@ -321,7 +324,8 @@ static int remove_level(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
 		if (!err && entries[i]->d_type == DT_DIR && entries[i]->d_name[0] != '.' &&
-		    snprintf(below, sizeof(below), "%s/%s", path, entries[i]->d_name) < (int)sizeof(below))
+		    snprintf(below, sizeof(below), "%s/%s", path, entries[i]->d_name) <
+			    (int)sizeof(below))
 			err = remove_level(below);
 		free(entries[i]);
 	}
@@ -336,6 +340,21 @@ static int remove_level(const char *path)
 	return err;
 }
 
+/*
+ * systemd removes a scope of its own when it hears that the group is empty. From a group that has
+ * gone before it hears nothing any more, and the scope would stay on its list.
+ */
+static void leave_to_systemd(const char *path)
+{
+	const char *end = strrchr(path, '.');
+	uint64_t until = clock_now_ns() + SYSTEMD_NS;
+
+	if (!end || strcmp(end, ".scope") || access("/run/systemd/system", F_OK))
+		return;
+	while (!access(path, F_OK) && clock_now_ns() < until)
+		poll(NULL, 0, 5);
+}
+
 int group_remove(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
@@ -344,5 +363,8 @@ int group_remove(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	err = kill_group(fd);
 	close(fd);
-	return err ? err : remove_level(path);
+	if (err)
+		return err;
+	leave_to_systemd(path);
+	return remove_level(path);
 }

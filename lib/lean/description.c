@@ -3,8 +3,8 @@
 /*
  * description.c - the description of a template: a text file of lines "key=value".
  *
- * Keys that may occur several times (env, arg, device) keep their order. The file is written last when
- * a template is made: without it there is no template, only leftovers.
+ * Keys that may occur several times (env, arg, device) keep their order. The file is written last
+ * when a template is made: without it there is no template, only leftovers.
  */
 #include "lean.h"
 
@@ -20,13 +20,14 @@ static const struct {
 	const char *name;
 	int bit;
 } capabilities[] = {
-	{ "chown", CAP_CHOWN }, { "dac_override", CAP_DAC_OVERRIDE }, { "fowner", CAP_FOWNER },
-	{ "fsetid", CAP_FSETID }, { "kill", CAP_KILL }, { "net_bind_service", CAP_NET_BIND_SERVICE },
+	{ "chown", CAP_CHOWN },	  { "dac_override", CAP_DAC_OVERRIDE },
+	{ "fowner", CAP_FOWNER }, { "fsetid", CAP_FSETID },
+	{ "kill", CAP_KILL },	  { "net_bind_service", CAP_NET_BIND_SERVICE },
 	{ "setgid", CAP_SETGID }, { "setuid", CAP_SETUID },
 };
-const char *const lean_caps[] = {
-	"chown", "dac_override", "fowner", "fsetid", "kill", "net_bind_service", "setgid", "setuid", NULL
-};
+const char *const lean_caps[] = { "chown",  "dac_override", "fowner",
+				  "fsetid", "kill",	    "net_bind_service",
+				  "setgid", "setuid",	    NULL };
 
 int caps_parse(const char *text, uint64_t *caps)
 {
@@ -37,7 +38,8 @@ int caps_parse(const char *text, uint64_t *caps)
 	while ((word = strsep(&at, ",")) != NULL) {
 		size_t i = 0;
 
-		while (i < sizeof(capabilities) / sizeof(capabilities[0]) && strcasecmp(word, capabilities[i].name) &&
+		while (i < sizeof(capabilities) / sizeof(capabilities[0]) &&
+		       strcasecmp(word, capabilities[i].name) &&
 		       (strncasecmp(word, "cap_", 4) || strcasecmp(word + 4, capabilities[i].name)))
 			i++;
 		if (i == sizeof(capabilities) / sizeof(capabilities[0])) {
@@ -109,9 +111,10 @@ static void print_settings(FILE *f, const struct lean_template *t)
 	print_text(f, "cpus", t->cpus);
 	if (t->pids)
 		fprintf(f, "pids=%llu\n", (unsigned long long)t->pids);
-	fprintf(f, "tmp=%llu\nuser=%u:%u\ncaps=%s\nwritable=%d\nnetwork=%s\nrequire_limits=%d\nhostname=%s\n",
-		(unsigned long long)t->tmp, t->uid, t->gid, caps, t->writable, t->no_network ? "none" : "host",
-		t->require_limits, t->hostname);
+	fprintf(f,
+		"tmp=%llu\nuser=%u:%u\ncaps=%s\nwritable=%d\nnetwork=%s\nrequire_limits=%d\nhostname=%s\n",
+		(unsigned long long)t->tmp, t->uid, t->gid, caps, t->writable,
+		t->no_network ? "none" : "host", t->require_limits, t->hostname);
 	print_text(f, "cgroup", t->cgroup);
 	free(caps);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * devices.c - the /dev of containers: the few nodes that every program expects and none can harm with.
+ * devices.c - the /dev of containers: the few nodes that every program expects and none can harm
+ * with.
  *
  * The file system is one for all containers of a template, and mounted read-only in them.
  */
@@ -21,7 +22,8 @@ static const struct {
 	const char *name;
 	unsigned int major, minor;
 } nodes[] = {
-	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+	{ "null", 1, 3 },   { "zero", 1, 5 },	 { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
 };
 static const char *const links[][2] = {
 	{ "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
@@ -45,9 +47,13 @@ int device_add(const char *directory, const struct lean_device *device)
 	snprintf(path, sizeof(path), "%s/%s", directory, device->name);
 	if (strchr(device->name, '/'))
 		make_parent(path);
-	/* For any user of the container: who may have the device is decided by giving it to the template. */
+	/*
+	 * For any user of the container: who may have the device is decided by giving it to the
+	 * template.
+	 */
 	if (mknod(path, S_IFCHR | 0666, device->number) && errno != EEXIST) {
-		tool_error(device->name, "cannot be made in /dev of the containers: %s", strerror(errno));
+		tool_error(device->name, "cannot be made in /dev of the containers: %s",
+			   strerror(errno));
 		return -1;
 	}
 	return chmod(path, 0666);
@@ -77,7 +83,8 @@ int devices_make(const char *directory, bool bound, const struct lean_device *mo
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]) && !err; i++) {
-		const struct lean_device d = { nodes[i].name, makedev(nodes[i].major, nodes[i].minor) };
+		const struct lean_device d = { nodes[i].name,
+					       makedev(nodes[i].major, nodes[i].minor) };
 
 		err = bound ? bind_node(directory, d.name) : device_add(directory, &d);
 	}

@@ -3,9 +3,10 @@
 /*
  * enter.c - turns this process into a spawner of a template's containers.
  *
- * It stays in the host's pid namespace, but sees the template's files only, and can no longer gain what
- * containers shall not have: the bounding set, no_new_privs and the system call filter are inherited, so
- * they cost nothing per container. Its own capabilities it keeps, for clone3 and the mounts.
+ * It stays in the host's pid namespace, but sees the template's files only, and can no longer gain
+ * what containers shall not have: the bounding set, no_new_privs and the system call filter are
+ * inherited, so they cost nothing per container. Its own capabilities it keeps, for clone3 and the
+ * mounts.
  */
 #include "lean.h"
 
@@ -23,12 +24,13 @@
 #include "tool.h"
 
 /*
- * What tells of the host or lets its root act on it. Most can be read by the host's root only, whose
- * user ID containers may have.
+ * What tells of the host or lets its root act on it. Most can be read by the host's root only,
+ * whose user ID containers may have.
  */
 static const char *const masked[] = {
-	"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
-	"/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+	"/proc/acpi", "/proc/asound",	     "/proc/kcore",
+	"/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
+	"/proc/scsi", "/proc/timer_list",    "/proc/timer_stats",
 };
 
 int spawner_open(struct lean_spawner *s, const char *name)
@@ -45,7 +47,9 @@ int spawner_open(struct lean_spawner *s, const char *name)
 		break;
 	case -ENOENT:
 	case -ESRCH:
-		tool_error(name, "not set up since this host was started: run mitosis-leanprep create %s", name);
+		tool_error(name,
+			   "not set up since this host was started: run mitosis-leanprep create %s",
+			   name);
 		return -1;
 	default:
 		tool_error(name, "its state cannot be read: %s", strerror(errno));
@@ -86,14 +90,16 @@ static void note_masked(struct lean_inside *in)
 
 		if (stat(masked[i], &st))
 			continue;
-		strings_add(S_ISDIR(st.st_mode) ? &in->masked_directories : &in->masked_files, masked[i]);
+		strings_add(S_ISDIR(st.st_mode) ? &in->masked_directories : &in->masked_files,
+			    masked[i]);
 	}
 }
 
 /* In the template's namespace: which of the host's directories the keeper has bound one by one. */
 static void note_parts(struct lean_inside *in)
 {
-	static const char *const parts[] = { "bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr" };
+	static const char *const parts[] = { "bin",    "etc", "lib",  "lib32", "lib64",
+					     "libx32", "opt", "sbin", "usr" };
 	struct stat root, st;
 
 	if (!in->t->writable || strcmp(in->t->root, "/") || stat("/", &root))
@@ -108,8 +114,9 @@ static void note_parts(struct lean_inside *in)
 		snprintf(part->upper, sizeof(part->upper), "/tmp/upper-%s", parts[i]);
 		snprintf(part->work, sizeof(part->work), "/tmp/work-%s", parts[i]);
 		snprintf(part->target, sizeof(part->target), "/tmp/root/%s", parts[i]);
-		snprintf(part->options, sizeof(part->options), "lowerdir=/%s,upperdir=/tmp/upper-%s,workdir=/tmp/work-%s%s",
-			 parts[i], parts[i], parts[i], in->user_ns ? ",userxattr" : "");
+		snprintf(part->options, sizeof(part->options),
+			 "lowerdir=/%s,upperdir=/tmp/upper-%s,workdir=/tmp/work-%s%s", parts[i],
+			 parts[i], parts[i], in->user_ns ? ",userxattr" : "");
 		in->part_count++;
 	}
 }
@@ -117,13 +124,15 @@ static void note_parts(struct lean_inside *in)
 /* A /dev of this spawner's own over the template's. */
 static int own_devices(const struct lean_device *extra, size_t count)
 {
-	if (unshare(CLONE_NEWNS) || mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k")) {
+	if (unshare(CLONE_NEWNS) ||
+	    mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k")) {
 		tool_error("/dev", "%s", strerror(errno));
 		return -1;
 	}
 	if (devices_make("/dev", false, extra, count))
 		return -1;
-	if (mount(NULL, "/dev", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC, NULL)) {
+	if (mount(NULL, "/dev", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC,
+		  NULL)) {
 		tool_error("/dev", "%s", strerror(errno));
 		return -1;
 	}
@@ -137,7 +146,8 @@ int spawner_enter(struct lean_spawner *s, const struct lean_device *extra, size_
 
 	in->t = s->t;
 	in->user_ns = s->view.user_ns;
-	snprintf(in->tmp_options, sizeof(in->tmp_options), "mode=1777,size=%llu", (unsigned long long)s->t->tmp);
+	snprintf(in->tmp_options, sizeof(in->tmp_options), "mode=1777,size=%llu",
+		 (unsigned long long)s->t->tmp);
 	if (getrandom(&in->secret, sizeof(in->secret), 0) != sizeof(in->secret)) {
 		tool_error("getrandom", "%s", strerror(errno));
 		return -1;
@@ -152,7 +162,9 @@ int spawner_enter(struct lean_spawner *s, const struct lean_device *extra, size_
 	}
 	if ((user >= 0 && setns(user, CLONE_NEWUSER)) || setns(mounts, CLONE_NEWNS)) {
 		tool_error(s->t->name, "its namespaces cannot be entered: %s%s", strerror(errno),
-			   errno == EPERM && geteuid() ? " (only the user who made the template may)" : "");
+			   errno == EPERM && geteuid()
+				   ? " (only the user who made the template may)"
+				   : "");
 		return -1;
 	}
 	if (user >= 0)
@@ -161,7 +173,7 @@ int spawner_enter(struct lean_spawner *s, const struct lean_device *extra, size_
 	note_parts(in);
 	if (count && own_devices(extra, count))
 		return -1;
-	/* Past the last one that the kernel knows, EINVAL. */
+	/* It fails with EINVAL behind the last capability that the kernel knows. */
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		if (!(s->t->caps & 1ULL << cap) && prctl(PR_CAPBSET_DROP, cap)) {
 			tool_error("capabilities", "%s", strerror(errno));

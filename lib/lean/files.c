@@ -73,7 +73,10 @@ int make_directories(const char *path, mode_t mode)
 	return mkdir(part, mode) && errno != EEXIST ? -errno : 0;
 }
 
-/* A directory is seen before and after what is in it. Returns what the first failure was, or err. */
+/*
+ * fts_read() gives a directory twice, before and after what is in it. Returns the first failure, or
+ * err.
+ */
 static int remove_one(const FTSENT *entry, int err)
 {
 	int failed = 0;
@@ -99,7 +102,9 @@ static int remove_one(const FTSENT *entry, int err)
 	return err || !failed || errno == ENOENT ? err : -errno;
 }
 
-/* By directories, whose device tells a mount; on overlayfs, files have the device that they lie on. */
+/*
+ * By directories, whose device tells a mount; on overlayfs, files have the device that they lie on.
+ */
 int remove_tree(const char *path)
 {
 	char *paths[] = { (char *)path, NULL };
@@ -158,7 +163,8 @@ int copy_file(const char *from, const char *to)
 	for (off_t left = st.st_size; left > 0 && !err;) {
 		ssize_t n = copy_file_range(in, NULL, out, NULL, (size_t)left, 0);
 
-		if (!n || (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)))
+		if (!n || (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+				     errno == EOPNOTSUPP)))
 			n = copy_some(in, out, left);
 		if (n < 0)
 			err = -errno;

@@ -4,12 +4,12 @@
  * filter.c - the system call filter of containers, installed once per spawner.
  *
  * Installing a filter costs the kernel more than all else in a container's start: it is checked,
- * translated and run on trial for each system call. Filters are inherited, so the spawner installs it
- * for itself. What it still has to do itself, or between clone and exec on behalf of a container, it may
- * do by a secret 64-bit number in the sixth argument, which the kernel does not read for these calls. A
- * container cannot know it: the filter cannot be read back without CAP_SYS_ADMIN in the host's user
- * namespace, and the memory that held the number is gone with exec. Even with it, these calls would
- * fail for want of a capability.
+ * translated and run on trial for each system call. Filters are inherited, so the spawner installs
+ * it for itself. What it still has to do itself, or between clone and exec on behalf of a
+ * container, it may do by a secret 64-bit number in the sixth argument, which the kernel does not
+ * read for these calls. A container cannot know it: the filter cannot be read back without
+ * CAP_SYS_ADMIN in the host's user namespace, and the memory that held the number is gone with
+ * exec. Even with it, these calls would fail for want of a capability.
  *
  * TIOCSTI and TIOCLINUX put characters into a terminal's input, as if the user had typed them.
  */
@@ -38,11 +38,13 @@ int filter_read(const char *name, struct sock_fprog *program)
 		tool_error(path, "%s", strerror(errno));
 		return -1;
 	}
-	if (fd >= 0 && !fstat(fd, &st) && st.st_size > 0 && !(st.st_size % (off_t)sizeof(struct sock_filter)) &&
+	if (fd >= 0 && !fstat(fd, &st) && st.st_size > 0 &&
+	    !(st.st_size % (off_t)sizeof(struct sock_filter)) &&
 	    st.st_size / (off_t)sizeof(struct sock_filter) <= BPF_MAXINSNS) {
 		program->filter = malloc((size_t)st.st_size);
 		program->len = (unsigned short)(st.st_size / (off_t)sizeof(struct sock_filter));
-		if (program->filter && read(fd, program->filter, (size_t)st.st_size) != st.st_size) {
+		if (program->filter &&
+		    read(fd, program->filter, (size_t)st.st_size) != st.st_size) {
 			free(program->filter);
 			program->filter = NULL;
 		}
@@ -55,9 +57,11 @@ int filter_read(const char *name, struct sock_fprog *program)
 	return -1;
 }
 
-#define LOAD(field)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
-#define LOW(n)		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]))
-#define HIGH(n)		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]) + 4)
+#define LOAD(field) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
+#define LOW(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]))
+#define HIGH(n) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]) + 4)
 /* Jumps are relative: to the instruction after the next `yes` or `no` ones. */
 #define IF(value, yes, no)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
 #define RETURN(action)	BPF_STMT(BPF_RET | BPF_K, (uint32_t)(action))
@@ -65,8 +69,8 @@ int filter_read(const char *name, struct sock_fprog *program)
 int filter_install(const struct sock_fprog *profile, uint64_t secret)
 {
 	/*
-	 * Goes before the profile. Arguments are looked at for these system calls only: what depends on
-	 * the number alone is answered from the kernel's own table.
+	 * Goes before the profile. Arguments are looked at for these system calls only: what
+	 * depends on the number alone is answered from the kernel's own table.
 	 */
 	const struct sock_filter before[] = {
 		[0] = LOAD(nr),
@@ -98,7 +102,8 @@ int filter_install(const struct sock_fprog *profile, uint64_t secret)
 		return -1;
 	}
 	memcpy(all.filter, before, sizeof(before));
-	memcpy(all.filter + sizeof(before) / sizeof(before[0]), profile->filter, profile->len * sizeof(*all.filter));
+	memcpy(all.filter + sizeof(before) / sizeof(before[0]), profile->filter,
+	       profile->len * sizeof(*all.filter));
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &all)) {
 		tool_error("system call filter", "%s", strerror(errno));
 		err = -1;

@@ -8,12 +8,13 @@
  *	STATE/NAME/rootfs	its root file system, unless that is somebody else's directory
  *	RUN/NAME/view		the process that keeps its mount namespace, and its cgroup (view.c)
  *	RUN/NAME/seccomp	the compiled system call filter
- *	RUN/NAME.lock		held shared by whoever runs containers, exclusively by who changes it
+ *	RUN/NAME.lock		held shared by whoever runs containers, exclusively by who
+ *				changes it
  * STATE and RUN are /var/lib and /run/mitosis-exp/lean for root (places.c).
  *
- * A container starts from the template's mount namespace, which holds half a dozen mounts however many
- * the host has. A spawner enters that namespace once (enter.c) and then starts any number of containers
- * with one clone3(2) each (spawn.c), each in a leaf of the template's cgroup (cgroup.c).
+ * A container starts from the template's mount namespace, which holds half a dozen mounts however
+ * many the host has. A spawner enters that namespace once (enter.c) and then starts any number of
+ * containers with one clone3(2) each (spawn.c), each in a leaf of the template's cgroup (cgroup.c).
  *
  * Functions that return int return 0, or -1 after a message, unless they say otherwise.
  */
@@ -46,8 +47,8 @@ bool lean_name_is_good(const char *name);
 
 enum lean_lock { LEAN_SHARED, LEAN_EXCLUSIVE };
 /*
- * A descriptor that holds the lock of a template; -1 without a message, errno EWOULDBLOCK: the others
- * hold it. An exclusive lock makes the lock file, a shared one needs it (ENOENT).
+ * A descriptor that holds the lock of a template; -1 without a message, errno EWOULDBLOCK: the
+ * others hold it. An exclusive lock makes the lock file, a shared one needs it (ENOENT).
  */
 int lean_lock(const char *name, enum lean_lock kind);
 /* Unlock; gone: the template is no more, and neither is its lock. */
@@ -57,7 +58,8 @@ int lean_use(const char *name);
 
 /* ---- files.c ---- */
 
-int write_text(const char *path, const char *text, mode_t mode);	/* whole or not at all; 0 or -errno */
+int write_text(const char *path, const char *text,
+	       mode_t mode);				/* whole or not at all; 0 or -errno */
 char *read_text(const char *path);			/* NULL with errno; the caller frees it */
 int make_directories(const char *path, mode_t mode);	/* like mkdir -p; 0 or -errno */
 int remove_tree(const char *path);			/* crosses no mount; 0 or -errno */
@@ -108,13 +110,16 @@ enum { LEAN_MEMORY = 1u << 0, LEAN_PIDS = 1u << 1, LEAN_CPUS = 1u << 2 };
 
 struct lean_view {
 	pid_t pid;			/* the keeper */
-	uint64_t started;		/* its start time, to tell it from a later process of the same pid */
+	/* its start time, to tell it from a later process of the same pid */
+	uint64_t started;
 	uint64_t mount_ns, user_ns;	/* inodes; user_ns 0: that of the host */
 	char cgroup[PATH_MAX];		/* directory; empty: none */
 	unsigned int limits;		/* LEAN_*: in force */
 };
 
-/* 0; -ENOENT: not set up; -ESRCH: its keeper is gone, for example since this host was started anew. */
+/*
+ * 0; -ENOENT: not set up; -ESRCH: its keeper is gone, for example since this host was started anew.
+ */
 int view_read(const char *name, struct lean_view *v);
 int view_write(const char *name, const struct lean_view *v);	/* 0 or -errno */
 uint64_t process_started(pid_t pid);	/* 0: no such process */
@@ -137,14 +142,13 @@ struct lean_leaf {
 };
 
 /* group: a descriptor of the template's cgroup, -1: there is none, and the leaf is empty. */
-int leaf_take(int group, const struct lean_template *t, unsigned int limits, struct lean_leaf *leaf);
+int leaf_take(int group, const struct lean_template *t, unsigned int limits,
+	      struct lean_leaf *leaf);
 void leaf_give_back(struct lean_leaf *leaf);
 /* Was a process of this leaf killed for want of memory since it was taken? */
 bool leaf_ran_out(const struct lean_leaf *leaf);
 /* Freeze or thaw and wait until it is so. 0 or -errno; what cannot be frozen goes on. */
 int leaf_freeze(int leaf_fd, bool freeze);
-/* 0 or -errno */
-int group_write(int dir_fd, const char *file, const char *text);
 int group_populated(int dir_fd);	/* 1, 0 or -errno */
 /* Kill what is in a group, and remove it and all below it. 0 or -errno. */
 int group_remove(const char *path);
@@ -167,14 +171,17 @@ int device_add(const char *directory, const struct lean_device *device);
 /* The compiled profile of a template; NULL after a message. */
 int filter_read(const char *name, struct sock_fprog *program);
 /*
- * Install it for this process and all that it starts. secret: whoever passes it as the sixth argument
- * may still mount and clone.
+ * Install it for this process and all that it starts. secret: whoever passes it as the sixth
+ * argument may still mount and clone.
  */
 int filter_install(const struct sock_fprog *program, uint64_t secret);
 
 /* ---- spawn.c ---- */
 
-/* A directory of the host's that is mounted into the template's root, when containers may write to theirs. */
+/*
+ * A directory of the host's that is mounted into the template's root, when containers may write to
+ * theirs.
+ */
 struct lean_part {
 	char upper[32], work[32], target[32], options[128];
 };
@@ -216,9 +223,9 @@ struct lean_spawn {
 };
 
 /*
- * Start a container: the pid of its first process, or -errno. With a program it returns when that has
- * been loaded; s->failed is set, and the container has ended, if it could not be. With a function *s
- * must be in shared memory.
+ * Start a container: the pid of its first process, or -errno. With a program it returns when that
+ * has been loaded; s->failed is set, and the container has ended, if it could not be. With a
+ * function *s must be in shared memory.
  */
 pid_t lean_spawn(struct lean_spawn *s);
 /* For main: become the program. Only returns on failure, with s->failed set. */
@@ -236,11 +243,14 @@ struct lean_spawner {
 };
 
 /*
- * Enter the template's namespaces for good and give up all that no container shall have. Devices that
- * only this spawner's containers get: extra. The template must be locked.
+ * Enter the template's namespaces for good and give up all that no container shall have. Devices
+ * that only this spawner's containers get: extra. The template must be locked.
  */
 int spawner_enter(struct lean_spawner *s, const struct lean_device *extra, size_t count);
-/* Open what is reached by path, while the host's files can be seen: the template, its lock and cgroup. */
+/*
+ * Open what is reached by path, while the host's files can be seen: the template, its lock and
+ * cgroup.
+ */
 int spawner_open(struct lean_spawner *s, const char *name);
 
 #endif

@@ -3,8 +3,8 @@
 /*
  * places.c - where templates live, and the locks that say who uses them.
  *
- * A lock is on a file beside the template, since the template comes and goes: a file that was removed
- * while its lock was awaited is noticed by its name leading elsewhere.
+ * A lock is on a file beside the template, since the template comes and goes: a file that was
+ * removed while its lock was awaited is noticed by its name leading elsewhere.
  */
 #include "lean.h"
 
@@ -40,7 +40,10 @@ static int choose(void)
 	if (given && *given == '/')
 		return set(state_dir, given, "/lib") || set(run_dir, given, "/run") ? -1 : 0;
 	if (!geteuid())
-		return set(state_dir, "/var/lib", "/mitosis-exp/lean") || set(run_dir, "/run", "/mitosis-exp/lean") ? -1 : 0;
+		return set(state_dir, "/var/lib", "/mitosis-exp/lean") ||
+				       set(run_dir, "/run", "/mitosis-exp/lean")
+			       ? -1
+			       : 0;
 	data = getenv("XDG_DATA_HOME");
 	runtime = getenv("XDG_RUNTIME_DIR");
 	if (!home || *home != '/') {
@@ -51,7 +54,8 @@ static int choose(void)
 		data && *data == '/' ? "/mitosis-exp/lean" : "/.local/share/mitosis-exp/lean"))
 		return -1;
 	/* Without a directory that ends with the session, one that outlives it will do. */
-	return runtime && *runtime == '/' ? set(run_dir, runtime, "/mitosis-exp/lean") : set(run_dir, state_dir, "/.run");
+	return runtime && *runtime == '/' ? set(run_dir, runtime, "/mitosis-exp/lean")
+					  : set(run_dir, state_dir, "/.run");
 }
 
 /* What lies there is trusted: mount namespaces are entered, files become root file systems. */
@@ -138,7 +142,10 @@ int lean_lock(const char *name, enum lean_lock kind)
 
 	snprintf(path, sizeof(path), "%s/%s.lock", run_dir, name);
 	for (;;) {
-		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (kind == LEAN_EXCLUSIVE ? O_CREAT : 0), 0600);
+		int fd = open(path,
+			      O_RDWR | O_CLOEXEC | O_NOFOLLOW |
+				      (kind == LEAN_EXCLUSIVE ? O_CREAT : 0),
+			      0600);
 		struct stat ours, now;
 
 		if (fd < 0)
@@ -150,7 +157,8 @@ int lean_lock(const char *name, enum lean_lock kind)
 			errno = err;
 			return -1;
 		}
-		if (!fstat(fd, &ours) && !stat(path, &now) && ours.st_ino == now.st_ino && ours.st_dev == now.st_dev)
+		if (!fstat(fd, &ours) && !stat(path, &now) && ours.st_ino == now.st_ino &&
+		    ours.st_dev == now.st_dev)
 			return fd;
 		close(fd);
 	}
@@ -182,7 +190,9 @@ int lean_use(const char *name)
 		if (fd >= 0)
 			return fd;
 		if (errno == ENOENT) {
-			tool_error(name, "not set up since this host was started: run mitosis-leanprep create %s", name);
+			tool_error(name,
+				   "not set up since this host was started: run mitosis-leanprep create %s",
+				   name);
 			return -1;
 		}
 		if (errno != EWOULDBLOCK) {

@@ -3,18 +3,20 @@
 /*
  * spawn.c - starts a container: one clone3(2), and what has to be done between it and exec.
  *
- * With a program the new process shares the spawner's memory until exec, as with vfork(2): nothing is
- * copied, which is most of what starting a process costs. So container() and what it calls must not
- * allocate, lock or print; it says what failed by leaving it in *s. Nobody else is in its namespaces at
- * that time who could reach the shared memory. A function instead of a program runs in a copy.
+ * With a program the new process shares the spawner's memory until exec, as with vfork(2): nothing
+ * is copied, which is most of what starting a process costs. So container() and what it calls must
+ * not allocate, lock or print; it says what failed by leaving it in *s. Nobody else is in its
+ * namespaces at that time who could reach the shared memory. A function instead of a program runs
+ * in a copy.
  *
  * The order of the steps matters:
  *	mounts, host name	need capabilities
  *	descriptors		after the mounts: the terminal comes from a mount
  *	user			gives up the capabilities of another user than root
  *	capabilities		the rest
- *	death signal		is cleared by a change of user; then a look at whether the spawner lives, which may have
- *				ended before. Only then being traced: by whom would a container be let go otherwise?
+ *	death signal		is cleared by a change of user; then a look at whether the spawner
+ *				lives, which may have ended before. Only then being traced: by
+ *				whom would a container be let go otherwise?
  */
 #include "lean.h"
 
@@ -67,7 +69,9 @@ static void writable_root(struct lean_spawn *s)
 	long err;
 
 	mount_or(s, "tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, s->inside->tmp_options);
-	if (sys(SYS_mkdirat, AT_FDCWD, "/tmp/upper", 0755) || sys(SYS_mkdirat, AT_FDCWD, "/tmp/work", 0755) || sys(SYS_mkdirat, AT_FDCWD, "/tmp/root", 0755))
+	if (sys(SYS_mkdirat, AT_FDCWD, "/tmp/upper", 0755) ||
+	    sys(SYS_mkdirat, AT_FDCWD, "/tmp/work", 0755) ||
+	    sys(SYS_mkdirat, AT_FDCWD, "/tmp/root", 0755))
 		give_up(s, "/tmp", -EIO);
 	mount_or(s, "overlay", "/tmp/root", "overlay", MS_NOSUID | MS_NODEV,
 		 s->inside->user_ns ? "lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work,userxattr"
@@ -76,12 +80,17 @@ static void writable_root(struct lean_spawn *s)
 	for (size_t i = 0; i < s->inside->part_count; i++) {
 		const struct lean_part *part = &s->inside->parts[i];
 
-		if (sys(SYS_mkdirat, AT_FDCWD, part->upper, 0755) || sys(SYS_mkdirat, AT_FDCWD, part->work, 0755))
+		if (sys(SYS_mkdirat, AT_FDCWD, part->upper, 0755) ||
+		    sys(SYS_mkdirat, AT_FDCWD, part->work, 0755))
 			give_up(s, "/tmp", -EIO);
-		mount_or(s, "overlay", part->target, "overlay", MS_NOSUID | MS_NODEV, part->options);
+		mount_or(s, "overlay", part->target, "overlay", MS_NOSUID | MS_NODEV,
+			 part->options);
 	}
 	mount_or(s, "/dev", "/tmp/root/dev", NULL, MS_BIND | MS_REC, NULL);
-	/* A user namespace may mount /proc only where one can be seen whole: the template's stays beneath. */
+	/*
+	 * A user namespace may mount /proc only where one can be seen whole: the template's stays
+	 * beneath.
+	 */
 	if (s->inside->user_ns)
 		mount_or(s, "/proc", "/tmp/root/proc", NULL, MS_BIND | MS_REC, NULL);
 	sys(SYS_chdir, "/tmp/root");
@@ -108,7 +117,8 @@ static void mount_all(struct lean_spawn *s)
 	for (size_t i = 0; i < in->masked_directories.count; i++)
 		mount_or(s, "/dev/pts", in->masked_directories.at[i], NULL, MS_BIND, NULL);
 	if (s->terminals)
-		mount_or(s, "devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+		mount_or(s, "devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+			 "newinstance,ptmxmode=0666,mode=0620");
 }
 
 static void loopback_up(struct lean_spawn *s)
@@ -222,7 +232,10 @@ static __attribute__((noreturn)) void container(struct lean_spawn *s)
 		sys(SYS_exit_group, 127);
 }
 
-/* By itself: nothing of the caller's frame may change while the container runs on its stack. */
+/*
+ * A function of its own, with a frame of its own: the container runs on this stack until its exec,
+ * and must not change what is in the caller's frame.
+ */
 static __attribute__((noinline)) long start(struct clone_args *a, struct lean_spawn *s)
 {
 	long pid = sys(SYS_clone3, a, sizeof(*a), 0, 0, 0, s->inside->secret);
@@ -232,7 +245,10 @@ static __attribute__((noinline)) long start(struct clone_args *a, struct lean_sp
 	return pid;
 }
 
-/* Of this process, which may be a copy of one that asked before; out of the way of a container's own. */
+/*
+ * A pidfd of this process, opened again in a copy of the one that had it; its number is above those
+ * that a container uses.
+ */
 static int own_pidfd(void)
 {
 	static int fd = -1;
@@ -244,7 +260,7 @@ static int own_pidfd(void)
 	whose = getpid();
 	low = (int)syscall(SYS_pidfd_open, whose, 0);
 	fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
-	/* A number that no descriptor may have: too few of them, too. */
+	/* EINVAL: the limit of open files is below that number. */
 	if (low >= 0 && fd < 0 && errno == EINVAL)
 		errno = EMFILE;
 	if (low >= 0)

@@ -3,8 +3,8 @@
 /*
  * view.c - what is known of a template's running half: the process that keeps its mount namespace.
  *
- * A namespace could also be kept by a bind mount of its /proc file, but that would be a mount on the
- * host. A pid may have passed to another process: start time and inode of the namespace tell.
+ * A namespace could also be kept by a bind mount of its /proc file, but that would be a mount on
+ * the host. A pid may have passed to another process: start time and inode of the namespace tell.
  */
 #include "lean.h"
 
@@ -49,7 +49,9 @@ int view_read(const char *name, struct lean_view *v)
 	*v = (struct lean_view){ 0 };
 	if (!text)
 		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : -errno;
-	sscanf(text, "pid=%d\nstarted=%" SCNu64 "\nmount_ns=%" SCNu64 "\nuser_ns=%" SCNu64 "\nlimits=%u\ncgroup=%4095[^\n]",
+	sscanf(text,
+	       "pid=%d\nstarted=%" SCNu64 "\nmount_ns=%" SCNu64 "\nuser_ns=%" SCNu64
+	       "\nlimits=%u\ncgroup=%4095[^\n]",
 	       &pid, &v->started, &v->mount_ns, &v->user_ns, &v->limits, v->cgroup);
 	v->pid = pid;
 	free(text);
@@ -61,7 +63,9 @@ int view_write(const char *name, const struct lean_view *v)
 	char path[PATH_MAX], *text;
 	int err;
 
-	if (asprintf(&text, "pid=%d\nstarted=%" PRIu64 "\nmount_ns=%" PRIu64 "\nuser_ns=%" PRIu64 "\nlimits=%u\ncgroup=%s\n",
+	if (asprintf(&text,
+		     "pid=%d\nstarted=%" PRIu64 "\nmount_ns=%" PRIu64 "\nuser_ns=%" PRIu64
+		     "\nlimits=%u\ncgroup=%s\n",
 		     (int)v->pid, v->started, v->mount_ns, v->user_ns, v->limits, v->cgroup) < 0)
 		return -ENOMEM;
 	err = write_text(lean_run_path(path, name, "view"), text, 0644);
@@ -76,7 +80,7 @@ void keeper_kill(pid_t pid, uint64_t started)
 	if (pid <= 0 || !started || process_started(pid) != started)
 		return;
 	kill(pid, SIGKILL);
-	/* Ours while it has not outlived us, somebody else's to reap otherwise. */
+	/* It may be our child, or have been adopted by another process that reaps it. */
 	while (process_started(pid) == started && clock_now_ns() < until) {
 		waitpid(pid, NULL, WNOHANG);
 		usleep(1000);

@@ -20,7 +20,10 @@
 
 extern char **environ;
 
-/* One record of getent's answer per line, its address first; those of ahosts tell the type of socket. */
+/*
+ * One record of getent's answer per line, its address first; those of ahosts tell the type of
+ * socket.
+ */
 static int read_addresses(FILE *in, uint16_t port, struct sockaddr_storage *to, int max)
 {
 	char line[512];
@@ -44,7 +47,8 @@ static int read_addresses(FILE *in, uint16_t port, struct sockaddr_storage *to, 
 	return n;
 }
 
-static int ask(const char *database, const char *host, uint16_t port, struct sockaddr_storage *to, int max)
+static int ask(const char *database, const char *host, uint16_t port, struct sockaddr_storage *to,
+	       int max)
 {
 	char *argv[] = { (char *)"getent", (char *)database, (char *)host, NULL };
 	posix_spawn_file_actions_t actions;
@@ -61,7 +65,8 @@ static int ask(const char *database, const char *host, uint16_t port, struct soc
 	close(pipes[1]);
 	if (err) {
 		close(pipes[0]);
-		log_error("getent: %s (it looks up host names; or give the address)", strerror(err));
+		log_error("getent: %s (it looks up host names; or give the address)",
+			  strerror(err));
 		return -err;
 	}
 	in = fdopen(pipes[0], "r");
@@ -84,7 +89,10 @@ int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, in
 		log_error("%s: not a host name", host);
 		return -EINVAL;
 	}
-	/* ahosts leaves out families that this host has no address of but the loopback one; hosts does not. */
+	/*
+	 * ahosts leaves out families that this host has no address of but the loopback one; hosts
+	 * does not.
+	 */
 	n = ask("ahosts", host, port, to, max);
 	if (!n)
 		n = ask("hosts", host, port, to, max);

@@ -9,12 +9,15 @@
 #include "private/address.h"
 
 /*
- * lookup.c, or lookup-getent.c in static programs: what the resolver knows of a name. How many, or -errno
- * after a message. Callers want resolve_host().
+ * lookup.c, or lookup-getent.c in static programs: what the resolver knows of a name. How many, or
+ * -errno after a message. Callers want resolve_host().
  */
 int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
 
-/* tcp.c: a listening descriptor, or -errno, logged; address becomes HOST:PORT as peers shall use it. */
+/*
+ * tcp.c: a listening descriptor, or -errno, logged; address becomes HOST:PORT as peers shall use
+ * it.
+ */
 int tcp_listen(const char *where, char address[256]);
 /* A connected descriptor, or -errno, which is logged. */
 int tcp_connect(const struct reference *ref, unsigned int timeout_ms);

@@ -3,13 +3,13 @@
 /*
  * resolve.c - every address of a host, in the order in which they are tried.
  *
- * A name may stand for several addresses, and a server listens at some of them only: with the hosts file
- * that most systems come with, localhost is ::1 as well as 127.0.0.1. So no caller takes the first
- * address alone.
+ * A name may stand for several addresses, and a server listens at some of them only: with the hosts
+ * file that most systems come with, localhost is ::1 as well as 127.0.0.1. So no caller takes the
+ * first address alone.
  *
- * Nor are those left out whose family no interface seems to have (AI_ADDRCONFIG): loopback addresses do
- * not count there, so that a host which has IPv6 only would never try 127.0.0.1. To try what cannot be
- * reached costs nothing; it fails at once.
+ * Nor are those left out whose family no interface seems to have (AI_ADDRCONFIG): loopback
+ * addresses do not count there, so that a host which has IPv6 only would never try 127.0.0.1. To
+ * try what cannot be reached costs nothing; it fails at once.
  */
 #include "net/net.h"
 #include "private/resolve.h"

@@ -16,7 +16,10 @@ int session_hello(int fd, enum wire_purpose purpose, const uint8_t uuid[16])
 		struct wire_hello hello;
 	} m = {
 		.frame = { .type = WIRE_HELLO, .length = sizeof(m.hello) },
-		.hello = { .magic = WIRE_MAGIC, .major = WIRE_MAJOR, .minor = WIRE_MINOR, .purpose = purpose },
+		.hello = { .magic = WIRE_MAGIC,
+			   .major = WIRE_MAJOR,
+			   .minor = WIRE_MINOR,
+			   .purpose = purpose },
 	};
 
 	memcpy(m.hello.uuid, uuid, sizeof(m.hello.uuid));

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS	2000u	/* with an address, where there are others: two packets may get lost */
+#define PATIENCE_MS 2000u /* with an address, where there are others: two packets may get lost */
 
 static char *append_number(char *to, unsigned int n)
 {
@@ -86,7 +86,8 @@ int tcp_listen(const char *where, char address[256])
 	int err = address_listen(where ? where : "127.0.0.1", &a, &length), fd, one = 1;
 
 	if (err) {
-		log_error("%s: not an address to listen at: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, no name", where);
+		log_error("%s: not an address to listen at: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, no name",
+			  where);
 		return err;
 	}
 	fd = socket_above_streams(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC);
@@ -96,7 +97,8 @@ int tcp_listen(const char *where, char address[256])
 	if (bind(fd, (struct sockaddr *)&a, length) || listen(fd, 128) ||
 	    getsockname(fd, (struct sockaddr *)&a, &length)) {
 		err = -errno;
-		log_error("%s: cannot listen: %s", where ? where : "127.0.0.1", strerrordesc_np(-err));
+		log_error("%s: cannot listen: %s", where ? where : "127.0.0.1",
+			  strerrordesc_np(-err));
 		close(fd);
 		return err;
 	}
@@ -163,10 +165,14 @@ static int weight(int err)
 	}
 }
 
-/* When to leave an address for the next: the time that is left is shared, but a packet may get lost. */
+/*
+ * When to leave an address for the next: the time that is left is shared, but a packet may get
+ * lost.
+ */
 static uint64_t patience(uint64_t until_ms, int left)
 {
-	uint64_t now = now_ms(), rest = now < until_ms ? until_ms - now : 0, share = rest / (unsigned int)left;
+	uint64_t now = now_ms(), rest = now < until_ms ? until_ms - now : 0,
+		 share = rest / (unsigned int)left;
 
 	if (share < PATIENCE_MS)
 		share = rest < PATIENCE_MS ? rest : PATIENCE_MS;
@@ -178,9 +184,11 @@ int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
 	struct sockaddr_storage list[RESOLVE_MAX];
 	uint64_t until_ms;
 	char address[ADDRESS_TEXT_MAX], tried[32] = "";
+	const char *why = "";
 	int n, worst = 0, err = 0;
 
-	n = ref->addresses ? resolve_list(ref->addresses, ref->port, list) : resolve_host(ref->host, ref->port, list);
+	n = ref->addresses ? resolve_list(ref->addresses, ref->port, list)
+			   : resolve_host(ref->host, ref->port, list);
 	if (n < 0)
 		return n;
 	/* What the resolver takes is no silence of the host. */
@@ -198,9 +206,15 @@ int tcp_connect(const struct reference *ref, unsigned int timeout_ms)
 	address_text(&list[worst], address);
 	if (n > 1)
 		snprintf(tried, sizeof(tried), " (%d addresses tried)", n);
+	/* Shadows end with their parents, by default, and then nobody listens there. */
+	if (err == -ECONNREFUSED)
+		why = ": no snapshot is served there; its parent has ended, or it was released";
+	else if (err == -EMFILE)
+		why = " (see ulimit -n)";
 	if (strcmp(address, ref->host))
-		log_error("%s: cannot connect: %s: %s%s", ref->address, address, strerror(-err), tried);
+		log_error("%s: cannot connect: %s: %s%s%s", ref->address, address, strerror(-err),
+			  tried, why);
 	else
-		log_error("%s: cannot connect: %s%s", ref->address, strerror(-err), tried);
+		log_error("%s: cannot connect: %s%s%s", ref->address, strerror(-err), tried, why);
 	return err;
 }

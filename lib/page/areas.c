@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* areas.c - reads what the kernel says of this process's memory, without the C library's streams. */
+/*
+ * areas.c - reads what the kernel says of this process's memory, without the C library's streams.
+ */
 #include "page/areas.h"
 
 #include <errno.h>
@@ -10,7 +12,8 @@
 
 int areas_lines(const char *path, int (*fn)(const char *line, void *data), void *data)
 {
-	static char buffer[16384];	/* a path of 4096 bytes, each written as \ooo where it must be */
+	/* a path of 4096 bytes, each written as \ooo where it must be */
+	static char buffer[16384];
 	size_t have = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Call fn for each line of a file of /proc/self, without its newline, until it returns not 0, which is then
- * returned; or -errno. Async-signal-safe; one caller at a time.
+ * Call fn for each line of a file of /proc/self, without its newline, until it returns not 0, which
+ * is then returned; or -errno. Async-signal-safe; one caller at a time.
  */
 int areas_lines(const char *path, int (*fn)(const char *line, void *data), void *data);
 /* Parse "START-END" in hexadecimal; what follows, or NULL when the line does not begin so. */

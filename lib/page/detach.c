@@ -4,10 +4,10 @@
  * detach.c - makes the memory of an engine kernel's child its own, so that the parent's host is not
  * needed any more.
  *
- * The areas are private mappings of the module's file. Pages in the page cache would not do: they can
- * be dropped and would have to be read again. So each page that the snapshot holds and the child still
- * shows gets the copy that a write would make (MADV_POPULATE_WRITE, Linux 5.14). Whatever is not
- * copied reads as zeros from then on, and zeros need no other host.
+ * The areas are private mappings of the module's file. Pages in the page cache would not do: they
+ * can be dropped and would have to be read again. So each page that the snapshot holds and the
+ * child still shows gets the copy that a write would make (MADV_POPULATE_WRITE, Linux 5.14).
+ * Whatever is not copied reads as zeros from then on, and zeros need no other host.
  *
  * Other threads may run meanwhile: a page that one of them discards is passed over, and one that it
  * writes is its own already.
@@ -43,7 +43,8 @@ static bool parse(const char *line, struct area *a)
 
 	if (!p || strlen(p) < 6 || p[4] != 'p')
 		return false;
-	a->prot = (p[1] == 'r' ? PROT_READ : 0) | (p[2] == 'w' ? PROT_WRITE : 0) | (p[3] == 'x' ? PROT_EXEC : 0);
+	a->prot = (p[1] == 'r' ? PROT_READ : 0) | (p[2] == 'w' ? PROT_WRITE : 0) |
+		  (p[3] == 'x' ? PROT_EXEC : 0);
 	p += 6;
 	n = strspn(p, "0123456789abcdef");
 	if (!n || n > 16)
@@ -118,7 +119,8 @@ static int detach_area(const char *line, void *data)
 		if (pages > (limit - at) / PAGE_BYTES)
 			pages = (limit - at) / PAGE_BYTES;
 		if (!opened && !(a.prot & PROT_WRITE)) {
-			if (mprotect((void *)a.start, a.end - a.start, a.prot | PROT_READ | PROT_WRITE)) {
+			if (mprotect((void *)a.start, a.end - a.start,
+				     a.prot | PROT_READ | PROT_WRITE)) {
 				err = -errno;
 				break;
 			}
@@ -129,6 +131,9 @@ static int detach_area(const char *line, void *data)
 			break;
 	}
 	if (opened && mprotect((void *)a.start, a.end - a.start, a.prot) && !err)
+		err = -errno;
+	/* All of it is here: core dumps may have it (state/areas.c). */
+	if (!err && madvise((void *)a.start, a.end - a.start, MADV_DODUMP) && errno != ENOMEM)
 		err = -errno;
 	return err;
 }

@@ -4,7 +4,10 @@
 #ifndef MITOSIS_DETACH_H
 #define MITOSIS_DETACH_H
 
-/* Fetch what this process still shows of the snapshot behind remote_fd, as pages of its own. 0 or -errno, logged. */
+/*
+ * Fetch what this process still shows of the snapshot behind remote_fd, as pages of its own. 0 or
+ * -errno, logged.
+ */
 int detach(int remote_fd);
 
 #endif

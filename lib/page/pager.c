@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * pager.c - one thread, one epoll loop beside a running child: it hears signals, the child's own questions
- * and the source of its memory (source.h), until the child ends.
+ * pager.c - one thread, one epoll loop beside a running child: it hears signals, the child's own
+ * questions and the source of its memory (source.h), until the child ends.
  */
 #include "api/log.h"
 #include "page/pager.h"
 #include "restore/restorer.h"
-#include "restore/supervise.h"
+#include "private/supervise.h"
+#include "restore/publish.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,6 +31,8 @@ void pager_give_up(struct pager *g, const char *why, uint64_t missing)
 {
 	log_error("%s: %s, with %llu pages missing: child killed", g->options.object, why,
 		  (unsigned long long)missing);
+	if (!g->ready)
+		publish_undo();
 	supervise_kill(g->child_pid);
 }
 
@@ -53,9 +57,48 @@ static void notify(struct pager *g)
 	if (!g->options.notify_fd)
 		return;
 	if (write(g->options.notify_fd, &now, sizeof(now)) != (ssize_t)sizeof(now))
-		log_warning("%s: descriptor %d: %s", g->options.object, g->options.notify_fd, strerror(errno));
+		log_warning("%s: descriptor %d: %s", g->options.object, g->options.notify_fd,
+			    strerror(errno));
 	close(g->options.notify_fd);
 	g->options.notify_fd = 0;
+}
+
+/* All is here: core dumps hold what they would hold of the parent (start.c). */
+static void give_core_back(struct pager *g)
+{
+	const struct page_source *source = g->options.source;
+	unsigned long long filter;
+	char path[40];
+	bool done;
+	FILE *f;
+
+	if (!g->ready || !g->core_withheld)
+		return;
+	if (source->missing(g) && !(g->is_silent && source->has_left && source->has_left(g)))
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/coredump_filter", g->child_pid);
+	errno = 0;
+	f = fopen(path, "r+e");
+	done = f && fscanf(f, "%llx", &filter) == 1;
+	if (done) {
+		rewind(f);
+		done = fprintf(f, "0x%llx", filter | (unsigned long long)g->core_withheld) > 0;
+	}
+	if (f && fclose(f))
+		done = false;
+	/* It has ended: the file is empty (no error), or ESRCH, or there is none. */
+	if (!done && errno && errno != ESRCH && errno != ENOENT)
+		log_warning("%s: %s: %s: core dumps of the child lack its memory",
+			    g->options.object, path, strerror(errno));
+	g->core_withheld = 0;
+}
+
+static void tell_failure(struct pager *g, const struct control_message *m)
+{
+	log_error("%s: cannot resume: %s at 0x%llx: %s", g->options.object,
+		  m->step < ARRAY_SIZE(step_names) ? step_names[m->step] : "restoring",
+		  (unsigned long long)m->address, strerror(-m->error));
+	publish_undo();
 }
 
 static void child_says(struct pager *g)
@@ -68,17 +111,17 @@ static void child_says(struct pager *g)
 	if (n != (ssize_t)sizeof(m)) {
 		/* Closed by the program, or it ended: SIGCHLD will tell. */
 		epoll_ctl(g->epoll, EPOLL_CTL_DEL, g->control_fd, NULL);
+		g->is_silent = true;
 		return;
 	}
 	switch (m.type) {
 	case CONTROL_READY:
 		g->ready = true;
+		g->core_withheld = m.address;
 		notify(g);
 		break;
 	case CONTROL_FAILED:
-		log_error("%s: cannot resume: %s at 0x%llx: %s", g->options.object,
-			  m.step < ARRAY_SIZE(step_names) ? step_names[m.step] : "restoring",
-			  (unsigned long long)m.address, strerror(-m.error));
+		tell_failure(g, &m);
 		supervise_kill(g->child_pid);
 	case CONTROL_DRAIN:
 		g->draining = true;
@@ -86,6 +129,7 @@ static void child_says(struct pager *g)
 	case CONTROL_STATS:
 		g->counters.type = CONTROL_STATS;
 		g->options.source->stats(g, &g->counters);
+		give_core_back(g);
 		send(g->control_fd, &g->counters, sizeof(g->counters), MSG_NOSIGNAL | MSG_DONTWAIT);
 		break;
 	}
@@ -108,10 +152,26 @@ static void discard_stdin(struct pager *g)
 		epoll_ctl(g->epoll, EPOLL_CTL_DEL, 0, NULL);
 }
 
+/* What a child has said before it ended, which is heard of first. */
+static void last_words(struct pager *g)
+{
+	struct control_message m;
+
+	while (recv(g->control_fd, &m, sizeof(m), MSG_DONTWAIT) == (ssize_t)sizeof(m)) {
+		if (m.type == CONTROL_FAILED)
+			tell_failure(g, &m);
+		g->ready |= m.type == CONTROL_READY;
+	}
+}
+
 static void at_end(void *data)
 {
 	struct pager *g = data;
 
+	last_words(g);
+	/* It has never run. */
+	if (!g->ready)
+		publish_undo();
 	g->options.source->end(g);
 }
 
@@ -143,13 +203,16 @@ void pager_run(int child_pid, int control_fd, const struct pager_options *option
 	static struct pager pager;
 	struct pager *g = &pager;
 
-	*g = (struct pager){ .options = *options, .child_pid = child_pid, .control_fd = control_fd };
+	*g = (struct pager){ .options = *options,
+			     .child_pid = child_pid,
+			     .control_fd = control_fd };
 	g->counters.hot_pages = options->hot_pages;
 	begin(g);
 	supervise_signals(g->signal_fd, g->child_pid);	/* it may have ended already */
 	for (;;) {
 		struct epoll_event events[8];
-		int n = epoll_wait(g->epoll, events, ARRAY_SIZE(events), g->options.source->patience(g));
+		int n = epoll_wait(g->epoll, events, ARRAY_SIZE(events),
+				   g->options.source->patience(g));
 
 		for (int i = 0; i < n; i++) {
 			int fd = events[i].data.fd;
@@ -164,6 +227,7 @@ void pager_run(int child_pid, int control_fd, const struct pager_options *option
 				g->options.source->event(g, fd);
 		}
 		g->options.source->push(g);
+		give_core_back(g);
 		if (g->draining && !g->options.source->missing(g))
 			end_drain(g);
 	}

@@ -71,7 +71,8 @@ int pages_add_segment(struct pages *p, uint64_t start, uint64_t end, uint64_t so
 		p->segments = more;
 		p->segment_room = room;
 	}
-	memmove(&p->segments[at + 1], &p->segments[at], (p->segment_count - at) * sizeof(*p->segments));
+	memmove(&p->segments[at + 1], &p->segments[at],
+		(p->segment_count - at) * sizeof(*p->segments));
 	p->segments[at] = (struct segment){ start, end, source };
 	p->segment_count++;
 	if (start != source)
@@ -137,7 +138,8 @@ uint64_t pages_current(const struct pages *p, uint64_t source)
 	uint32_t i = segment_at(p, source);
 
 	/* Nearly always nothing has moved. */
-	if (i < p->segment_count && source >= p->segments[i].start && p->segments[i].source == p->segments[i].start)
+	if (i < p->segment_count && source >= p->segments[i].start &&
+	    p->segments[i].source == p->segments[i].start)
 		return source;
 	if (!p->moved)
 		return 0;
@@ -180,7 +182,8 @@ void pages_set_arrived(struct pages *p, uint64_t page)
 static void forget(struct pages *p, uint64_t source, uint64_t length)
 {
 	for (uint32_t i = 0; i < p->extent_count; i++) {
-		uint64_t start = p->extents[i].start, end = start + p->extents[i].pages * PAGE_BYTES;
+		uint64_t start = p->extents[i].start,
+			 end = start + p->extents[i].pages * PAGE_BYTES;
 		uint64_t from = start > source ? start : source;
 		uint64_t to = end < source + length ? end : source + length;
 
@@ -191,9 +194,11 @@ static void forget(struct pages *p, uint64_t source, uint64_t length)
 
 void pages_removed(struct pages *p, uint64_t start, uint64_t end)
 {
-	for (uint32_t i = segment_at(p, start); i < p->segment_count && p->segments[i].start < end; i++) {
+	for (uint32_t i = segment_at(p, start); i < p->segment_count && p->segments[i].start < end;
+	     i++) {
 		const struct segment *s = &p->segments[i];
-		uint64_t from = start > s->start ? start : s->start, to = end < s->end ? end : s->end;
+		uint64_t from = start > s->start ? start : s->start,
+			 to = end < s->end ? end : s->end;
 
 		forget(p, s->source + (from - s->start), to - from);
 	}
@@ -201,7 +206,8 @@ void pages_removed(struct pages *p, uint64_t start, uint64_t end)
 
 bool pages_moved_into(const struct pages *p, uint64_t start, uint64_t end)
 {
-	for (uint32_t i = segment_at(p, start); i < p->segment_count && p->segments[i].start < end; i++)
+	for (uint32_t i = segment_at(p, start); i < p->segment_count && p->segments[i].start < end;
+	     i++)
 		if (p->segments[i].start != p->segments[i].source)
 			return true;
 	return false;
@@ -250,7 +256,8 @@ int pages_remapped(struct pages *p, uint64_t from, uint64_t to, uint64_t length)
 	uint32_t count = 0;
 	int err;
 
-	for (uint32_t i = segment_at(p, from); i < p->segment_count && p->segments[i].start < from + length; i++) {
+	for (uint32_t i = segment_at(p, from);
+	     i < p->segment_count && p->segments[i].start < from + length; i++) {
 		struct segment s = p->segments[i];
 		struct segment *more = realloc(taken, (count + 1) * sizeof(*taken));
 		uint64_t start = s.start > from ? s.start : from;
@@ -261,7 +268,8 @@ int pages_remapped(struct pages *p, uint64_t from, uint64_t to, uint64_t length)
 			return -ENOMEM;
 		}
 		taken = more;
-		taken[count++] = (struct segment){ to + (start - from), to + (end - from), s.source + (start - s.start) };
+		taken[count++] = (struct segment){ to + (start - from), to + (end - from),
+						   s.source + (start - s.start) };
 	}
 	err = cut(p, from, from + length);
 	/* What was at the new place has been unmapped, whether or not its event has come yet. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * source-module.c - the kernel module brings a child's pages: it is the file behind its memory, and answers
- * faults without anybody's help. What is left to do here is to ask for pages before they are touched.
+ * source-module.c - the kernel module brings a child's pages: it is the file behind its memory, and
+ * answers faults without anybody's help. What is left to do here is to ask for pages before they
+ * are touched.
  */
 #include "api/log.h"
 #include "engine/remote.h"
@@ -28,14 +29,19 @@ static int start(struct pager *g)
 	return epoll_ctl(g->epoll, EPOLL_CTL_ADD, g->options.backing_fd, &e) ? -errno : 0;
 }
 
-/* The snapshot is lost, told once: the child notices with SIGBUS when it touches a page that is not there. */
+/*
+ * The snapshot is lost, told once: the child notices with SIGBUS when it touches a page that is not
+ * there.
+ */
 static void event(struct pager *g, int fd)
 {
 	epoll_ctl(g->epoll, EPOLL_CTL_DEL, fd, NULL);
 	source.pushed = g->options.backed_count;
 }
 
-/* A working set first, in one call; then what there is, some at a time, so that signals are heard. */
+/*
+ * A working set first, in one call; then what there is, some at a time, so that signals are heard.
+ */
 static void push(struct pager *g)
 {
 	const struct workingset *set = g->options.replay;
@@ -49,7 +55,8 @@ static void push(struct pager *g)
 		source.replayed = true;
 		/* Pages of it that cannot be had are the child's affair, when it touches them. */
 		if (error)
-			log_warning("%s: the working set is not fetched first: %s", g->options.object, strerror(-error));
+			log_warning("%s: the working set is not fetched first: %s",
+				    g->options.object, strerror(-error));
 	}
 	if (!g->options.push || source.pushed == g->options.backed_count)
 		return;
@@ -99,8 +106,8 @@ static void end(struct pager *g)
 	if (!error)
 		workingset_write(g->options.record, g->options.record_path);
 	else
-		log_error("%s: not written: what was touched cannot be had: %s", g->options.record_path,
-			  strerror(-error));
+		log_error("%s: not written: what was touched cannot be had: %s",
+			  g->options.record_path, strerror(-error));
 }
 
 const struct page_source source_module = {

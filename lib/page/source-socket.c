@@ -19,11 +19,13 @@
  *    duplicate and dies with its supervisor (PR_SET_PDEATHSIG).
  */
 #include "api/log.h"
+#include "net/own-host.h"
+#include "page/forkable.h"
 #include "page/pager.h"
 #include "page/workingset-file.h"
 #include "page/pages.h"
 #include "restore/restorer.h"
-#include "restore/supervise.h"
+#include "private/supervise.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,18 +35,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "format/wire.h"
 
-#define PUSH_CHUNK	64u		/* pages; also what a fault may have to wait for */
+/*
+ * Pages that a push asks for at once, and that a fault may have to wait for: on its own host they
+ * take no longer than a few on a network.
+ */
+#define PUSH_CHUNK	64u
+#define PUSH_CHUNK_OWN	256u
 #define PUSHES		2u		/* under way at a time */
 #define REPLAYS		16u		/* the same while a working set is replayed */
 #define REPLAY_CHUNK	256u
 #define REQUESTS_MAX	64u
 #define RECEIVE_BYTES	(512u << 10)
-#define RETRY_MS	1		/* while an event of the child is announced but not readable */
+#define RETRY_MS 1 /* while an event of the child is announced but not readable */
 
 struct request {
 	uint64_t source;		/* of the next page to come */
@@ -63,16 +71,18 @@ struct socket_source {
 	int uffd, socket_fd;
 	bool gone;			/* the child has no use for pages any more */
 	bool registered;		/* some of its areas still belong to the userfaultfd */
+	bool changed;			/* they have, since they were listed */
 	uint64_t push_next;		/* page number */
 	uint64_t push_limit;		/* pages that the background may bring */
-	uint32_t pushes;
+	uint32_t pushes, push_chunk;
 	uint32_t replay_next;		/* extent of the working set */
 	uint64_t replay_done;		/* pages of it */
 	bool listening;			/* to socket_fd */
 
 	struct request requests[REQUESTS_MAX];
 	uint32_t request_first, request_count;
-	uint64_t heard_ns;		/* when the shadow last sent something, or was asked first */
+	/* when the shadow last sent something, or was asked first */
+	uint64_t heard_ns;
 
 	struct fault *faults;		/* threads that wait for a page */
 	uint32_t fault_count, fault_room;
@@ -124,7 +134,9 @@ static void keep_fault(struct socket_source *s, struct fault f)
  * line of smaps) and overlaps [start, end).
  */
 static int for_registered(struct socket_source *s, uint64_t start, uint64_t end,
-			  int (*fn)(struct socket_source *s, uint64_t start, uint64_t end, void *data), void *data)
+			  int (*fn)(struct socket_source *s, uint64_t start, uint64_t end,
+				    void *data),
+			  void *data)
 {
 	char path[40], *line = NULL;
 	uint64_t from = 0, to = 0;
@@ -158,7 +170,9 @@ struct gap {
 static int unmap_gap(struct socket_source *s, uint64_t start, uint64_t end, void *data)
 {
 	struct gap *gap = data;
-	int err = start > gap->at ? pages_unmapped(&s->pages, gap->at, start < gap->end ? start : gap->end) : 0;
+	int err = start > gap->at
+			  ? pages_unmapped(&s->pages, gap->at, start < gap->end ? start : gap->end)
+			  : 0;
 
 	if (end > gap->at)
 		gap->at = end;
@@ -206,7 +220,8 @@ static bool read_events(struct socket_source *s)
 			err = unmapped(s, m[i].arg.remove.start, m[i].arg.remove.end);
 			break;
 		case UFFD_EVENT_REMAP:
-			err = pages_remapped(&s->pages, m[i].arg.remap.from, m[i].arg.remap.to, m[i].arg.remap.len);
+			err = pages_remapped(&s->pages, m[i].arg.remap.from, m[i].arg.remap.to,
+					     m[i].arg.remap.len);
 			break;
 		}
 		if (err)
@@ -239,15 +254,19 @@ enum placed { PLACED, PLACED_AGAIN, PLACED_NOWHERE };
  * Put bytes of content (NULL: the zero page) at a current address. *done is how much of it is in
  * the child now, which may be less than asked when PLACED_AGAIN asks to look again.
  */
-static enum placed place(struct socket_source *s, uint64_t address, const uint8_t *content, uint64_t bytes, uint64_t *done)
+static enum placed place(struct socket_source *s, uint64_t address, const uint8_t *content,
+			 uint64_t bytes, uint64_t *done)
 {
 	*done = 0;
 	while (*done < bytes) {
 		struct uffdio_copy copy = {
-			.dst = address + *done, .src = (uint64_t)(uintptr_t)content + *done, .len = bytes - *done,
+			.dst = address + *done,
+			.src = (uint64_t)(uintptr_t)content + *done,
+			.len = bytes - *done,
 		};
 		struct uffdio_zeropage zero = { .range = { address + *done, bytes - *done } };
-		int ret = content ? ioctl(s->uffd, UFFDIO_COPY, &copy) : ioctl(s->uffd, UFFDIO_ZEROPAGE, &zero);
+		int ret = content ? ioctl(s->uffd, UFFDIO_COPY, &copy)
+				  : ioctl(s->uffd, UFFDIO_ZEROPAGE, &zero);
 		int64_t got = content ? copy.copy : zero.zeropage;
 
 		if (!ret) {
@@ -291,7 +310,8 @@ static void drop_faults(struct socket_source *s, uint64_t address, uint64_t byte
 }
 
 /* A run of pages arrived; content NULL says that they are zeros. */
-static void deliver(struct socket_source *s, uint64_t source, const uint8_t *content, uint64_t count)
+static void deliver(struct socket_source *s, uint64_t source, const uint8_t *content,
+		    uint64_t count)
 {
 	uint64_t first = pages_find_source(&s->pages, source), i = 0;
 
@@ -307,9 +327,11 @@ static void deliver(struct socket_source *s, uint64_t source, const uint8_t *con
 			continue;
 		}
 		while (i + n < count && pages_is_missing(&s->pages, first + i + n) &&
-		       pages_current(&s->pages, source + (i + n) * PAGE_BYTES) == address + n * PAGE_BYTES)
+		       pages_current(&s->pages, source + (i + n) * PAGE_BYTES) ==
+			       address + n * PAGE_BYTES)
 			n++;
-		placed = place(s, address, content ? content + i * PAGE_BYTES : NULL, n * PAGE_BYTES, &done);
+		placed = place(s, address, content ? content + i * PAGE_BYTES : NULL,
+			       n * PAGE_BYTES, &done);
 		for (uint64_t k = 0; k < done / PAGE_BYTES; k++)
 			pages_set_arrived(&s->pages, first + i + k);
 		drop_faults(s, address, done);
@@ -378,7 +400,8 @@ static bool answer_zero(struct socket_source *s, const struct fault *f)
  */
 static void record(struct socket_source *s, uint64_t page)
 {
-	if (s->pager->options.record_path && workingset_add(s->pager->options.record, pages_source(&s->pages, page)))
+	if (s->pager->options.record_path &&
+	    workingset_add(s->pager->options.record, pages_source(&s->pages, page)))
 		give_up(s, "out of memory");
 }
 
@@ -408,7 +431,10 @@ static void answer_faults(struct socket_source *s)
 	s->fault_count = s->gone ? 0 : kept;
 }
 
-/* Ask for the working set in its order. Pages that are here, or that the snapshot lacks, are passed over. */
+/*
+ * Ask for the working set in its order. Pages that are here, or that the snapshot lacks, are passed
+ * over.
+ */
 static bool replay(struct socket_source *s)
 {
 	const struct workingset *w = s->pager->options.replay;
@@ -426,7 +452,9 @@ static bool replay(struct socket_source *s)
 		if (s->pushes >= REPLAYS || s->request_count >= REQUESTS_MAX)
 			return false;
 		page = pages_find_source(&s->pages, e->start + s->replay_done * PAGE_BYTES);
-		n = page == NO_PAGE ? 0 : run_of(s, page, left < REPLAY_CHUNK ? (uint32_t)left : REPLAY_CHUNK);
+		n = page == NO_PAGE
+			    ? 0
+			    : run_of(s, page, left < REPLAY_CHUNK ? (uint32_t)left : REPLAY_CHUNK);
 		if (n) {
 			ask(s, page, n, true);
 			s->pager->counters.pushed_pages += n;
@@ -450,7 +478,7 @@ static void push(struct socket_source *s)
 				return;
 			s->push_next = 0;
 		}
-		n = run_of(s, s->push_next, PUSH_CHUNK);
+		n = run_of(s, s->push_next, s->push_chunk);
 		if (!n) {
 			s->push_next++;
 			continue;
@@ -470,13 +498,54 @@ static int unregister_area(struct socket_source *s, uint64_t start, uint64_t end
 	return 0;
 }
 
+static int note_area(struct socket_source *s, uint64_t start, uint64_t end, void *data)
+{
+	struct forkable *f = data;
+
+	return forkable_add(f, start, end);
+}
+
+/* What a thread of the child has to tell now, it waits until it is heard: it could not stop. */
+static void listen_to(void *data)
+{
+	struct socket_source *s = data;
+
+	while (s->uffd >= 0 && read_events(s))
+		s->changed = true;
+	if (s->uffd >= 0)
+		answer_faults(s);
+}
+
+/* The child stands still. Areas that it moved while they were listed are listed now. */
+static int list_moved(struct forkable *f)
+{
+	struct socket_source *s = f->data;
+	int err = 0;
+
+	listen_to(s);
+	if (s->changed && s->uffd >= 0) {
+		err = for_registered(s, 0, USER_END, note_area, f);
+		for_registered(s, 0, USER_END, unregister_area, NULL);
+	}
+	return err;
+}
+
 /* All there: the areas become ordinary memory again, whole, also where the child made them grow. */
 static void unregister_all(struct socket_source *s)
 {
+	struct forkable areas = { .listen = listen_to, .complete = list_moved, .data = s };
+	int err = 0;
+
 	if (!s->registered)
 		return;
 	s->registered = false;
+	s->changed = false;
+	if (s->pager->options.is_foreign)
+		err = for_registered(s, 0, USER_END, note_area, &areas);
 	for_registered(s, 0, USER_END, unregister_area, NULL);
+	listen_to(s);
+	if (s->pager->options.is_foreign)
+		forkable_make(&areas, s->pager, err);
 	log_debug("%s: all pages are here", s->pager->options.object);
 }
 
@@ -489,7 +558,8 @@ static void check_frame(struct socket_source *s, const struct wire_frame *f)
 	if (f->type == WIRE_ERROR)
 		give_up(s, "the parent's host refused to send a page");
 	if (!s->request_count || f->address != r->source || !f->pages || f->pages > r->pages ||
-	    (f->type == WIRE_DATA ? f->length != f->pages * PAGE_BYTES : f->type != WIRE_ZERO || f->length))
+	    (f->type == WIRE_DATA ? f->length != f->pages * PAGE_BYTES
+				  : f->type != WIRE_ZERO || f->length))
 		give_up(s, "protocol error: unexpected frame");
 	r->source += f->pages * PAGE_BYTES;
 	r->pages -= f->pages;
@@ -526,7 +596,8 @@ static void parse(struct socket_source *s)
 			}
 			continue;
 		}
-		uint64_t n = s->have - at < s->payload ? (s->have - at) / PAGE_BYTES : s->payload / PAGE_BYTES;
+		uint64_t n = s->have - at < s->payload ? (s->have - at) / PAGE_BYTES
+						       : s->payload / PAGE_BYTES;
 
 		if (!n)
 			break;
@@ -570,11 +641,13 @@ static int start(struct pager *g)
 	s->pager = g;
 	s->uffd = o->uffd;
 	s->socket_fd = o->socket_fd;
+	s->push_chunk = is_on_own_host(o->socket_fd) ? PUSH_CHUNK_OWN : PUSH_CHUNK;
 	s->buffer = malloc(RECEIVE_BYTES);
 	s->zeros = calloc(1, PAGE_BYTES);
 	for (uint32_t i = 0; i < o->step_count && !err; i++)
 		if (o->steps[i].flags & MAP_STEP_UFFD)
-			err = pages_add_segment(&s->pages, o->steps[i].start, o->steps[i].end, o->steps[i].start);
+			err = pages_add_segment(&s->pages, o->steps[i].start, o->steps[i].end,
+						o->steps[i].start);
 	if (err || !s->buffer || !s->zeros)
 		return err ? err : -ENOMEM;
 	s->registered = s->pages.segment_count > 0;
@@ -597,6 +670,14 @@ static void event(struct pager *g, int fd)
 		receive(s);
 }
 
+/* It may be we who were not let run in time: what has come and was not read yet is no silence. */
+static bool has_come(const struct socket_source *s)
+{
+	struct pollfd p = { .fd = s->socket_fd, .events = POLLIN };
+
+	return s->listening && poll(&p, 1, 0) == 1;
+}
+
 static void serve(struct pager *g)
 {
 	struct socket_source *s = &the_source;
@@ -611,10 +692,12 @@ static void serve(struct pager *g)
 		}
 		if (g->ready && !s->gone)
 			push(s);
-		if (g->ready && !s->gone && !s->pages.missing && !s->request_count && !s->fault_count)
+		if (g->ready && !s->gone && !s->pages.missing && !s->request_count &&
+		    !s->fault_count)
 			unregister_all(s);
 	}
-	if (!s->gone && s->request_count && pager_now_ns() - s->heard_ns >= g->options.timeout_ms * 1000000ULL)
+	if (!s->gone && s->request_count &&
+	    pager_now_ns() - s->heard_ns >= g->options.timeout_ms * 1000000ULL && !has_come(s))
 		give_up(s, "no answer from the parent's host in time");
 }
 
@@ -638,6 +721,21 @@ static uint64_t missing(const struct pager *g)
 	return the_source.pages.missing;
 }
 
+/* Bytes that cannot be read are copied nowhere, but where the memory is gone that is said first. */
+static bool has_left(const struct pager *g)
+{
+	struct uffdio_copy copy = { .dst = PAGE_BYTES << 8, .len = PAGE_BYTES };
+	void *unreadable = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool left;
+
+	if (the_source.gone || unreadable == MAP_FAILED)
+		return the_source.gone;
+	copy.src = (uint64_t)(uintptr_t)unreadable;
+	left = ioctl(the_source.uffd, UFFDIO_COPY, &copy) && errno == ESRCH;
+	munmap(unreadable, PAGE_BYTES);
+	return left;
+}
+
 static void stats(struct pager *g, struct control_message *m)
 {
 	m->missing_pages = the_source.pages.missing;
@@ -657,6 +755,7 @@ const struct page_source source_socket = {
 	.push = serve,
 	.patience = patience,
 	.missing = missing,
+	.has_left = has_left,
 	.stats = stats,
 	.end = end,
 };

@@ -7,8 +7,8 @@
  *   source-module.c   by the kernel module, which is the file behind the child's memory
  *   source-none.c     nothing is missing: all was fetched before the child ran
  *
- * The pager's loop (pager.c) calls them, and knows nothing else of them. An engine says which one its
- * children have (engine/engine.h). One child, one source: their state is in static memory.
+ * The pager's loop (pager.c) calls them, and knows nothing else of them. An engine says which one
+ * its children have (engine/engine.h). One child, one source: their state is in static memory.
  */
 #ifndef MITOSIS_SOURCE_H
 #define MITOSIS_SOURCE_H
@@ -31,6 +31,8 @@ struct page_source {
 	int (*patience)(const struct pager *g);
 	/* Pages that the child would have to wait for. */
 	uint64_t (*missing)(const struct pager *g);
+	/* Has the child become another program? NULL: does not matter. */
+	bool (*has_left)(const struct pager *g);
 	/* Fill in what only the source counts. */
 	void (*stats)(struct pager *g, struct control_message *m);
 	/* The child has ended: say what it died for the want of, write what it touched. */

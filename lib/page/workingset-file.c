@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* workingset-file.c - working sets as files: read whole and checked, written whole or not at all. */
+/*
+ * workingset-file.c - working sets as files: read whole and checked, written whole or not at all.
+ */
 #include "api/log.h"
 #include "page/workingset-file.h"
 
@@ -83,7 +85,8 @@ int workingset_read_for(struct workingset *w, const char *path, const struct des
 		log_error("%s: the working set of another program", path);
 		err = -ESTALE;
 	} else if (w->layout != workingset_layout(d)) {
-		log_error("%s: the working set of another run, whose memory lies at other addresses", path);
+		log_error("%s: the working set of another run, whose memory lies at other addresses",
+			  path);
 		err = -ESTALE;
 	}
 	if (err)

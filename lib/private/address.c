@@ -43,7 +43,8 @@ int address_numeric(const char *host, uint16_t port, struct sockaddr_storage *to
 		return -EINVAL;
 	memcpy(name, host, n);
 	name[n] = '\0';
-	if (inet_pton(AF_INET6, name, &in6->sin6_addr) == 1 && (!scope || !scope_of(scope + 1, &in6->sin6_scope_id))) {
+	if (inet_pton(AF_INET6, name, &in6->sin6_addr) == 1 &&
+	    (!scope || !scope_of(scope + 1, &in6->sin6_scope_id))) {
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons(port);
 		*length = sizeof(*in6);

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * How many features this processor has that programs choose code by; *hash is the same for equal sets of
- * them, *states are the register states that the operating system saves (XCR0).
+ * How many features this processor has that programs choose code by; *hash is the same for equal
+ * sets of them, *states are the register states that the operating system saves (XCR0).
  */
 unsigned int identity_processor(uint32_t *hash, uint64_t *states);
 /* The vDSO's length in bytes, 0 if this kernel has none; *hash is the same for equal images. */

@@ -38,7 +38,8 @@ int losses_tell(const struct losses *l, const char *object, bool strict)
 	if (!l->length)
 		return 0;
 	if (strict) {
-		log_error("%s: refused, since the child would not be what its parent is: %s", object, l->text);
+		log_error("%s: refused, since the child would not be what its parent is: %s",
+			  object, l->text);
 		return -ENOTSUP;
 	}
 	log_warning("%s: the child is not in all what its parent is: %s", object, l->text);

@@ -16,8 +16,8 @@ struct losses {
 /* A clause about the child: "descriptor 5 is closed (socket:[4711])". */
 void losses_add(struct losses *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /*
- * One warning with all of them, about object; or if the caller wants no child that differs an error, and
- * -ENOTSUP. 0 where there are none.
+ * One warning with all of them, about object; or if the caller wants no child that differs an
+ * error, and -ENOTSUP. 0 where there are none.
  */
 int losses_tell(const struct losses *l, const char *object, bool strict);
 void losses_free(struct losses *l);

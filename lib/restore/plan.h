@@ -15,7 +15,8 @@ struct page_source;
 struct child_memory {
 	bool on_demand;		/* over the connection, while it runs; else before it runs */
 	bool populate;		/* the pages of the file behind it are fetched before, too */
-	int backing_fd;		/* the file behind anonymous memory, whose offsets are addresses; -1: none */
+	/* the file behind anonymous memory, whose offsets are addresses; -1: none */
+	int backing_fd;
 	const struct page_source *source;
 };
 
@@ -24,14 +25,21 @@ struct plan {
 	struct descriptor_extent *missing;	/* ascending */
 	uint32_t step_count, missing_count;
 	uint64_t missing_pages;
-	struct descriptor_extent *backed;	/* ascending: what the file behind the memory holds */
+	/* ascending: what the file behind the memory holds */
+	struct descriptor_extent *backed;
 	uint32_t backed_count;
 	int fd_base, fd_next;		/* descriptors of mapped files: [fd_base, fd_next) */
 	int exe_fd;
+	/* a descriptor of each file without a name; -1: it cannot be had */
+	int *nameless;
+	bool *sealed_late;		/* of these: its seals are set once it is mapped */
+	/* one that the program could have made writable, not so the child; or NULL */
+	const struct descriptor_vma *read_only;
 };
 
 /* 0 or -errno, logged for object. */
-int plan_make(struct plan *plan, const struct descriptor *d, const char *object, const struct child_memory *memory);
+int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
+	      const struct child_memory *memory);
 void plan_free(struct plan *plan);
 
 #endif

@@ -11,7 +11,7 @@
 enum map_flags {
 	MAP_STEP_UFFD	= 1u << 0,	/* pages arrive on demand */
 	MAP_STEP_SHARED	= 1u << 1,	/* MAP_SHARED file mapping */
-	MAP_STEP_GUARD	= 1u << 2,	/* room below the stack: no content */
+	MAP_STEP_GROWS_DOWN = 1u << 2,	/* MAP_GROWSDOWN */
 	MAP_STEP_BACKED	= 1u << 3,	/* private, of the file that the kernel module fills */
 	MAP_STEP_WIPED	= 1u << 4,	/* MADV_WIPEONFORK */
 	MAP_STEP_DROPPABLE = 1u << 5,	/* MAP_DROPPABLE in place of MAP_PRIVATE */
@@ -22,10 +22,13 @@ struct map_step {
 	int32_t fd;			/* -1: anonymous */
 	uint32_t prot;
 	uint32_t flags;			/* enum map_flags */
-	uint32_t reserved;
+	uint32_t seals;			/* F_ADD_SEALS once it is mapped */
 };
 
-/* The steps of a resume, as the supervisor is told of one that failed (CONTROL_FAILED in control.h). */
+/*
+ * The steps of a resume, as the supervisor is told of one that failed (CONTROL_FAILED in
+ * control.h).
+ */
 #define RESTORE_STEPS(STEP) \
 	STEP(RESTORE_UNMAP, "clearing the address space") \
 	STEP(RESTORE_VDSO, "mapping the vDSO") \
@@ -41,7 +44,10 @@ struct map_step {
 	STEP(RESTORE_FILES, "opening files") \
 	STEP(RESTORE_DIRECTORY, "entering the working directory") \
 	STEP(RESTORE_GUARD, "setting guard pages") \
-	STEP(RESTORE_STATE, "restoring the process's state")
+	STEP(RESTORE_STATE, "restoring the process's state") \
+	STEP(RESTORE_THREAD, "making its threads") \
+	STEP(RESTORE_SETTING, "restoring settings") \
+	STEP(RESTORE_CREDENTIALS, "restoring user, groups and capabilities")
 
 enum restore_step {
 #define STEP(number, text) number,
@@ -49,18 +55,23 @@ enum restore_step {
 #undef STEP
 };
 
+#define RESTORER_THREAD_STACK	8192u
+
 /*
  * The arena ends in a tail, which stays mapped until the program is there: the code that leaves
- * (arch_leave()), and the frame of each thread.
+ * (arch_leave()), the gate where threads wait for each other, and the frame of each.
  */
 struct restorer_args {
 	uint64_t arena, arena_length;
 	uint64_t tail, tail_bytes;
+	uint64_t thread_stacks;		/* RESTORER_THREAD_STACK for each thread but the first */
 	const struct descriptor *descriptor;
 	const struct map_step *steps;
 	const uint8_t *hot_data;
-	const struct descriptor_extent *missing;	/* to be read from socket_fd, where nothing comes on demand */
-	const struct descriptor_extent *populate;	/* of the file behind memory: fetch them now */
+	/* to be read from socket_fd, where nothing comes on demand */
+	const struct descriptor_extent *missing;
+	/* of the file behind memory: fetch them now */
+	const struct descriptor_extent *populate;
 	uint32_t step_count, missing_count, populate_count;
 	int32_t uffd;			/* -1: nothing comes on demand */
 	int32_t control_fd;
@@ -68,7 +79,13 @@ struct restorer_args {
 	int32_t exe_fd;			/* -1: keep the caller's */
 	int32_t supervisor;
 	int32_t is_remote, remote_fd;	/* see struct child_state */
+	uint32_t change_credentials;
+	/* its threads are to have their parent's numbers; supervisor is 0 then */
+	uint32_t numbered;
 	uint32_t close_from, close_to;	/* descriptors of file mappings, closed when mapped */
+	uint64_t core_withheld;		/* for the supervisor: see start.c */
+	uint32_t number;		/* which child of the snapshot it is; 0: not known */
+	uint32_t reserved;
 };
 
 #endif

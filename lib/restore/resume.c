@@ -3,15 +3,18 @@
 /*
  * resume.c - mitosis_resume(): turns a reference into a running child.
  *
- * All decisions are made here, before the fork (start.c), where an error can still be reported and undone.
+ * All decisions are made here, before the fork (start.c), where an error can still be reported and
+ * undone.
  */
 #include "api/log.h"
 #include "net/net.h"
 #include "page/areas.h"
 #include "page/workingset-file.h"
 #include "private/resolve.h"
-#include "restore/losses.h"
+#include "restore/publish.h"
+#include "restore/root.h"
 #include "restore/resume.h"
+#include "restore/trial.h"
 #include "state/files/files.h"
 #include "state/state.h"
 
@@ -57,10 +60,26 @@ static int fetch_descriptor(struct resume *r)
 	}
 	if (err)
 		log_error("%s: malformed descriptor: %s", r->ref->address, why);
+	r->number = r->args->number ? r->args->number : f.tag;
 	return err;
 }
 
-/* The parent's descriptors keep their numbers, and what else is needed goes above; the child's limit is the parent's. */
+/* Which child it is. One that was given a number is to learn it. */
+static int choose_number(struct resume *r)
+{
+	if (r->args->number && !inside_can_tell(r->d)) {
+		log_error("%s: a child cannot be told its number: its parent neither has libmitosis, nor was started with MITOSIS_CHILD in its environment",
+			  r->ref->address);
+		return -ENOENT;
+	}
+	inside_lose(r->d, r->number, &r->losses);
+	return 0;
+}
+
+/*
+ * The parent's descriptors keep their numbers, and what else is needed goes above; the child's
+ * limit is the parent's.
+ */
 static void raise_limit(struct resume *r)
 {
 	struct rlimit most = r->files;
@@ -70,10 +89,17 @@ static void raise_limit(struct resume *r)
 }
 
 /* Relative names must not mean other files than they did. */
-static int open_directory(struct resume *r, struct losses *losses)
+static int open_directory(struct resume *r)
 {
 	const char *path = descriptor_string(r->d, r->d->cwd);
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = root_open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	/* Another was put in its place, or it lies outside of the root directory. */
+	if (fd >= 0 && host_is_parents(r->d) && !place_is(&r->d->directory, fd)) {
+		close(fd);
+		fd = -1;
+		errno = ESTALE;
+	}
 
 	/* Found is not entered: that needs the permission to look something up in it. */
 	if (fd >= 0) {
@@ -92,7 +118,8 @@ static int open_directory(struct resume *r, struct losses *losses)
 		r->plan.fd_next = r->cwd + 1;
 		return 0;
 	}
-	losses_add(losses, "it is not in the working directory %s (%s)", path, strerror(errno));
+	losses_add(&r->losses, "it is not in the working directory %s (%s)", path,
+		   errno == ESTALE ? "another one has this name here" : strerror(errno));
 	return 0;
 }
 
@@ -105,33 +132,86 @@ static int seccomp_filters(const char *line, void *data)
 }
 
 /* A process that was confined is not let loose without a word. */
-static int check_confinement(const struct resume *r, struct losses *losses)
+static int check_confinement(struct resume *r)
 {
 	unsigned int here = 0;
 	int err = areas_lines("/proc/self/status", seccomp_filters, &here);
 
 	if (err) {
-		log_error("/proc/self/status: %s", strerror(-err));
+		log_error("/proc/self/status: %s (%s)", strerror(-err),
+			  err == -EMFILE ? "see ulimit -n" : "is /proc mounted?");
 		return err;
 	}
 	if (r->d->seccomp_filters > here)
-		losses_add(losses, "seccomp filters do not confine it (%u, here %u)", r->d->seccomp_filters, here);
+		losses_add(&r->losses, "seccomp filters do not confine it (%u, here %u)",
+			   r->d->seccomp_filters, here);
 	return 0;
 }
 
-/* What the child can have of the parent's surroundings here, and one word about what it cannot. */
+/*
+ * Whose rights the child will have, and how it is confined. Before any of the parent's files is
+ * looked for.
+ */
+static int settle(struct resume *r)
+{
+	int err = check_confinement(r);
+
+	if (err)
+		return err;
+	r->root = places_root(r->d, &r->losses);
+	err = trial_run(r->d, r->ref->address, &r->root, &r->change_credentials, &r->losses);
+	root_set(r->root);
+	places_compare(r->d, &r->losses);
+	return err;
+}
+
+static const char *mapped_name(const struct resume *r, const struct descriptor_vma *v)
+{
+	const struct descriptor_mapped *mapped = descriptor_at(r->d, r->d->mapped);
+
+	return descriptor_string(r->d, mapped[v->mapped].path);
+}
+
+/* Nobody but its kernel knows what it was attached to. */
+static void tell_sysv(struct resume *r)
+{
+	const struct descriptor_nameless *n = descriptor_at(r->d, r->d->nameless);
+	const struct descriptor_vma *v = descriptor_at(r->d, r->d->vmas);
+	uint32_t segments = 0;
+
+	for (uint32_t i = 0; i < r->d->vmas.count; i++)
+		segments += v[i].flags & VMA_NAMELESS && n[v[i].mapped].flags & NAMELESS_SYSV;
+	if (segments)
+		losses_add(&r->losses,
+			   "its System V shared memory is memory of its own (shmdt(2) does not know it)");
+}
+
+/* What the child can have of the parent's surroundings here. */
 static int gather(struct resume *r)
 {
-	struct losses losses = { 0 };
-	int err = check_confinement(r, &losses);
+	const struct files_wishes wishes = { r->args->publish, r->args->inherit_fds,
+					     r->plan.nameless };
+	int err = files_open(r->d, r->ref->address, &wishes, &r->plan.fd_next, &r->opened,
+			     &r->losses);
 
+	tell_sysv(r);
+	if (r->plan.read_only)
+		losses_add(&r->losses, "its mapping of %s cannot be made writable",
+			   mapped_name(r, r->plan.read_only));
+	timers_lose(r->d, &r->losses);
+	threads_lose(r->d, &r->losses);
 	if (!err)
-		err = files_open(r->d, r->ref->address, &r->plan.fd_next, &r->opened, &losses);
-	if (!err)
-		err = open_directory(r, &losses);
-	if (!err)
-		err = losses_tell(&losses, r->ref->address, r->args->flags & MITOSIS_RESUME_STRICT);
-	losses_free(&losses);
+		err = open_directory(r);
+	if (!err && r->root >= 0) {
+		/* Kept where nothing of the child's own goes. */
+		int fd = file_move_up(r->root, r->plan.fd_next);
+
+		close(r->root);
+		r->root = fd < 0 ? -1 : fd;
+		err = fd < 0 ? fd : 0;
+		r->plan.fd_next += fd >= 0;
+		r->root_kept = true;
+	}
 	return err;
 }
 
@@ -152,19 +232,29 @@ static int working_sets(struct resume *r)
 	return 0;
 }
 
-static int resume(const struct engine *engine, const struct reference *ref, const struct mitosis_resume_args *args)
+static int resume(const struct engine *engine, const struct reference *ref,
+		  const struct mitosis_resume_args *args)
 {
 	struct resume r = {
-		.ref = ref, .args = args, .socket_fd = -1, .memory = { .backing_fd = -1 }, .cwd = -1,
+		.ref = ref,
+		.args = args,
+		.socket_fd = -1,
+		.memory = { .backing_fd = -1 },
+		.cwd = -1,
+		.root = -1,
 	};
 	int err = getrlimit(RLIMIT_NOFILE, &r.files) ? -errno : fetch_descriptor(&r);
 
 	if (!err)
 		err = host_check(r.d, ref->address);
 	if (!err)
+		err = choose_number(&r);
+	if (!err)
 		err = working_sets(&r);
 	if (!err)
 		err = engine->memory(&r.memory, ref, r.d, args);
+	if (!err)
+		err = settle(&r);
 	if (!err)
 		raise_limit(&r);
 	if (!err)
@@ -173,6 +263,8 @@ static int resume(const struct engine *engine, const struct reference *ref, cons
 		err = gather(&r);
 		if (!err)
 			err = arena_build(&r);
+		if (!err)
+			err = contents_fetch(&r);
 		if (!err)
 			err = start_child(&r);
 		if (r.arena)
@@ -183,10 +275,15 @@ static int resume(const struct engine *engine, const struct reference *ref, cons
 		close(r.socket_fd);
 	if (r.memory.backing_fd >= 0)
 		close(r.memory.backing_fd);
+	root_set(-1);
+	if (r.root >= 0 && !r.root_kept)
+		close(r.root);
+	losses_free(&r.losses);
 	workingset_free(&r.replay);
 	free(r.opened);
 	free(r.d);
 	/* Only a failure comes back here. */
+	publish_undo();
 	if (r.files.rlim_max)
 		setrlimit(RLIMIT_NOFILE, &r.files);
 	return err;
@@ -196,12 +293,15 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 {
 	struct mitosis_resume_args a = MITOSIS_RESUME_ARGS_INIT;
 	struct sockaddr_storage list[RESOLVE_MAX];
+	struct inherit inherited[INHERIT_MAX];
+	struct publish publish;
 	const struct engine *engine;
 	struct reference ref;
 	int err;
 
 	if (args) {
-		if (args->size < offsetof(struct mitosis_resume_args, engine) || args->size > sizeof(a))
+		if (args->size < offsetof(struct mitosis_resume_args, engine) ||
+		    args->size > sizeof(a))
 			return -EINVAL;
 		memcpy(&a, args, args->size);
 	}
@@ -212,26 +312,39 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 	if (!a.timeout_ms)
 		a.timeout_ms = SESSION_TIMEOUT_MS;
 	if (a.window > WINDOW_MAX || a.push_percent > 100 || a.mode > MITOSIS_MODE_EAGER ||
-	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH | MITOSIS_RESUME_DISCARD_STDIN |
-				MITOSIS_RESUME_PRIVATE | MITOSIS_RESUME_POLL))
+	    a.flags & ~(uint32_t)(MITOSIS_RESUME_STRICT | MITOSIS_RESUME_NO_PUSH |
+				  MITOSIS_RESUME_DISCARD_STDIN | MITOSIS_RESUME_PRIVATE |
+				  MITOSIS_RESUME_POLL))
 		return -EINVAL;
-	if (a.reserved || a.reserved2 || (a.record && a.replay))
+	if (a.reserved || a.reserved2 || a.reserved3 || (a.record && a.replay) ||
+	    a.tids > MITOSIS_TIDS_NEW || a.clock > MITOSIS_CLOCK_HOST)
 		return -EINVAL;
 	if (a.record) {
 		if (a.mode == MITOSIS_MODE_EAGER) {
-			log_error("%s: nothing can be recorded when all memory is fetched before the start", a.record);
+			log_error("%s: nothing can be recorded when all memory is fetched before the start",
+				  a.record);
 			return -EINVAL;
 		}
 		a.window = 1;
 		a.flags |= MITOSIS_RESUME_NO_PUSH;
 	}
+	/* What is open of them now is the caller's; what is opened from here on is not. */
+	err = inherit_parse(inherited, a.inherit_fds);
+	if (err < 0)
+		return err;
+	/* Well written? What it fits is known when the snapshot is. */
+	err = publish_parse(&publish, a.publish);
+	publish_free(&publish);
+	if (err)
+		return err;
 	err = reference_parse(&ref, text);
 	if (err) {
 		log_error("not a reference: expected mitosis://HOST:PORT/UUID");
 		return err;
 	}
 	if (a.addresses && resolve_list(a.addresses, ref.port, list) < 0) {
-		log_error("%s: not a list of addresses: expected ADDRESS[,ADDRESS...], and no names", a.addresses);
+		log_error("%s: not a list of addresses: expected ADDRESS[,ADDRESS...], and no names",
+			  a.addresses);
 		return -EINVAL;
 	}
 	ref.addresses = a.addresses;

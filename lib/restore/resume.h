@@ -6,6 +6,8 @@
 
 #include "engine/engine.h"
 #include "format/workingset.h"
+#include "restore/enclosure.h"
+#include "restore/losses.h"
 #include "restore/plan.h"
 
 #include <sys/resource.h>
@@ -17,10 +19,16 @@ struct resume {
 	const struct mitosis_resume_args *args;
 	int socket_fd;			/* the connection to the shadow; -1: closed */
 	struct descriptor *d;
+	uint32_t number;		/* which child it is; 0: not known */
 	struct plan plan;
 	struct child_memory memory;
 	struct rlimit files;		/* as it was */
 	int cwd;			/* O_PATH; -1: the caller's */
+	int root;			/* O_PATH; -1: the caller's */
+	bool root_kept;			/* among what plan_free() closes */
+	bool change_credentials;	/* the child's are not the caller's */
+	struct losses losses;
+	struct enclosure enclosure;
 	int *opened;			/* for the child, parallel to the descriptor's files */
 	uint64_t arena, arena_length;	/* 0: there is none */
 	struct restorer_args *restorer;	/* in it */
@@ -30,6 +38,21 @@ struct resume {
 
 /* arena.c: map it, fill it, and read the hot pages into it. 0 or -errno, logged. */
 int arena_build(struct resume *r);
+/*
+ * enclose.c: the namespaces that the child is to have, or as much of it as can be had. 0, also
+ * where there are none in the end; ENCLOSURE_CHILD, in the copy that becomes the child; or -errno,
+ * logged: what has to be cannot.
+ */
+int enclose(struct resume *r);
+/* contents.c: fill the files without a name, over the connection. 0 or -errno, logged. */
+int contents_fetch(struct resume *r);
+/* terminal.c: our terminal becomes the child's, in its parent's modes, until it ends. */
+void terminal_take(const struct descriptor *d);
+/* In the process that becomes the child. */
+void terminal_enter(const struct descriptor *d);
+void terminal_give_back(void);	/* there is no child */
+/* Once there is a child. */
+void terminal_has_child(const struct descriptor *d, pid_t child);
 /* start.c: fork; the copy becomes the child, the caller its supervisor. Returns only -errno. */
 int start_child(struct resume *r);
 

@@ -8,6 +8,6 @@
 
 #include "format/descriptor.h"
 
-bool file_is_same(const struct descriptor_mapped *file, int fd);
+bool file_is_same(const struct descriptor_mapped *file, int fd, bool same_host);
 
 #endif

@@ -5,6 +5,7 @@
  *
  * All that the snapshot holds in anonymous memory goes there. Pages of file mappings stay: the
  * child's host maps the file itself, or fetches them over the connection like a child without RDMA.
+ * So do those of areas that grow, which no file can be behind.
  */
 #include "shadow/snapshot.h"
 #include "../../kmod/mitosis_ioctl.h"
@@ -35,13 +36,14 @@ const char *serve_by_rdma(struct snapshot *s)
 	uint32_t room = (uint32_t)ARRAY_SIZE(s->extents) - s->n.extents;
 	long error;
 
-	_Static_assert(sizeof(*ranges) == sizeof(s->extents[0]), "both are a start and a number of pages");
+	_Static_assert(sizeof(*ranges) == sizeof(s->extents[0]),
+		       "both are a start and a number of pages");
 	if (s->args.device_fd < 0)
 		return NULL;
 	for (uint32_t i = 0; i < s->n.vmas; i++) {
 		const struct descriptor_vma *v = &s->vmas[i];
 
-		if (v->flags & (VMA_FILE | VMA_SHARED | VMA_VDSO | VMA_STACK))
+		if (v->flags & (VMA_FILE | VMA_SHARED | VMA_VDSO | VMA_STACK | VMA_GROWS_DOWN))
 			continue;
 		for (uint32_t k = 0; k < v->extents; k++) {
 			const struct descriptor_extent *e = &s->extents[v->first_extent + k];

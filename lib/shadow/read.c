@@ -29,6 +29,33 @@ long read_whole(const char *path, void *to, uint32_t capacity)
 	return have;
 }
 
+char *proc_path(char *to, uint32_t pid, const char *rest)
+{
+	char *end = text_append(text_append_number(text_append(to, "/proc/"), pid), rest);
+
+	*end = '\0';
+	return end;
+}
+
+const char *proc_stat(struct snapshot *s, uint32_t pid, int n)
+{
+	const char *p, *field = "";
+	char name[64];
+	long bytes;
+
+	proc_path(name, pid, "/stat");
+	bytes = read_whole(name, s->scratch2, SCRATCH_BYTES - 1);
+	s->scratch2[bytes < 0 ? 0 : bytes] = '\0';
+	/* The second is a name in parentheses, with anything in it. */
+	for (p = s->scratch2; *p; p++)
+		if (*p == ')')
+			field = p + 1;
+	for (p = field; *p; p++)
+		if (*p == ' ' && n-- == 3)
+			return p + 1;
+	return "";
+}
+
 /* NULL at the end, or when reading failed. */
 const char *next_line(struct line_reader *r)
 {

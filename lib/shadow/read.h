@@ -9,6 +9,12 @@
 /* A file, up to capacity bytes; returns how many, or -errno. */
 long read_whole(const char *path, void *to, uint32_t capacity);
 
+/* "/proc/PID" and the rest; returns its end. */
+char *proc_path(char *to, uint32_t pid, const char *rest);
+
+/* Field number n, 3 or more, of /proc/PID/stat, in scratch2; "" if there is none. */
+const char *proc_stat(struct snapshot *s, uint32_t pid, int n);
+
 struct line_reader {
 	int fd;
 	char *buffer;

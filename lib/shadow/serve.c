@@ -6,12 +6,14 @@
  * A peer sends frames of at most sizeof(struct wire_frame) + sizeof(struct wire_hello) bytes and
  * has one answer under way; what else it sent waits in its socket. Pages go out straight from the
  * snapshot, nothing is buffered here, so a slow peer costs nothing but its entry. Since a snapshot
- * never changes, they may be sent with MSG_ZEROCOPY without ever waiting for its completion. A peer
+ * never changes, they may be sent with MSG_ZEROCOPY without ever waiting for its completion; but
+ * not to this host, where the kernel would pin the pages and then copy them all the same. A peer
  * that does not introduce itself in time, stalls an answer, or breaks the protocol is cut off.
  */
 #include "shadow/snapshot.h"
 #include "format/registry.h"
 #include "format/wire.h"
+#include "net/own-host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +48,7 @@ struct peer {
 	uint8_t local;			/* over the unix socket, by a user who may */
 	uint8_t release;		/* end the snapshot once the answer is out */
 	uint8_t waiting;		/* for EPOLLOUT */
-	uint8_t zerocopy;		/* the socket can */
+	uint8_t zerocopy;		/* the socket can, and it pays */
 	uint32_t have;			/* bytes in input */
 	uint32_t vma;			/* where the last READ was found */
 	uint64_t deadline;
@@ -68,7 +70,8 @@ struct peer {
 struct server {
 	struct snapshot *s;
 	int epoll;
-	uint32_t peers_used;		/* none at or above this was ever used: its memory is untouched */
+	/* none at or above this was ever used: its memory is untouched */
+	uint32_t peers_used;
 	uint32_t strangers;
 	uint64_t life_ends;
 	bool ending;
@@ -151,8 +154,8 @@ static const struct descriptor_vma *find_area(struct snapshot *s, struct peer *p
 }
 
 /* How many of at most `limit` pages from here on the area has (*present), or lacks. */
-static uint64_t run_length(const struct snapshot *s, const struct descriptor_vma *area, uint64_t address,
-			   uint64_t limit, bool *present)
+static uint64_t run_length(const struct snapshot *s, const struct descriptor_vma *area,
+			   uint64_t address, uint64_t limit, bool *present)
 {
 	uint32_t low = area->first_extent, end = low + area->extents, high = end;
 	uint64_t n;
@@ -173,6 +176,29 @@ static uint64_t run_length(const struct snapshot *s, const struct descriptor_vma
 	return n < limit ? n : limit;
 }
 
+/* What is held of a file without a name: the pages from here on; 0: none. */
+static uint64_t held_pages(const struct snapshot *s, uint64_t address)
+{
+	for (uint32_t i = 0; i < s->n.nameless; i++) {
+		const struct descriptor_nameless *f = &s->nameless[i];
+		uint32_t low = f->first_run, end = low + f->runs, high = end;
+
+		if (address < f->address || address - f->address >= f->size)
+			continue;
+		while (low < high) {
+			uint32_t middle = low + (high - low) / 2;
+
+			if (s->held[middle].start + s->held[middle].pages * PAGE_BYTES <= address)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		if (low < end && s->held[low].start <= address)
+			return s->held[low].pages - (address - s->held[low].start) / PAGE_BYTES;
+	}
+	return 0;
+}
+
 /* Begin the next DATA or ZERO frame of a READ. */
 static const char *next_run(struct server *v, struct peer *p)
 {
@@ -181,20 +207,23 @@ static const char *next_run(struct server *v, struct peer *p)
 	bool present = true;
 	uint64_t n;
 
-	if (!area || area->flags & VMA_VDSO)
+	n = area ? (area->end - p->address) / PAGE_BYTES : held_pages(s, p->address);
+	if (!n || (area && area->flags & VMA_VDSO))
 		return "address is not part of the snapshot";
-	if (area->flags & VMA_SHARED && area->prot & PROT_WRITE)
+	if (area && area->flags & VMA_SHARED &&
+	    (area->prot & PROT_WRITE || area->flags & VMA_NAMELESS))
 		return "shared writable memory is not part of the snapshot";
-	n = (area->end - p->address) / PAGE_BYTES;
 	if (n > p->pages)
 		n = p->pages;
 	/* A file mapping has all its pages, if not in memory then in the file. */
-	if (!(area->flags & VMA_FILE))
+	if (area && !(area->flags & VMA_FILE))
 		n = run_length(s, area, p->address, n, &present);
 	if (present && n > WIRE_RUN_MAX)
 		n = WIRE_RUN_MAX;
 	p->frame = (struct wire_frame){
-		.type = present ? WIRE_DATA : WIRE_ZERO, .address = p->address, .pages = (uint32_t)n,
+		.type = present ? WIRE_DATA : WIRE_ZERO,
+		.address = p->address,
+		.pages = (uint32_t)n,
 		.length = present ? (uint32_t)(n * PAGE_BYTES) : 0,
 	};
 	p->run[0] = (struct iovec){ &p->frame, sizeof(p->frame) };
@@ -221,6 +250,9 @@ static long send_some(struct peer *p)
 
 	for (uint32_t i = p->piece; i < p->piece_count && n < 16; i++)
 		iov[n++] = p->pieces[i];
+	/* What all children are told begins with a frame of each one's own. */
+	if (!p->piece)
+		iov[0].iov_base = &p->frame;
 	iov[0].iov_base = (char *)iov[0].iov_base + p->piece_done;
 	iov[0].iov_len -= p->piece_done;
 	message.msg_iov = iov;
@@ -265,7 +297,8 @@ static bool peer_send(struct server *v, struct peer *p)
 			}
 			p->deadline = now_ns() + STALL_NS;
 			p->piece_done += (uint64_t)sent;
-			while (p->piece < p->piece_count && p->piece_done >= p->pieces[p->piece].iov_len) {
+			while (p->piece < p->piece_count &&
+			       p->piece_done >= p->pieces[p->piece].iov_len) {
 				p->piece_done -= p->pieces[p->piece].iov_len;
 				p->piece++;
 			}
@@ -323,6 +356,8 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		p->state = PEER_CHILD;
 		s->children++;
 		s->fetched_pages += s->header.hot_pages;
+		p->frame = *(const struct wire_frame *)s->reply_frame;
+		p->frame.tag = s->children;
 		answer(p, s->reply, s->reply_count);
 		return;
 	case WIRE_FOR_INFO:
@@ -330,9 +365,13 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		p->reply.info = (struct wire_info){
 			.parent_pid = (uint32_t)s->args.parent_pid,
 			.shadow_pid = (uint32_t)sys(SYS_getpid),
-			.flags = s->args.device_fd >= 0 ? WIRE_INFO_RDMA : 0, .children = s->children, .pages = s->header.pages,
-			.fetched_pages = s->fetched_pages, .created_ns = s->args.created_ns,
-			.ready_ns = s->ready_ns, .age_ns = now_ns() - s->args.created_ns,
+			.flags = s->args.device_fd >= 0 ? WIRE_INFO_RDMA : 0,
+			.children = s->children,
+			.pages = s->header.pages,
+			.fetched_pages = s->fetched_pages,
+			.created_ns = s->args.created_ns,
+			.ready_ns = s->ready_ns,
+			.age_ns = now_ns() - s->args.created_ns,
 			.lifetime_ns = s->args.lifetime_ns,
 		};
 		memcpy(p->reply.info.uuid, s->args.uuid, 16);
@@ -390,7 +429,8 @@ static void peer_receive(struct server *v, struct peer *p)
 
 			if (p->state == PEER_STRANGER) {
 				hello(v, p, (const void *)(f + 1));
-			} else if (f->address % PAGE_BYTES || !f->pages || f->pages > WIRE_READ_MAX) {
+			} else if (f->address % PAGE_BYTES || !f->pages ||
+				   f->pages > WIRE_READ_MAX) {
 				refuse(v, p, "malformed READ");
 			} else {
 				p->address = f->address;
@@ -401,8 +441,10 @@ static void peer_receive(struct server *v, struct peer *p)
 				p->input[i] = p->input[length + i];
 		} else {
 			/* Never past one frame: what follows waits in the socket. */
-			uint32_t want = p->state == PEER_STRANGER ? sizeof(p->input) : sizeof(struct wire_frame);
-			long n = sys(SYS_recvfrom, p->fd, p->input + p->have, want - p->have, MSG_DONTWAIT, 0, 0);
+			uint32_t want = p->state == PEER_STRANGER ? sizeof(p->input)
+								  : sizeof(struct wire_frame);
+			long n = sys(SYS_recvfrom, p->fd, p->input + p->have, want - p->have,
+				     MSG_DONTWAIT, 0, 0);
 
 			if (n == -EAGAIN)
 				return;
@@ -489,7 +531,8 @@ static void accept_peers(struct server *v, int listener, bool local)
 		memset(p, 0, sizeof(*p));
 		p->fd = (int32_t)fd;
 		p->local = local;
-		p->zerocopy = !local && !sys(SYS_setsockopt, fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
+		p->zerocopy = !local && !is_on_own_host((int)fd) &&
+			      !sys(SYS_setsockopt, fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
 		p->deadline = now_ns() + HELLO_NS;
 		p->state = PEER_STRANGER;
 		v->strangers++;
@@ -521,7 +564,9 @@ static void build_reply(struct snapshot *s)
 	uint32_t n = 0;
 
 	*f = (struct wire_frame){
-		.type = WIRE_DESCRIPTOR, .length = (uint32_t)d->length, .pages = (uint32_t)d->hot_pages,
+		.type = WIRE_DESCRIPTOR,
+		.length = (uint32_t)d->length,
+		.pages = (uint32_t)d->hot_pages,
 	};
 	s->reply[n++] = (struct iovec){ f, sizeof(*f) };
 	s->reply[n++] = (struct iovec){ d, sizeof(*d) };
@@ -529,7 +574,8 @@ static void build_reply(struct snapshot *s)
 	DESCRIPTOR_TABLES(TABLE)
 #undef TABLE
 	for (uint32_t i = 0; i < s->n.hot; i++)
-		s->reply[n++] = (struct iovec){ (void *)s->hot[i].start, s->hot[i].pages * PAGE_BYTES };
+		s->reply[n++] = (struct iovec){ (void *)s->hot[i].start,
+						s->hot[i].pages * PAGE_BYTES };
 	s->reply_count = n;
 }
 
@@ -586,29 +632,33 @@ static long next_timeout(struct server *v)
 
 void serve(struct snapshot *s)
 {
-	uint64_t length = (sizeof(struct server) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-	struct server *v = (void *)sys(SYS_mmap, 0, length, PROT_READ | PROT_WRITE,
-				       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct server *v = (void *)s->server;
 	struct descriptor_limit files;
 	long local;
 
-	if (SYS_FAILED(v))
-		sys(SYS_exit_group, 1);
+	_Static_assert(sizeof(*v) <= SERVER_ROOM, "it has room in the arena");
 	v->s = s;
 	v->epoll = (int)sys(SYS_epoll_create1, EPOLL_CLOEXEC);
 	v->life_ends = s->args.lifetime_ns ? s->args.created_ns + s->args.lifetime_ns : NEVER;
 	if (!s->args.lifetime_ns) {
-		/* Open first, compare then: a pid that was reused meanwhile is not our parent. */
-		long pidfd = sys(SYS_pidfd_open, s->args.parent_pid, 0);
+		long parent = s->args.parent_fd;
 
-		if (pidfd == -ESRCH || sys(SYS_getppid) != s->args.parent_pid)
-			sys(SYS_exit_group, 0);
-		if (pidfd < 0) {
+		if (parent < 0) {
+			/*
+			 * Open first, compare then: a pid that was reused meanwhile is not our
+			 * parent.
+			 */
+			parent = sys(SYS_pidfd_open, s->args.parent_pid, 0);
+			if (parent == -ESRCH || sys(SYS_getppid) != s->args.parent_pid)
+				sys(SYS_exit_group, 0);
+		}
+		if (parent < 0) {
 			/* Nobody would end it: long enough to say so to who asks for it. */
-			s->broken = "it cannot watch the parent, whose end it should share (pidfd_open)";
+			s->broken =
+				"it cannot watch the parent, whose end it should share (pidfd_open)";
 			v->life_ends = now_ns() + BROKEN_NS;
 		} else {
-			watch(v, (int)pidfd, SLOT_PARENT);
+			watch(v, (int)parent, SLOT_PARENT);
 		}
 	}
 	local = open_local();
@@ -619,7 +669,9 @@ void serve(struct snapshot *s)
 	if (!s->broken)
 		build_reply(s);
 	sys(SYS_fcntl, s->args.listen_fd, F_SETFL, O_NONBLOCK);
-	/* The parent's limit is in the descriptor; here it would only limit the number of children. */
+	/*
+	 * The parent's limit is in the descriptor; here it would only limit the number of children.
+	 */
 	sys(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &files);
 	files.soft = files.hard;
 	sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, 0);

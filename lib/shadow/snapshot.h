@@ -5,7 +5,7 @@
  *
  * The arena is one shared anonymous mapping (a private one would merge with its neighbours and
  * become part of the snapshot), reserved generously and touched sparingly: an untouched page of it
- * costs nothing.
+ * costs nothing. The shadow maps nothing else: the parent compares their sizes (capture/memory.c).
  */
 #ifndef MITOSIS_SNAPSHOT_H
 #define MITOSIS_SNAPSHOT_H
@@ -18,9 +18,16 @@
 #include "shadow/shadow.h"
 
 #define SCRATCH_BYTES	(256u << 10)
+#define SERVER_ROOM	(2u << 20)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/* A flag of areas beside those of the descriptor: memory that the kernel module fills. Never sent. */
+#define SNAPSHOT_STACK	(128u << 10)
+/* How long the arena is: the state, and the stack behind it. */
+#define SNAPSHOT_ARENA ((sizeof(struct snapshot) + SNAPSHOT_STACK + PAGE_BYTES) & ~(PAGE_BYTES - 1))
+
+/*
+ * A flag of areas beside those of the descriptor: memory that the kernel module fills. Never sent.
+ */
 #define AREA_REMOTE	(1u << 31)
 
 struct snapshot {
@@ -41,13 +48,27 @@ struct snapshot {
 	DESCRIPTOR_TABLES(TABLE)
 #undef TABLE
 	uint64_t mapped_devices[8192];	/* of the files behind areas: what maps says */
-	struct { uint32_t fd, file; } by_kcmp[65536];	/* one descriptor of each open file, sorted */
+	struct {
+		uint64_t device;	/* what maps says */
+		int32_t fd;		/* the copy of it; -1: none */
+		int32_t source;		/* one of the parent's descriptors of it; -1: none */
+		uint32_t mappings;	/* of all processes */
+		bool is_memory;		/* it is of a file system that keeps all in memory */
+		bool is_leased;		/* the parent has a lease that an open would break */
+	} copies[NAMELESS_MAX];		/* of nameless */
+	uint64_t copied_bytes, copied_disk_bytes, looked_bytes;
+	/* some private memory of such files was made its own, could not be */
+	bool has_owned, is_unowned;
+	uint32_t order[2][65536];	/* of fds, while they are sorted by what is open */
+	bool has_leases;		/* some file has LOCK_LEASE_WRITE */
 	/* The descriptor reply: frame, header, tables, hot pages. */
 	struct iovec reply[32 + DESCRIPTOR_HOT_MAX];
 	uint32_t reply_count;
 	uint8_t reply_frame[24];
+	char server[SERVER_ROOM] __attribute__((aligned(64)));	/* of serve.c */
 	char scratch[SCRATCH_BYTES];
-	char scratch2[SCRATCH_BYTES];	/* for who reads a file: what is in it does not outlast a call of somebody else */
+	/* for who reads a file: what is in it does not outlast a call of somebody else */
+	char scratch2[SCRATCH_BYTES];
 };
 
 /* Let the kernel module hold and serve the pages; returns NULL or why it does not. */

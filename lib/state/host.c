@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* host.c - what a process takes for granted of the machine: page size, processor, vDSO, and which host it is. */
+/*
+ * host.c - what a process takes for granted of the machine: page size, processor, vDSO, and which
+ * host it is.
+ */
 #include "state/state.h"
 
 #ifdef IN_SHADOW
@@ -12,7 +15,10 @@
 static bool has_keys(const struct snapshot *s)
 {
 	bool execute_only = false;
-	/* The lowest free one is given: 1, or 2 where the kernel itself needs 1 for memory to execute only. */
+	/*
+	 * The lowest free one is given: 1, or 2 where the kernel itself needs 1 for memory to
+	 * execute only.
+	 */
 	long key = sys(SYS_pkey_alloc, 0, 0);
 
 	for (uint32_t i = 0; i < s->n.vmas; i++)
@@ -60,8 +66,9 @@ const char *host_well_formed(const struct descriptor *d)
 {
 	if (d->rdma_address_length > sizeof(d->rdma_address))
 		return "its RDMA address is malformed";
-	if (d->vdso_length && (d->vdso_start % PAGE_BYTES || !descriptor_is_user(d->vdso_start) ||
-			       d->vdso_length > (1u << 20) || d->vdso_image_length > d->vdso_length))
+	if (d->vdso_length &&
+	    (d->vdso_start % PAGE_BYTES || !descriptor_is_user(d->vdso_start) ||
+	     d->vdso_length > (1u << 20) || d->vdso_image_length > d->vdso_length))
 		return "its vDSO is malformed";
 	if (d->child_state && !descriptor_is_user(d->child_state))
 		return "an address is out of range";
@@ -106,13 +113,13 @@ int host_check(const struct descriptor *d, const char *object)
 	const char *missing;
 
 	if (d->page_size != (uint32_t)sysconf(_SC_PAGESIZE)) {
-		log_error("%s: the parent's pages are %u bytes, this host's %ld", object, d->page_size,
-			  sysconf(_SC_PAGESIZE));
+		log_error("%s: the parent's pages are %u bytes, this host's %ld", object,
+			  d->page_size, sysconf(_SC_PAGESIZE));
 		return -ENOTSUP;
 	}
 	if (d->user_end != USER_END) {
-		log_error("%s: the parent's address space ends at 0x%llx, this host's at 0x%lx", object,
-			  (unsigned long long)d->user_end, USER_END);
+		log_error("%s: the parent's address space ends at 0x%llx, this host's at 0x%lx",
+			  object, (unsigned long long)d->user_end, USER_END);
 		return -ENOTSUP;
 	}
 	cpu_identify(&here);
@@ -122,12 +129,14 @@ int host_check(const struct descriptor *d, const char *object)
 		return -ENOTSUP;
 	}
 	if (!cpu_same_layout(&d->cpu)) {
-		log_error("%s: this processor saves its registers in another layout than the parent's", object);
+		log_error("%s: this processor saves its registers in another layout than the parent's",
+			  object);
 		return -ENOTSUP;
 	}
 	missing = arch_unsupported();
 	if (missing) {
-		log_error("%s: this process has %s, which its memory cannot be exchanged under", object, missing);
+		log_error("%s: this process has %s, which its memory cannot be exchanged under",
+			  object, missing);
 		return -ENOTSUP;
 	}
 	return check_vdso(d, object);

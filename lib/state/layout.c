@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* layout.c - what the kernel notes of a process's memory beside its areas: heap, arguments, program. */
+/*
+ * layout.c - what the kernel notes of a process's memory beside its areas: heap, arguments,
+ * program.
+ */
 #include "state/state.h"
 
 #ifdef IN_SHADOW
 
 #include "shadow/read.h"
+
+#include <errno.h>
 
 /* Field numbers of /proc/PID/stat as in proc(5). */
 const char *layout_read(struct snapshot *s)
@@ -41,6 +46,8 @@ const char *layout_read(struct snapshot *s)
 		.brk = (uint64_t)sys(SYS_brk, 0),
 	};
 	n = read_whole("/proc/self/auxv", s->auxv, sizeof(s->auxv));
+	if (n == -EACCES)
+		return STATE_NOT_DUMPABLE;
 	if (n <= 0)
 		return "cannot read /proc/self/auxv on the parent's host";
 	s->n.auxv = (uint32_t)n / 8;
@@ -71,12 +78,18 @@ void layout_restore(const struct restorer_args *a)
 		uint64_t auxv;
 		uint32_t auxv_size, exe_fd;
 	} map = {
-		.mm = d->mm, .auxv = (uint64_t)descriptor_at(d, d->auxv), .auxv_size = d->auxv.count * 8, .exe_fd = (uint32_t)a->exe_fd,
+		.mm = d->mm,
+		.auxv = (uint64_t)descriptor_at(d, d->auxv),
+		.auxv_size = d->auxv.count * 8,
+		.exe_fd = (uint32_t)a->exe_fd,
 	};
 	long ret = sys(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
 
 	if (ret < 0 && a->exe_fd >= 0) {
-		/* /proc/PID/exe may only be set with CAP_CHECKPOINT_RESTORE; mitosis-child(1) says so. */
+		/*
+		 * /proc/PID/exe may only be set with CAP_CHECKPOINT_RESTORE; mitosis-child(1) says
+		 * so.
+		 */
 		map.exe_fd = ~0U;
 		ret = sys(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
 	}

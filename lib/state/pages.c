@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* pages.c - which pages the snapshot holds of its own, which of them travel at once, and guard pages. */
+/*
+ * pages.c - which pages the snapshot holds of its own, which of them travel at once, and guard
+ * pages.
+ */
 #include "state/state.h"
 
 #ifdef IN_SHADOW
@@ -33,10 +36,15 @@ struct scan_region {
 /* A small area is sent whole with the descriptor: it saves the child a fault or two each. */
 #define HOT_AREA_PAGES	32u
 #define HOT_AREA_BUDGET	256u
-/* More modified pages than this in all file mappings: the rest of such mappings travels on demand. */
+/* To look at what was advised of more memory than this would take too long. */
+#define ADVICE_PAGES_MAX 65536u
+/*
+ * More modified pages than this in all file mappings: the rest of such mappings travels on demand.
+ */
 #define HOT_FILE_BUDGET	2048u
 
-static const char *add_extent(struct snapshot *s, struct descriptor_vma *v, uint64_t start, uint64_t pages)
+static const char *add_extent(struct snapshot *s, struct descriptor_vma *v, uint64_t start,
+			      uint64_t pages)
 {
 	struct descriptor_extent *last = &s->extents[s->n.extents - 1];
 
@@ -60,8 +68,8 @@ static const char *add_guard(struct snapshot *s, uint64_t start, uint64_t pages)
 }
 
 /*
- * What the kernel's scan is asked to tell apart. Linux 6.7 to 6.14 do not know guard pages by it (those of
- * 6.13 and 6.14 then fail when they are sent), older ones have no scan.
+ * What the kernel's scan is asked to tell apart. Linux 6.7 to 6.14 do not know guard pages by it
+ * (those of 6.13 and 6.14 then fail when they are sent), older ones have no scan.
  */
 #define SCAN_MARKS	(SCAN_FILE | SCAN_PFNZERO | SCAN_GUARD)
 
@@ -69,7 +77,8 @@ static const char *add_guard(struct snapshot *s, uint64_t start, uint64_t pages)
  * Of a private file mapping only the pages that were modified are the snapshot's own. So it is with
  * memory that the kernel module fills: prepare has made all that mattered the process's own.
  */
-static const char *scan_area(struct snapshot *s, struct descriptor_vma *v, int pagemap, uint32_t *marks)
+static const char *scan_area(struct snapshot *s, struct descriptor_vma *v, int pagemap,
+			     uint32_t *marks)
 {
 	bool own_only = v->flags & (VMA_FILE | AREA_REMOTE), guards_only = v->flags & VMA_SHARED;
 	const char *why = NULL;
@@ -115,7 +124,8 @@ static const char *scan_area(struct snapshot *s, struct descriptor_vma *v, int p
 
 		if (pages > SCRATCH_BYTES / 8)
 			pages = SCRATCH_BYTES / 8;
-		if (sys(SYS_pread64, pagemap, entries, pages * 8, at / PAGE_BYTES * 8) != (long)(pages * 8))
+		if (sys(SYS_pread64, pagemap, entries, pages * 8, at / PAGE_BYTES * 8) !=
+		    (long)(pages * 8))
 			return "cannot read /proc/self/pagemap on the parent's host";
 		for (uint64_t i = 0; i < pages; i++) {
 			if (!(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
@@ -142,14 +152,36 @@ static uint64_t pages_of(const struct snapshot *s, const struct descriptor_vma *
 
 static bool may_be_wiped(const struct descriptor_vma *v)
 {
-	return !(v->flags & (VMA_FILE | VMA_SHARED | VMA_VDSO | VMA_STACK)) && !v->extents && v->prot & PROT_WRITE;
+	return !(v->flags & (VMA_FILE | VMA_SHARED | VMA_VDSO | VMA_STACK)) && !v->extents &&
+	       v->prot & PROT_WRITE;
+}
+
+static const char *add_advice(struct snapshot *s, const struct descriptor_vma *v, uint32_t advice)
+{
+	if (!advice)
+		return NULL;
+	if (s->n.advice == ARRAY_SIZE(s->advice))
+		return "too much was advised of its memory";
+	s->advice[s->n.advice++] = (struct descriptor_advice){ v->start, v->end, advice, 0 };
+	return NULL;
+}
+
+static uint32_t advice_of(const char *flag)
+{
+	static const char names[][3] = { "dd", "rr", "sr", "hg", "nh", "mg" };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (flag[0] == names[i][0] && flag[1] == names[i][1])
+			return 1u << i;
+	return 0;
 }
 
 /*
- * Memory that a fork empties is empty here; that it has to stay so only smaps tells, at the price of
- * a walk through all page tables: it is asked where there is such an area only.
+ * Memory that a fork empties is empty here; that it has to stay so only smaps tells, and what was
+ * advised of memory, at the price of a walk through all page tables (1 ms for 20 MiB in small
+ * pages): it is asked where there is such an area, or the price is low.
  */
-static const char *collect_wiped(struct snapshot *s)
+static const char *read_flags(struct snapshot *s)
 {
 	static const char unreadable[] = "cannot read /proc/self/smaps on the parent's host";
 	struct line_reader r = { .buffer = s->scratch, .capacity = SCRATCH_BYTES };
@@ -159,8 +191,9 @@ static const char *collect_wiped(struct snapshot *s)
 
 	while (next < s->n.vmas && !may_be_wiped(&s->vmas[next]))
 		next++;
-	if (next == s->n.vmas)
+	if (next == s->n.vmas && s->header.pages > ADVICE_PAGES_MAX)
 		return NULL;
+	next = 0;
 	r.fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/self/smaps", O_RDONLY | O_CLOEXEC);
 	if (r.fd < 0)
 		return unreadable;
@@ -171,14 +204,26 @@ static const char *collect_wiped(struct snapshot *s)
 
 			while (next < s->n.vmas && s->vmas[next].start < start)
 				next++;
-			v = next < s->n.vmas && s->vmas[next].start == start ? &s->vmas[next] : NULL;
-		} else if (v && may_be_wiped(v) && text_begins(p, "VmFlags:")) {
+			v = next < s->n.vmas && s->vmas[next].start == start ? &s->vmas[next]
+									     : NULL;
+		} else if (v && !(v->flags & VMA_VDSO) && text_begins(p, "VmFlags:")) {
+			bool wiped = may_be_wiped(v);
+			uint32_t advice = 0;
+			const char *why;
+
 			for (p += text_length("VmFlags:"); p[0] == ' ' && p[1] && p[2]; p += 3) {
-				if (p[1] == 'w' && p[2] == 'f')
+				if (wiped && p[1] == 'w' && p[2] == 'f')
 					v->flags |= VMA_WIPED;
-				else if (p[1] == 'd' && p[2] == 'p')
+				else if (wiped && p[1] == 'd' && p[2] == 'p')
 					v->flags |= VMA_DROPPABLE;
+				advice |= advice_of(p + 1);
 			}
+			/* The kernel itself says so of memory that it may drop. */
+			if (v->flags & VMA_DROPPABLE)
+				advice &= ~(uint32_t)ADVICE_NO_DUMP;
+			why = add_advice(s, v, advice);
+			if (why)
+				return why;
 		}
 	}
 	sys(SYS_close, r.fd);
@@ -200,7 +245,9 @@ const char *pages_read(struct snapshot *s)
 		v->first_extent = s->n.extents;
 		if (v->flags & VMA_VDSO)
 			continue;
-		/* Of shared memory the pages are not the snapshot's own: the child's host decides. */
+		/*
+		 * Of shared memory the pages are not the snapshot's own: the child's host decides.
+		 */
 		why = scan_area(s, v, pagemap, &marks);
 		if (why)
 			return why;
@@ -210,12 +257,22 @@ const char *pages_read(struct snapshot *s)
 		v->flags &= ~AREA_REMOTE;
 	}
 	sys(SYS_close, pagemap);
-	return collect_wiped(s);
+	return read_flags(s);
 }
 
 static bool holds(const struct descriptor_vma *v, uint64_t address)
 {
 	return address >= v->start && address < v->end;
+}
+
+/* A thread begins with what is its own and with its stack. */
+static bool is_of_thread(const struct snapshot *s, const struct descriptor_vma *v)
+{
+	for (uint32_t i = 0; i < s->n.threads; i++)
+		if (holds(v, arch_tls(&s->threads[i].registers)) ||
+		    holds(v, arch_stack(&s->threads[i].registers)))
+			return true;
+	return false;
 }
 
 /*
@@ -247,11 +304,12 @@ const char *pages_choose_hot(struct snapshot *s)
 			hot = pages <= HOT_AREA_PAGES && pages <= area_budget;
 			if (hot)
 				area_budget -= pages;
-			hot = hot || (pages <= HOT_AREA_PAGES && holds(v, arch_tls(&s->threads[0].registers)));
+			hot = hot || (pages <= HOT_AREA_PAGES && is_of_thread(s, v));
 		}
 		if (!hot)
 			continue;
-		if (s->n.hot + v->extents > ARRAY_SIZE(s->hot) || s->header.hot_pages + pages > DESCRIPTOR_HOT_MAX) {
+		if (s->n.hot + v->extents > ARRAY_SIZE(s->hot) ||
+		    s->header.hot_pages + pages > DESCRIPTOR_HOT_MAX) {
 			if (v->flags & VMA_STACK)
 				return "its stack is too large or too fragmented";
 			if (v->flags & VMA_FILE)
@@ -274,7 +332,8 @@ const char *pages_open(struct snapshot *s)
 		if (v->prot & PROT_READ || v->flags & (VMA_VDSO | VMA_SHARED) ||
 		    (!v->extents && !(v->flags & VMA_FILE)))
 			continue;
-		if (sys(SYS_mprotect, v->start, v->end - v->start, v->prot | PROT_READ) < 0 && v->extents)
+		if (sys(SYS_mprotect, v->start, v->end - v->start, v->prot | PROT_READ) < 0 &&
+		    v->extents)
 			return "an area without read permission cannot be read";
 	}
 	return NULL;
@@ -287,11 +346,36 @@ const char *pages_open(struct snapshot *s)
 
 #define PAGE_ALIGNED(x) (!((x) % PAGE_BYTES))
 
+static bool is_advice(const struct descriptor *d)
+{
+	const struct descriptor_advice *e = descriptor_at(d, d->advice);
+
+	for (uint32_t i = 0; i < d->advice.count; i++)
+		if (!PAGE_ALIGNED(e[i].start) || !PAGE_ALIGNED(e[i].end) ||
+		    !descriptor_is_user(e[i].start) || e[i].end > USER_END ||
+		    e[i].end <= e[i].start || e[i].reserved ||
+		    e[i].advice & ~(uint32_t)ADVICE_KNOWN || (i && e[i].start < e[i - 1].end))
+			return false;
+	return true;
+}
+
+static bool are_in_order(const struct descriptor *d, struct descriptor_table table)
+{
+	const struct descriptor_extent *e = descriptor_at(d, table);
+
+	for (uint32_t i = 0; i < table.count; i++)
+		if (!PAGE_ALIGNED(e[i].start) || !descriptor_is_user(e[i].start) || !e[i].pages ||
+		    e[i].pages > (USER_END - e[i].start) / PAGE_BYTES ||
+		    (i && e[i].start < e[i - 1].start + e[i - 1].pages * PAGE_BYTES))
+			return false;
+	return true;
+}
+
 const char *pages_check(const struct descriptor *d)
 {
 	const struct descriptor_vma *vmas = descriptor_at(d, d->vmas);
-	const struct descriptor_extent *e = descriptor_at(d, d->extents), *hot = descriptor_at(d, d->hot);
-	const struct descriptor_extent *guards = descriptor_at(d, d->guards);
+	const struct descriptor_extent *e = descriptor_at(d, d->extents),
+				       *hot = descriptor_at(d, d->hot);
 	uint64_t pages = 0, hot_pages = 0;
 	uint32_t next = 0, area = 0;
 
@@ -301,8 +385,9 @@ const char *pages_check(const struct descriptor *d)
 		if (vmas[i].first_extent != next || vmas[i].extents > d->extents.count - next)
 			return "extents do not follow the areas";
 		for (uint32_t k = 0; k < vmas[i].extents; k++, next++) {
-			if (!PAGE_ALIGNED(e[next].start) || e[next].start < at || e[next].start >= vmas[i].end ||
-			    !e[next].pages || e[next].pages > (vmas[i].end - e[next].start) / PAGE_BYTES)
+			if (!PAGE_ALIGNED(e[next].start) || e[next].start < at ||
+			    e[next].start >= vmas[i].end || !e[next].pages ||
+			    e[next].pages > (vmas[i].end - e[next].start) / PAGE_BYTES)
 				return "an extent lies outside its area";
 			at = e[next].start + e[next].pages * PAGE_BYTES;
 			pages += e[next].pages;
@@ -312,7 +397,8 @@ const char *pages_check(const struct descriptor *d)
 		return "extents and areas do not agree";
 	/* Each hot run lies in one area, and they ascend. */
 	for (uint32_t i = 0; i < d->hot.count; i++) {
-		if (!PAGE_ALIGNED(hot[i].start) || !hot[i].pages || hot[i].pages > DESCRIPTOR_HOT_MAX ||
+		if (!PAGE_ALIGNED(hot[i].start) || !hot[i].pages ||
+		    hot[i].pages > DESCRIPTOR_HOT_MAX ||
 		    (i && hot[i].start < hot[i - 1].start + hot[i - 1].pages * PAGE_BYTES))
 			return "hot pages are out of order";
 		while (area < d->vmas.count && vmas[area].end <= hot[i].start)
@@ -323,12 +409,12 @@ const char *pages_check(const struct descriptor *d)
 			return "hot pages lie outside the areas";
 		hot_pages += hot[i].pages;
 	}
-	for (uint32_t i = 0; i < d->guards.count; i++) {
-		if (!PAGE_ALIGNED(guards[i].start) || !descriptor_is_user(guards[i].start) || !guards[i].pages ||
-		    guards[i].pages > (USER_END - guards[i].start) / PAGE_BYTES ||
-		    (i && guards[i].start < guards[i - 1].start + guards[i - 1].pages * PAGE_BYTES))
-			return "guard pages are out of order";
-	}
+	if (!are_in_order(d, d->guards))
+		return "guard pages are out of order";
+	if (!are_in_order(d, d->unforked))
+		return "areas that a fork does not copy are out of order";
+	if (!is_advice(d))
+		return "what was advised of memory is malformed";
 	if (hot_pages != d->hot_pages || hot_pages > DESCRIPTOR_HOT_MAX)
 		return "wrong number of hot pages";
 	return NULL;
@@ -354,7 +440,8 @@ const char *pages_check(const struct descriptor *d)
 
 void pages_guard(const struct restorer_args *a)
 {
-	const struct descriptor_extent *guards = descriptor_at(a->descriptor, a->descriptor->guards);
+	const struct descriptor_extent *guards = descriptor_at(a->descriptor,
+							       a->descriptor->guards);
 
 	for (uint32_t i = 0; i < a->descriptor->guards.count; i++) {
 		const struct descriptor_extent *e = &guards[i];
@@ -366,7 +453,8 @@ void pages_guard(const struct restorer_args *a)
 }
 
 /* The step that covers an address; extents come in ascending order, as steps do. */
-static const struct map_step *covering(const struct restorer_args *a, uint32_t *hint, uint64_t address)
+static const struct map_step *covering(const struct restorer_args *a, uint32_t *hint,
+				       uint64_t address)
 {
 	while (*hint < a->step_count && a->steps[*hint].end <= address)
 		(*hint)++;
@@ -443,7 +531,8 @@ void pages_register(const struct restorer_args *a)
 	for (uint32_t i = 0; i < a->step_count; i++) {
 		const struct map_step *m = &a->steps[i];
 		struct uffdio_register r = {
-			.range = { m->start, m->end - m->start }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+			.range = { m->start, m->end - m->start },
+			.mode = UFFDIO_REGISTER_MODE_MISSING,
 		};
 		long ret;
 
@@ -454,6 +543,54 @@ void pages_register(const struct restorer_args *a)
 			ret = sys(SYS_madvise, m->start, m->end - m->start, MADV_DONTFORK);
 		if (ret < 0)
 			restore_fail(a, RESTORE_REGISTER, ret, m->start);
+	}
+}
+
+static long advise(const struct descriptor_advice *e, uint32_t which, int advice)
+{
+	long ret = e->advice & which ? sys(SYS_madvise, e->start, e->end - e->start, advice) : 0;
+
+	/* A kernel that does not do this at all has no use for the hint. */
+	return ret == -EINVAL ? 0 : ret;
+}
+
+void pages_advise(const struct restorer_args *a)
+{
+	const struct descriptor_advice *advice = descriptor_at(a->descriptor,
+							       a->descriptor->advice);
+
+	for (uint32_t i = 0; i < a->descriptor->advice.count; i++) {
+		const struct descriptor_advice *e = &advice[i];
+		long ret = e->advice & ADVICE_NO_DUMP
+				   ? sys(SYS_madvise, e->start, e->end - e->start, MADV_DONTDUMP)
+				   : 0;
+
+		if (!ret)
+			ret = advise(e, ADVICE_RANDOM, MADV_RANDOM);
+		if (!ret)
+			ret = advise(e, ADVICE_SEQUENTIAL, MADV_SEQUENTIAL);
+		if (!ret)
+			ret = advise(e, ADVICE_HUGE, MADV_HUGEPAGE);
+		if (!ret)
+			ret = advise(e, ADVICE_NOT_HUGE, MADV_NOHUGEPAGE);
+		if (!ret)
+			ret = advise(e, ADVICE_MERGEABLE, MADV_MERGEABLE);
+		if (ret < 0)
+			restore_fail(a, RESTORE_MMAP, ret, e->start);
+	}
+}
+
+void pages_unfork(const struct restorer_args *a)
+{
+	const struct descriptor_extent *unforked = descriptor_at(a->descriptor,
+								 a->descriptor->unforked);
+
+	for (uint32_t i = 0; i < a->descriptor->unforked.count; i++) {
+		const struct descriptor_extent *e = &unforked[i];
+		long ret = sys(SYS_madvise, e->start, e->pages * PAGE_BYTES, MADV_DONTFORK);
+
+		if (ret < 0)
+			restore_fail(a, RESTORE_MMAP, ret, e->start);
 	}
 }
 
@@ -492,24 +629,18 @@ void pages_fetch_all(const struct restorer_args *a)
 		while (at < end) {
 			struct wire_frame f;
 
-			/* Two requests under way keep the connection busy. */
-			while (asked < end && asked - at < 2ULL * WIRE_READ_MAX * PAGE_BYTES) {
-				uint64_t pages = (end - asked) / PAGE_BYTES;
-
-				if (pages > WIRE_READ_MAX)
-					pages = WIRE_READ_MAX;
-				f = (struct wire_frame){ .type = WIRE_READ, .address = asked, .pages = (uint32_t)pages };
-				long n = sys(SYS_sendto, a->socket_fd, &f, sizeof(f), MSG_NOSIGNAL, 0, 0);
+			while (wire_ask(&f, &asked, at, end, PAGE_BYTES)) {
+				long n = sys(SYS_sendto, a->socket_fd, &f, sizeof(f), MSG_NOSIGNAL,
+					     0, 0);
 
 				if (n != (long)sizeof(f))
-					restore_fail(a, RESTORE_FETCH, n < 0 ? n : -EPIPE, asked);
-				asked += pages * PAGE_BYTES;
+					restore_fail(a, RESTORE_FETCH, n < 0 ? n : -EPIPE,
+						     f.address);
 			}
 			receive(a, &f, sizeof(f), at);
 			uint64_t bytes = f.pages * PAGE_BYTES;
 
-			if (f.address != at || !f.pages || bytes > end - at ||
-			    (f.type == WIRE_DATA ? f.length != bytes : f.type != WIRE_ZERO || f.length))
+			if (!wire_fits(&f, at, end, PAGE_BYTES))
 				restore_fail(a, RESTORE_FETCH, -EPROTO, at);
 			if (f.type == WIRE_DATA)
 				receive(a, (void *)at, bytes, at);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* process.c - where a process is and how far it is confined: directory, umask, no_new_privs, filters. */
+/*
+ * process.c - where a process is and how far it is confined: directory, umask, no_new_privs,
+ * filters.
+ */
 #include "state/state.h"
 
 #ifdef IN_SHADOW
@@ -15,7 +18,11 @@ const char *process_read(struct snapshot *s)
 	struct descriptor *d = &s->header;
 	long n;
 
-	d->umask = (uint32_t)sys(SYS_umask, 0);
+	/* A filter of seccomp may answer in the kernel's place. */
+	n = sys(SYS_umask, 0);
+	if (n < 0)
+		return "its umask cannot be read";
+	d->umask = (uint32_t)n;
 	d->cwd = add_link(s, "/proc/self/cwd");
 	if (!d->cwd)
 		return "its working directory cannot be found out";
@@ -32,6 +39,8 @@ const char *process_read(struct snapshot *s)
 	}
 	if (sys(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0)
 		d->process_flags |= PROCESS_NO_NEW_PRIVS;
+	if (sys(SYS_getpgid, s->args.parent_pid) == s->args.parent_pid)
+		d->process_flags |= PROCESS_LEADS;
 	return NULL;
 }
 
@@ -40,6 +49,8 @@ const char *process_read(struct snapshot *s)
 
 const char *process_check(const struct descriptor *d)
 {
+	if (d->umask & ~0777U)
+		return "its umask is malformed";
 	return descriptor_has_string(d, d->cwd) ? NULL : "a string is missing";
 }
 
@@ -53,10 +64,9 @@ const char *process_check(const struct descriptor *d)
 void process_restore(const struct restorer_args *a)
 {
 	const struct descriptor *d = a->descriptor;
-	long ret = 0;
+	long ret = sys(SYS_umask, d->umask);
 
-	sys(SYS_umask, d->umask);
-	if (d->process_flags & PROCESS_NO_NEW_PRIVS)
+	if (ret >= 0 && d->process_flags & PROCESS_NO_NEW_PRIVS)
 		ret = sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (ret < 0)
 		restore_fail(a, RESTORE_STATE, ret, 0);

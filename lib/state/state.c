@@ -19,18 +19,26 @@ static void place_tables(struct snapshot *s)
 #undef TABLE
 }
 
-/* Everything here happens after the parent has gone on: an early child waits in the listen backlog. */
+/*
+ * Everything here happens after the parent has gone on: an early child waits in the listen backlog.
+ */
 const char *state_read(struct snapshot *s)
 {
 	struct descriptor *d = &s->header;
-	const char *why;
+	const char *why, *also;
 
 	*d = (struct descriptor){
 		.magic = DESCRIPTOR_MAGIC, .major = DESCRIPTOR_MAJOR, .minor = DESCRIPTOR_MINOR,
 		.child_state = s->args.child_state,
 	};
-	s->n.strings = 1;	/* offset 0 is "" */
-	why = files_read(s);
+	if (!s->n.strings)
+		s->n.strings = 1;	/* offset 0 is "" */
+	why = copied_read(s);
+	if (!why)
+		why = nameless_serve(s);
+	also = files_read(s);		/* in any case: it closes what was inherited */
+	if (!why)
+		why = also;
 	if (!why)
 		why = threads_read(s);
 	if (!why)
@@ -38,12 +46,23 @@ const char *state_read(struct snapshot *s)
 	if (!why)
 		why = limits_read(s);
 	timers_read(s);
+	clocks_read(s);
+	if (!why)
+		why = credentials_read(s);
+	if (!why)
+		why = places_read(s);
+	if (!why)
+		why = scheduling_read(s);
 	if (!why)
 		why = process_read(s);
 	if (!why)
 		why = layout_read(s);
 	if (!why)
 		why = areas_read(s);
+	if (!why)
+		settings_read(s);
+	if (!why)
+		inside_read(s);
 	if (!why)
 		why = host_read(s);
 	if (!why)
@@ -67,7 +86,9 @@ const char *state_read(struct snapshot *s)
 int state_check(const void *data, uint64_t length, const char **why)
 {
 	static const char *(*const checks[])(const struct descriptor *d) = {
-		host_well_formed, process_check, layout_check, threads_check, areas_check, files_check, pages_check,
+		host_well_formed,     clocks_check, process_check, credentials_check, places_check,
+		limits_check,	      layout_check, threads_check, signals_check,     timers_check,
+		nameless_well_formed, areas_check,  inside_check,  files_check,	   pages_check,
 	};
 
 	if (descriptor_check(data, length, why))

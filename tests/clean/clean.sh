@@ -103,17 +103,19 @@ done
 
 doing="a child that ignores SIGTERM"
 cat >stubborn.py <<'END'
-import os, signal, sys
+import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 parent = os.getpid()
-os.kill(parent, signal.SIGUSR1)
-print("running" if os.getpid() != parent else "parent", flush=True)
+os.kill(os.getppid(), signal.SIGUSR1)
+while os.getpid() == parent:
+    time.sleep(0.02)
+print("running", flush=True)
 while True:
     signal.pause()
 END
 if [ -x "$python" ]; then
 	start_parent "$parent_tool" --on USR1 -- "$python" stubborn.py
-	start_child child --mode eager "$ref"
+	start_child child --tids new --mode eager "$ref"
 	await_child "$child" '^running'
 	cleaned 0 --yes
 	expect child removed 1
@@ -246,17 +248,16 @@ cat >inside.sh <<END
 echo \$? >"$work_dir/inside"
 END
 cat >inside.py <<'END'
-import os, signal, subprocess, sys
+import os, signal, subprocess, time
 parent = os.getpid()
-os.kill(parent, signal.SIGUSR1)
-if os.getpid() == parent:
-    sys.stdin.read()
-else:
-    subprocess.run(["sh", "inside.sh"])
+os.kill(os.getppid(), signal.SIGUSR1)
+while os.getpid() == parent:
+    time.sleep(0.02)
+subprocess.run(["sh", "inside.sh"])
 END
 if [ -x "$python" ]; then
 	start_parent "$parent_tool" --on USR1 -- "$python" inside.py
-	run_child 60000 --mode eager "$ref"
+	run_child 60000 --tids new --mode eager "$ref"
 	[ "$(cat inside)" = 1 ] || fail "the status is $(cat inside): $(cat out)"
 	expect child left 1
 	grep -q 'runs below it' out || fail "no reason: $(cat out)"

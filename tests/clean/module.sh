@@ -14,15 +14,14 @@ nodes=node1
 load_module timeout_ms=10000
 
 cat >orphan.py <<'END'
-import mmap, os, signal, sys
+import mmap, os, signal, time
 memory = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 for at in range(0, len(memory), 4096):
     memory[at] = 1
 parent = os.getpid()
-os.kill(parent, signal.SIGUSR1)
-if os.getpid() == parent:
-    while True:
-        signal.pause()
+os.kill(os.getppid(), signal.SIGUSR1)
+while os.getpid() == parent:
+    time.sleep(0.02)
 if os.fork():
     os._exit(0)
 os.setsid()
@@ -36,13 +35,13 @@ END
 cat >inside.sh <<END
 set -e
 cd "$work_dir"
-export MITOSIS_PRELOAD=$MITOSIS_PRELOAD PATH=$bin_dir:\$PATH
+export PATH=$bin_dir:\$PATH
 END
 cat >>inside.sh <<'END'
 mitosis-parent --on USR1 --engine kernel --listen 10.77.0.1 --reference ref -- /usr/bin/python3 orphan.py </dev/null >parent.log 2>&1 &
 for ((i = 0; i < 600; i++)); do [ -s ref ] && break; sleep 0.1; done
 [ -s ref ] || { cat parent.log; exit 1; }
-mitosis-child "$(cat ref)" </dev/null
+mitosis-child --tids new "$(cat ref)" </dev/null
 for ((i = 0; i < 600; i++)); do [ -s orphan.pid ] && break; sleep 0.1; done
 orphan=$(cat orphan.pid)
 [ "$(cat /sys/module/mitosis/refcnt)" -gt 0 ] || { echo "nothing uses the module" >&2; exit 1; }

@@ -8,7 +8,7 @@ entry of LEFT_OUT that fits no line any more is an error. A block that is no com
 
 The lines of a block run in one shell, one after the other. What a page cannot know is filled in: a
 reference is that of the snapshot that was made last, of an earlier line or of a parent that the test has
-started (parent.out; serve.out has one whose children end). What runs until somebody ends it is in GOES_ON, with what it says first; it goes on beside
+started (parent.out; serve.out has one whose children end), process 4711 is one that runs (service.pid). What runs until somebody ends it is in GOES_ON, with what it says first; it goes on beside
 the next lines and is ended with the block. Status 77 is as everywhere: this host cannot do it."""
 
 import collections
@@ -27,6 +27,8 @@ NO_COMMANDS = {
     "    mitosis-exp: rc-devices: ": "output",
     "    Clean-up: ": "output",
     "#include <mitosis.h>": "a program in C; tests/user/counter.sh has its like",
+    "static void anew(void *data)": "a part of a program in C; tests/user/at-resume.sh has its like",
+    "generator = numpy.random.default_rng()": "a part of a program in Python; tests/user/uniqueness.sh has its like",
     "[[template.pass]]": "a file",
 }
 # Pattern of a line -> why it is not run. A line is LEFT_OUT as a whole.
@@ -45,6 +47,7 @@ LEFT_OUT = {
     r"mitosis-leanprep create app --rootfs oci:.*": "needs an image: tests/lean has small ones",
     r"mitosis-leanprep mount-dev .*|modprobe mitosis .*|cat /sys/kernel/debug/mitosis/.*|perf trace .*":
         "needs the kernel module on this host: tests/kernel has it in a lab",
+    r"mitosis-parent --when-listening 8080 .*": "needs a service of one's own: tests/user/pid.sh has one",
     r"mitosis-plot -x machines .*": "needs a run over several hosts: tests/exp/plot.sh has records of one",
     r"sudo usermod .*": "changes the machine",
     r"mitosis-exp run --resume results/DATE": "DATE stands for a name: tests/exp/run.sh",
@@ -56,12 +59,15 @@ GOES_ON = {
     r"(build/bin/)?mitosis-child mitosis://.*": "^tick 5",
     r"mitosis-ls --references web .*": "^tick 5",
     r"mitosis-lab exec node1 -- mitosis-parent .*": "^mitosis://",
+    r"mitosis-parent --pid 4711 \| mitosis-child .*": "^serving",
     r"mitosis-lab exec node2 -- mitosis-child .*": "^tick 5",
-    r"mitosis-parent --on USR1 .*[^&]": None,
+    r"mitosis-parent --reference refs .*": None,
 }
 # Pattern of a line -> what to wait for after it, in shell.
 AFTERWARDS = {
     r"mitosis-parent --on USR1 .*&": "await handles_usr1 $!",
+    r"node server\.js &": "await grep -q ^listening $output",
+    r"mitosis-child --publish 3000=3001 .* &": "await listens 3001",
     r"kill -USR1 \$!": "await grep -q ^mitosis:// $output",
 }
 # Pattern of a line that writes a picture -> what the page says is in it.
@@ -78,6 +84,7 @@ PICTURES = {
 NEEDS = {
     r".*\bib_read_lat\b.*": "ib_read_lat",
     r".*\| jq .*": "jq",
+    r"node .*|curl .*|mitosis-parent --pid \$!|mitosis-child --publish 3000=3001 .*": "node",
     r".*\bmitosis-plot\b.*": "gnuplot",
 }
 LIMIT = 300         # seconds for a block
@@ -91,10 +98,11 @@ await() {
 		sleep 0.05
 	done
 }
-# The 10th bit of the signals that are caught.
-handles_usr1() { (( 0x$(sed -n 's/^SigCgt:\t*//p' /proc/$1/status) & 0x200 )); }
+# The 10th bit of the signals that are blocked, to be read in the order in which they come.
+handles_usr1() { (( 0x$(sed -n 's/^SigBlk:\t*//p' /proc/$1/status) & 0x200 )); }
+listens() { (: <"/dev/tcp/127.0.0.1/$1"); }
 served() { grep -m 1 ^mitosis serve.out; }
-reference() { cat [0-9]*.out parent.out 2>/dev/null | grep -aoE 'mitosis://[0-9a-z.]+:[0-9]+/[0-9a-f-]{36}' | tail -n 1; }
+reference() { cat parent.out [0-9]*.out 2>/dev/null | grep -aoE 'mitosis://[0-9a-z.]+:[0-9]+/[0-9a-f-]{36}' | tail -n 1; }
 statuses() {
 	local each
 	for each; do [ "$each" != 77 ] || { echo "skipped $number"; return; }; done
@@ -217,6 +225,7 @@ def script(block):
     for number, line in enumerate(block):
         cmd = re.sub(r"mitosis://node1:7373/\.\.\.", "$(served)", line.text)
         cmd = re.sub(r"mitosis://[^\s/]+/(?:[0-9a-f-]{36}|[0-9a-f-]*\.\.\.)", "$(reference)", cmd)
+        cmd = cmd.replace("--pid 4711", "--pid $(cat service.pid)")
         template = re.search(r"mitosis-leanprep create (\S+)", cmd)
         if template:        # of the same name on several pages
             text += f"mitosis-leanprep rm {template[1]} 2>/dev/null\n"

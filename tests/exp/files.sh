@@ -222,6 +222,50 @@ said err 'no-such-one: no such experiment'
 expect 1 "$tool" run no-such.toml
 said err 'no-such.toml: No such file'
 
+doing="a placeholder that is used and not listed"
+cat >given.toml <<'END'
+[[template.pass]]
+role = "parent"
+cmd = "serve ${parent_gid}"
+[[template.pass]]
+role = "child"
+order = 1
+path = "${where}"
+cmd = "ask ${parent_host} ${size}"
+ready = { port = "${port}" }
+[template.placeholder]
+size = ["1M", "${unit}"]
+END
+expect 1 "$tool" run -n --hosts a,b -L local given.toml
+said err 'unknown placeholder ${parent_gid} (there are: size); --set parent_gid=VALUE gives it a value'
+expect 0 "$tool" run -n -L local --hosts a,b --set parent_gid=fe80::1,fe80::2 --set parent_host=val01 --set where=here \
+	--set port=1234 --set unit=3M given.toml
+[ "$(grep -c '^  point' out)" = 4 ] || fail "it is swept, too: $(cat out)"
+said out ' a: serve fe80::1 '
+said out ' b: ask val01 3M in here '
+refuse 'parent_gidd: no such placeholder in given' run -n --set parent_gidd=1 given.toml
+expect 0 "$tool" list "$PWD/given.toml"
+said out '^--set parent_gid=  (the file has no value for it)$'
+# In several files each gets what is its own.
+expect 0 "$tool" run -n -L local --hosts a,b --set parent_gid=0 --set parent_host=h --set where=w --set port=1 --set unit=1M \
+	--set times=2 given.toml sweep.toml
+
+doing="a byte order mark"
+printf '\357\273\277[[pass]]\ncmd = "x"\n' >mark.toml
+expect 0 "$tool" run -n mark.toml
+printf '\357\273\277# mitosis-exp 1 tool=x engine=-\nwss\texec_ns\n1\t2\n2\t3\n' >mark.tsv
+expect 0 "$plot" --x wss --y exec_ns mark.tsv
+
+doing="a role that one of several files lacks"
+printf '[[template.pass]]\nrole = "builder"\ncmd = "make"\n' >build.toml
+expect 0 "$tool" run -n -L local --hosts 'builder=n9,parent=n1,child=n2' build.toml sweep.toml
+said out '^    0 n9: make'
+said out '^    0 n1: serve'
+said err '^mitosis-exp: --hosts: builder: not for sweep, which has no such role$'
+said err '^mitosis-exp: --hosts: parent: not for build, which has no such role$'
+refuse 'odd: no such role in build, sweep (there are: builder, child, parent)' run -n -L local --hosts 'odd=n9,parent=n1' \
+	build.toml sweep.toml
+
 doing="a closed stream"
 for word in list --help --version; do
 	expect 1 closed 1 "$tool" $word

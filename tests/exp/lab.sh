@@ -21,7 +21,7 @@ run() {
 	shift
 	rm -rf dir
 	status=0
-	timeout -k 10 "${limit:-600}" "$exp" run -o dir --lab 2 --lab-option="--kernel=$version" --quick \
+	timeout -k 10 "${limit:-$((400 * patience))}" "$exp" run -o dir --lab 2 --lab-option="--kernel=$version" --quick \
 		--set module="$module" "$@" >out 2>err </dev/null || status=$?
 	[ "$status" != 77 ] || skip "$(head -n 1 err)"
 	[ "$status" = "$wanted" ] || fail "status $status: $(cat err)"

@@ -18,7 +18,7 @@ refuse() {
 	[ ! -s out ] || fail "refused, and yet output: $(cat out)"
 	doing=
 }
-refuse 2 'no NAME or FILE.py'
+refuse 2 'no NAME or FILE given'
 refuse 1 'odd: no such function' odd
 refuse 1 'odd.py: No such file' odd.py
 refuse 2 '--phase: lukewarm: not known' helloworld --phase lukewarm
@@ -75,8 +75,9 @@ expect 0 "$tool" --list --json
 "$python" - <<'END' || fail "$(cat out)"
 import json
 rows = [json.loads(line) for line in open("out", encoding="utf-8")]
-assert len(rows) >= 12 and all(row["title"] and row["file"].endswith(f"/{row['name']}.py") for row in rows), rows
+assert len(rows) >= 12 and all(row["title"] and row["file"].endswith((f"/{row['name']}.py", f"/{row['name']}")) for row in rows), rows
 needs = {row["name"]: row["needs"] for row in rows}
+assert needs["json.js"] == {"node": "nodejs"} and set(needs["json.java"]) == {"java", "javac"}, needs
 assert needs["matmul"] == {"numpy": "python3-numpy"} and needs["json"] == {}, needs
 assert all(set(row["missing"]) <= set(row["needs"]) for row in rows), rows
 END

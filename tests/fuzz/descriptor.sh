@@ -6,7 +6,7 @@
 
 inputs=()
 if [ -n "$python" ]; then
-	for state in data files stripes; do
+	for state in data files stripes memfd inotify ptys plain-sockets; do
 		start_parent "$state_tool" "$state"
 		"$python" - "$port" "${ref##*/}" "$state.bin" 2>python.err <<'END' || fail "cannot fetch a descriptor"
 import socket, struct, sys, uuid

@@ -32,9 +32,12 @@ for version in "${versions[@]}"; do
 
 	doing="$version, CPython"
 	remote_parent "$bin_dir/mitosis-parent" --on USR1 --listen 10.77.0.1 -- "$python" -c '
-import os, signal, sys, json
+import os, signal, sys, json, time
 table = {n: str(n) * 3 for n in range(50000)}
-os.kill(os.getpid(), signal.SIGUSR1)
+os.kill(os.getppid(), signal.SIGUSR1)
+home = os.uname().nodename
+while os.uname().nodename == home:
+    time.sleep(0.02)
 import decimal, threading
 got = []
 t = threading.Thread(target=lambda: got.append(sum(len(v) for v in table.values())))
@@ -44,8 +47,7 @@ if pid == 0:
     os._exit(0 if table[49999] == "499994999949999" else 1)
 assert os.waitpid(pid, 0)[1] == 0
 print("sum", got[0], flush=True)
-if sys.stdin.read(1): pass
-import time; time.sleep(20)'
+time.sleep(20)'
 	expect 0 lab exec --timeout 60 node2 "cd '$build_dir' && timeout 60 bin/mitosis-child '$ref' | head -n 1"
 	said out '^sum '
 	kill -KILL "$parent" 2>/dev/null

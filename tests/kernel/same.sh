@@ -19,11 +19,14 @@
 need_kernels
 everything="data malloc brk mmap zeros stack protect reserve guards wiped thp sparse stripes writes
 	files gone-file gone-short-file changed-file changed-file-at-once tls identity stdio descriptors surroundings confined elsewhere covered fpu clock
+	eventfds timerfds signalfd epoll inotify ptys pipes socketpairs listeners udp plain-sockets connections
+	memfd memfds sealed shared-memory shared-writer deleted numbers posix-timers thread-timer
 	nested again exec handlers pending altstack timers
 	dontneed mremap mremap-discard munmap kernel-access fork fork-threads raw-clone spawn
 	threads threads-resize threads-wander threads-same push-race drain
 	counter variants supervisor many cycles python python-ctypes python-module replay"
-selection="data malloc brk mmap protect wiped files dontneed mremap munmap fork threads drain python"
+selection="data malloc brk mmap protect wiped files epoll listeners memfd shared-memory numbers dontneed mremap munmap fork
+	threads drain python"
 quick=yes		# two ways of fetching
 case ${SAME:-} in
 all) selection=$everything quick= ;;

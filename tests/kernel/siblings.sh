@@ -13,7 +13,7 @@ children=10
 
 # In the node: all children at once, until they have read everything and as many pages have come as
 # is expected; then what they hold, summed over their mappings of the module's file.
-cat >children.sh <<'END'
+cat >children.sh <<'SCRIPT'
 set -u
 tool=$1 ref=$2 limit=$3 count=$4 expected=$5
 shift 5
@@ -46,7 +46,7 @@ for ((i = 0; i < count; i++)); do
 	grep -qx 'ok shared' "$i.out" || { echo "child $i: $(cat $i.out)" >&2; exit 1; }
 done
 cd / && rm -rf "$dir"
-END
+SCRIPT
 
 # What the parent's device has sent: a page is one packet, or more with a small MTU.
 sent_packets() {

@@ -151,12 +151,27 @@ if [ "$(id -u)" = 0 ] && [ -c /dev/userfaultfd ]; then
 fi
 doing="a child cannot be told from other containers"
 start_parent "$parent_tool" --on USR1 --engine user -- "$python" -c 'import os, signal, sys
-os.kill(os.getpid(), signal.SIGUSR1)
+os.kill(os.getppid(), signal.SIGUSR1)
+sys.stdin.read()		# A child goes on here: its standard input is another.
 status = {k: v.strip() for k, _, v in (l.partition(":") for l in open("/proc/self/status"))}
 if status["NoNewPrivs"] == "1":
-    print(status["CapEff"], status["Seccomp"], os.getppid(), os.path.exists("/sys/kernel"), os.access("/", os.W_OK), flush=True)
-else:
-    sys.stdin.read()'
+    print(status["CapEff"], status["Seccomp"], os.getppid(), os.path.exists("/sys/kernel"), os.access("/", os.W_OK), flush=True)'
 expect 0 "$run" t --child "$ref"
 prints "0000000000000000 2 1 False False"
+
+# What mitosis-child, the first process of a container, starts has id 2, and so has this parent.
+doing="children in containers do not draw the same keys"
+LIBCRYPTO=$("$python" -c 'import _hashlib
+print({l.split()[-1] for l in open("/proc/self/maps") if "/libcrypto" in l}.pop())' 2>/dev/null) || exit 0
+PYTHON_MODULE=$tests_dir/../share/mitosis-exp/python
+export LIBCRYPTO PYTHON_MODULE
+namespaces=(-pf)
+[ "$(id -u)" = 0 ] || namespaces=(-Urpf)
+start_parent unshare "${namespaces[@]}" --mount-proc --kill-child sh -c '"$@"; exit $?' sh "$python" -B "$tests_dir/user/draws.py" library
+for number in 1 2 3; do
+	expect 0 "$run" t --child "$ref" -- --quiet
+	[ "$(head -n 1 out)" = "pid 3" ] || fail "the id is $(head -n 1 out)"
+	grep '^openssl ' out >>keys
+done
+[ "$(sort -u keys | wc -l)" = 3 ] || fail "the keys are $(cat keys)"
 exit 0

@@ -97,10 +97,12 @@ fi
 [ "$(sha256sum /etc/passwd)" = "$before" ] && [ -e /bin/cat ] || fail "the host's files were changed"
 expect 1 "$run" hostw -- sh -c "test -e /etc/mitosis-test.$$ || test -e /usr/mitosis-test.$$"
 if [ "$(id -u)" = 0 ]; then
-	# A part of the host that is a file system of its own.
-	expect 0 unshare -m --propagation private sh -c "mount -t tmpfs none /opt && echo lower >/opt/lower &&
-		'$prep' create parts --rootfs host --writable --user 0 && '$run' parts -- sh -c 'cat /opt/lower; echo new >/opt/new; cat /opt/new' &&
-		ls /opt"
+	# A part of the host that is a file system of its own, and not that of the tools.
+	part=/opt
+	[[ $prep != /opt/* && $PWD != /opt/* ]] || part=/srv
+	expect 0 unshare -m --propagation private sh -c "mount -t tmpfs none $part && echo lower >$part/lower &&
+		'$prep' create parts --rootfs host --writable --user 0 && '$run' parts -- sh -c 'cat $part/lower; echo new >$part/new; cat $part/new' &&
+		ls $part"
 	prints "lower
 new
 lower"

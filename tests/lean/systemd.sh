@@ -43,16 +43,16 @@ pid=$(<out)
 below() { expect "$1" lab exec --timeout 120 node1 -- nsenter -t "$pid" -p -m env "PATH=$bin_dir:$PATH" "${@:2}"; }
 
 doing="a scope of systemd's"
-below 0 mitosis-leanprep create hello --rootfs closure:/bin/sh,/bin/cat,/bin/sleep --memory 64M --pids 20 --require-limits
-below 0 mitosis-leanprep inspect hello
+below 0 mitosis-leanprep create scoped --rootfs closure:/bin/sh,/bin/cat,/bin/sleep --memory 64M --pids 20 --require-limits
+below 0 mitosis-leanprep inspect scoped
 said out '^limits	memory,pids$'
-said out '^group	/sys/fs/cgroup/system.slice/mitosis-lean-hello-[0-9]*.scope$'
-below 0 mitosis-leanrun hello -- cat /proc/self/cgroup
+said out '^group	/sys/fs/cgroup/system.slice/mitosis-lean-scoped-[0-9]*.scope$'
+below 0 mitosis-leanrun scoped -- cat /proc/self/cgroup
 [ "$(<out)" = 0::/ ] || fail "the container sees its group as $(<out)"
-below 0 systemctl is-active 'mitosis-lean-hello-*.scope'
-below 2 mitosis-leanrun hello -- sh -c 'i=0; while [ $i -lt 40 ]; do sleep 60 & i=$((i+1)); done'
+below 0 systemctl is-active 'mitosis-lean-scoped-*.scope'
+below 2 mitosis-leanrun scoped -- sh -c 'i=0; while [ $i -lt 40 ]; do sleep 60 & i=$((i+1)); done'
 said err 'Cannot fork'
-below 0 mitosis-leanprep rm hello
+below 0 mitosis-leanprep rm scoped
 # systemd hears of it by an event of its own.
 no_scope() {
 	below 0 systemctl list-units --all --no-legend 'mitosis-lean-*'

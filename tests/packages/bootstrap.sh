@@ -30,7 +30,7 @@ tool make <<'END'
 for word; do
 	case $word in
 	tests-together) echo tests/one.sh ;;
-	tests-apart) echo tests/two.sh ;;
+	tests-alone) echo tests/two.sh ;;
 	TESTS=?*) tests=${word#TESTS=} ;;
 	esac
 done

@@ -13,7 +13,7 @@ packages=$build_dir/packages
 
 # build_make TARGET...: the build directory's make, and not one with the flags of "make check"
 build_make() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u TESTS -u MITOSIS_BUILDDIR -u MITOSIS_PRELOAD -u MITOSIS_LIBRARY \
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u TESTS -u MITOSIS_BUILDDIR -u MITOSIS_LIBRARY \
 		make -s -C "$build_dir" "$@" >make.log 2>&1 || {
 		tail -n 40 make.log >&2
 		fail "make $*"

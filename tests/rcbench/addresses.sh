@@ -44,5 +44,24 @@ finish "$waiting" 100000
 [ "$status" = 0 ] || fail "status $status: $(cat wait.err)"
 is 5 wait.out outcome=ok
 stop_server
+
+doing="all addresses, those of IPv6, too"
+for number in 1 2; do
+	expect 0 lab exec --timeout 60 node$number "ip -6 address add fd77::$number/64 dev eth0 nodad"
+done
+# Whatever the host wants of sockets of IPv6.
+expect 0 lab exec --timeout 60 node1 'sysctl -qw net.ipv6.bindv6only=1'
+start_server
+for address in 10.77.0.1 '[fd77::1]'; do
+	expect 0 lab exec --timeout 200 node2 -- "$rcbench" "$address" --count 5
+	is 5 out outcome=ok
+done
+doing="another server has the port"
+expect 1 lab exec --timeout 200 node1 -- "$rcbench" --server
+said err '^mitosis-rcbench: :: port 7472: cannot listen: Address already in use: by another server? (--port takes another one)$'
+stop_server
+for number in 1 2; do
+	expect 0 lab exec --timeout 60 node$number "ip -6 address del fd77::$number/64 dev eth0"
+done
 same_resources || fail "something is left"
 exit 0

@@ -41,6 +41,18 @@ printf '{"b_ns":18446744073709551615}\n{"b_ns":0.1}\n' >n.json
 run 0 n.json
 [ "$(value max) $(value min)" = "1.8446744073709552e+19 0.1" ] || fail "64-bit JSON integer"
 
+# A byte order mark is no part of the first column's name, also where files are joined.
+printf '\357\273\277b_ns\twss\n5\tx\n' >mark.tsv
+run 0 --columns b_ns mark.tsv
+[ "$(value n)" = 1 ] || fail "a byte order mark"
+printf '\357\273\277# mitosis-exp 1 tool=x\nb_ns\n5\n' >mark.tsv
+run 0 --columns b_ns mark.tsv
+cat mark.tsv mark.tsv >marks.tsv
+run 0 --columns b_ns marks.tsv
+[ "$(value n)" = 2 ] || fail "byte order marks"
+printf '\357\273\277{"b_ns":5}\n' >mark.json
+run 0 --columns b_ns mark.json
+
 # Empty in several ways
 : >empty.tsv
 run 1 empty.tsv

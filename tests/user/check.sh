@@ -45,11 +45,46 @@ for wrong in "--engine steam" argument; do
 done
 : >err
 
+# What is said of tracing and numbers is what happens: where ptrace(2) or more namespaces are forbidden.
+if [ -x "$python" ]; then
+	cat >without-ptrace.py <<-'END'
+		import ctypes, os, struct, sys
+		ptrace = {"x86_64": 101, "aarch64": 117}[os.uname().machine]
+		rules = struct.pack("=" + "HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, ptrace, 6, 0, 0, 0x50001, 6, 0, 0, 0x7fff0000)
+		program = ctypes.create_string_buffer(rules)
+		filter = ctypes.create_string_buffer(struct.pack("@HP", 4, ctypes.addressof(program)))
+		libc = ctypes.CDLL(None)
+		if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filter, 0, 0):
+		    sys.exit(99)
+		os.execv(sys.argv[1], sys.argv[1:])
+	END
+	status=0
+	"$python" without-ptrace.py "$check" snapshots >out 2>err || status=$?
+	if [ "$status" != 99 ]; then
+		for item in trace trace-undumpable trace-confined; do
+			[ "$(state_of $item)" = limited ] || fail "without ptrace(2): $(cat out)"
+		done
+		said out '^trace	limited	none (ptrace: Operation not permitted).*	.*filter of system calls'
+		sleep 1000 &
+		pids+=("$!")
+		status=0
+		"$python" without-ptrace.py "$parent_tool" --pid "$!" >out 2>err || status=$?
+		[ "$status" = 1 ] || fail "without ptrace(2): status $status"
+	fi
+fi
+if [ -z "$(why_not -U -r)" ]; then
+	expect 0 unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_pid_namespaces; exec "$@"' sh "$check" snapshots
+	said out '^child-numbers	limited	.*user.max_pid_namespaces is 0	.*sysctl user.max_pid_namespaces='
+fi
+: >err
+
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	setpriv --reuid 65533 --regid 65533 --clear-groups "$check" >out 2>err
 	status=$?
 	[ "$status" != 126 ] || exit 0		# the build directory is not open to others
 	[ "$status" = 0 ] || fail "as another user: status $status"
+	[ "$(state_of trace-undumpable)" = limited ] && [ "$(state_of trace-confined)" = limited ] ||
+		fail "as another user: $(cat out)"
 	if [ "$(state_of userfaultfd)" = no ]; then
 		[ "$(state_of engine-user)" = limited ] || fail "as another user: $(cat out)"
 		awk -F '\t' '$1 == "userfaultfd" && $4 ~ /^sudo / { f = 1 } END { exit !f }' out ||

@@ -162,8 +162,9 @@ for listen in 127.0.0.1 0.0.0.0 ::; do
 		none_left || fail "$file: the snapshot is still there"
 		kill -USR2 "$parent"
 		await 10000 has_line parent.out '^more$'
-		kill -KILL "$parent"
+		kill "$parent"
 		finish "$parent" 5000
+		[ "$status" = 143 ] || fail "it did not end as its command: status $status"
 	done
 done
 : >parent.err

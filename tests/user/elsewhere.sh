@@ -46,6 +46,6 @@ ulimit -n 1000
 for mode in demand eager; do
 	run_child 20000 --mode "$mode" "$ref"
 	expect_status 125
-	grep -Eq "^mitosis-child: 127.0.0.1:$port: .*: Too many open files$" child.err || fail "the message is: $(cat child.err)"
+	grep -Eq "^mitosis-child: 127.0.0.1:$port: .*: Too many open files \(see ulimit -Hn\)$" child.err || fail "the message is: $(cat child.err)"
 	[ "$(wc -l <child.err)" = 1 ] || fail "more than one message: $(cat child.err)"
 done

@@ -5,8 +5,7 @@
  *
  *	helper uffd	status 0 if this user may have a userfaultfd that sees kernel faults
  *	helper fields	name, offset and size of each field of the descriptor and the wire format
- *	helper threaded	says what mitosis_prepare() says to a process with two threads
- *	helper shared	a parent with shared anonymous memory: prints its reference, waits for input
+ *	helper shared	a parent that shares anonymous memory with a child: prints its reference, waits for input
  *	helper covered DIRECTORY	the same with a file there over which another file system is mounted, with
  *				a file of the same name, number, size and time; in a mount namespace of its own
  *	helper hugepage	the same with a private huge page (MAP_HUGETLB)
@@ -14,8 +13,8 @@
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -80,29 +80,6 @@ static void print_fields(void)
 	FIELD(wire_hello, uuid);
 }
 
-static void *wait_for_release(void *barrier)
-{
-	pthread_barrier_wait(barrier);
-	return NULL;
-}
-
-static int be_threaded(void)
-{
-	pthread_barrier_t barrier;
-	char ref[MITOSIS_REF_MAX];
-	pthread_t t;
-	int ret;
-
-	pthread_barrier_init(&barrier, NULL, 2);
-	if (pthread_create(&t, NULL, wait_for_release, &barrier))
-		return 99;
-	ret = mitosis_prepare(NULL, ref);
-	printf("mitosis_prepare: %s\n", strerror(-ret));
-	pthread_barrier_wait(&barrier);
-	pthread_join(t, NULL);
-	return 0;
-}
-
 static int be_shared(bool view)
 {
 	int fd = view ? memfd_create("viewed", MFD_CLOEXEC) : -1, ret;
@@ -115,6 +92,11 @@ static int be_shared(bool view)
 		return 99;
 	if (!view)
 		*p = 1;
+	if (!fork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
 	ret = mitosis_prepare(NULL, ref);
 	if (ret)
 		return 1;
@@ -188,8 +170,6 @@ int main(int argc, char **argv)
 		print_fields();
 		return 0;
 	}
-	if (argc == 2 && !strcmp(argv[1], "threaded"))
-		return be_threaded();
 	if (argc == 2 && !strcmp(argv[1], "shared"))
 		return be_shared(false);
 	if (argc == 2 && !strcmp(argv[1], "viewed"))
@@ -198,6 +178,6 @@ int main(int argc, char **argv)
 		return be_huge();
 	if (argc == 3 && !strcmp(argv[1], "covered"))
 		return be_covered(argv[2]);
-	fprintf(stderr, "usage: helper uffd|fields|threaded|shared|viewed|hugepage|covered DIRECTORY\n");
+	fprintf(stderr, "usage: helper uffd|fields|shared|viewed|hugepage|covered DIRECTORY\n");
 	return 2;
 }

@@ -68,13 +68,14 @@ refuse "--record: does not go with --replay" child --record a --replay b "$refer
 refuse "--record: does not go with --mode eager" child --record a --mode eager "$reference"
 refuse "--push: does not go with --no-push" child --no-push --push 50 "$reference"
 refuse "--on: goes with a command only" parent --on USR1
+refuse "--when-listening: goes with a command only" parent --when-listening 80
+for option in --interval=1s --count=1 --wss=1M --pid=1; do
+	refuse "${option%%=*}: does not go with a command" parent "$option" -- true
+done
 for option in --interval=1s --after=1 --count=1 --wss=1M; do
-	refuse "${option%%=*}: does not go with a command" parent "$option" --on USR1 -- true
+	refuse "${option%%=*}: does not go with --pid" parent "$option" --pid 1
 done
-for option in --reference=x --engine=user --listen=127.0.0.1 --label=x --lifetime=1s; do
-	refuse "${option%%=*}: does not go with a command without --on, which is not prepared" \
-		parent "$option" -- true
-done
+refuse "--when-listening: not together with --after" parent --after 1s --when-listening 80 -- true
 
 if [ -x "$bin_dir/mitosis-leanprep" ]; then
 	for option in --rootfs=host --memory=1M --cpus=0 --pids=1 --tmp=1M --user=0 --caps=kill \

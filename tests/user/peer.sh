@@ -18,7 +18,7 @@ broken_peer() {
 	for options in "${modes[@]}"; do
 		doing="frame $at, $action, $options"
 		# shellcheck disable=SC2086
-		run_child 1400 --timeout 300ms $options "$proxy_ref"
+		run_child 1400 --timeout "$((300 * patience))ms" $options "$proxy_ref"
 		expect_status 125
 		if [ "$options" = "--mode eager" ]; then
 			expect_message "$eager"

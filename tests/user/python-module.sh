@@ -15,8 +15,19 @@ import mitosis
 
 words = {n: str(n) * 3 for n in range(20000)}       # something to arrive on demand
 random.seed(7)
+order = []
+
+
+@mitosis.at_resume
+def first():
+    order.append("first")
+
+
+mitosis.at_resume(lambda: order.append("second"))
+mitosis.at_resume(first)
 snapshot = mitosis.prepare(label="python", lifetime=120)
 if snapshot is None:
+    assert order == ["first", "second", "first"], order
     import decimal                                  # not imported before
     import subprocess
     import threading
@@ -35,6 +46,7 @@ if snapshot is None:
     mitosis.drain()
     assert mitosis.stats().missing_pages == 0
     sys.exit(42)
+assert not order
 assert repr(snapshot).endswith("/***>") and str(snapshot) == snapshot.reference
 info = snapshot.info()
 assert info.label == "python" and info.pages > 0 and info.reference == snapshot.reference
@@ -64,6 +76,7 @@ doing="mitosis.resume()"
 "$python" - "$ref" >child.out 2>child.err <<'END'
 import os
 import sys
+import time
 import mitosis
 
 reference = sys.argv[1]
@@ -71,6 +84,19 @@ pid = os.fork()
 if not pid:
     mitosis.resume(reference, window=8, push=50)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 42
+# It is elsewhere than its name says, at the second address; and tells when it runs.
+end, told = os.pipe()
+begun = time.monotonic_ns()
+pid = os.fork()
+if not pid:
+    mitosis.resume(reference.replace("127.0.0.1", "elsewhere.invalid"), addresses=["127.0.0.9", "127.0.0.1"],
+                   notify_fd=told)
+os.close(told)
+ran = int.from_bytes(os.read(end, 9), sys.byteorder)
+assert begun < ran < time.monotonic_ns()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 42
+assert os.read(end, 9) == b""
+os.close(end)
 
 
 def refused(number, text, call, *args, **more):
@@ -85,6 +111,7 @@ def refused(number, text, call, *args, **more):
 refused(13, "no such snapshot", mitosis.query, reference[:-12] + "0" * 12)
 refused(22, "not a reference", mitosis.release, "mitosis://nothing")
 refused(22, "not a reference", mitosis.resume, "mitosis://nothing")
+refused(22, "not a list of addresses", mitosis.resume, reference, addresses="node1")
 refused(22, "not an address to listen at", mitosis.prepare, listen="here")
 refused(95, "no engine", mitosis.prepare, engine="steam")
 refused(95, "no such engine", mitosis.check, "steam")
@@ -106,3 +133,28 @@ grep -q '^asked$' child.out || fail "the second program's output is '$(<child.ou
 end_parent
 expect_status 0
 gone "$shadow" || fail "the shadow outlived release()"
+
+doing="a function for children that fails"
+cat >failing.py <<'END'
+import sys
+import mitosis
+
+
+@mitosis.at_resume
+def fail():
+    raise RuntimeError("nothing to draw from")
+
+
+mitosis.at_resume(lambda: print("never"))
+snapshot = mitosis.prepare()
+if snapshot:
+    print(snapshot, flush=True)
+    sys.stdin.read()
+else:
+    print("nor this")
+END
+start_parent "$python" failing.py
+run_child 20000 "$ref"
+expect_status 1
+expect_message "RuntimeError: nothing to draw from"
+[ ! -s child.out ] || fail "it went on: $(<child.out)"

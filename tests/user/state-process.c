@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -123,7 +124,7 @@ static void verify_stdio(void)
 
 /* ---- open files ---- */
 
-static int open_fd, high_fd, append_fd, dir_fd, null_fd, pipe_fds[2];
+static int open_fd, high_fd, append_fd, dir_fd, null_fd, socket_fds[2];
 static char *const file_text = (char *)"0123456789abcdefghij";
 
 static void build_descriptors(void)
@@ -140,7 +141,8 @@ static void build_descriptors(void)
 	CHECK(write(append_fd, "x", 1) == 1);
 	dir_fd = open(".", O_RDONLY | O_DIRECTORY);
 	null_fd = open("/dev/null", O_RDWR);
-	CHECK(!pipe(pipe_fds));
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, socket_fds) &&
+	      write(socket_fds[0], "on its way", 10) == 10);
 }
 
 static void verify_descriptors(void)
@@ -158,19 +160,19 @@ static void verify_descriptors(void)
 	CHECK(write(append_fd, "y", 1) == 1);
 	CHECK(!fstat(dir_fd, &st) && S_ISDIR(st.st_mode));
 	CHECK(write(null_fd, "z", 1) == 1);
-	/* A pipe belongs to the parent: of no use here, but nothing else gets its numbers. */
-	CHECK(read(pipe_fds[0], text, 1) == -1 && errno == EBADF);
-	CHECK(write(pipe_fds[1], text, 1) == -1 && errno == EBADF);
+	/* What is on its way is the parent's: of no use here, but nothing else gets the numbers. */
+	CHECK(read(socket_fds[0], text, 1) == -1 && errno == EBADF);
+	CHECK(write(socket_fds[1], text, 1) == -1 && errno == EBADF);
 	for (int i = 0; i < 2; i++) {
 		int fd = open("/dev/null", O_RDONLY);
 
-		CHECK(fd != pipe_fds[0] && fd != pipe_fds[1]);
+		CHECK(fd != socket_fds[0] && fd != socket_fds[1]);
 		close(fd);
 	}
 	/* Nothing else is open but what the library keeps, far above. */
 	for (int fd = 3; fd < 64; fd++)
-		if (fd != open_fd && fd != append_fd && fd != dir_fd && fd != null_fd && fd != pipe_fds[0] &&
-		    fd != pipe_fds[1])
+		if (fd != open_fd && fd != append_fd && fd != dir_fd && fd != null_fd && fd != socket_fds[0] &&
+		    fd != socket_fds[1])
 			CHECK(fcntl(fd, F_GETFD) == -1);
 }
 
@@ -318,7 +320,7 @@ static void verify_nested(void)
 	ret = mitosis_prepare(NULL, ref);
 	CHECK(ret >= 0);
 	if (ret) {
-		CHECK(getpid() != parent);
+		CHECK(state_has_threads() || getpid() != parent);
 		CHECK_FILLED(generations, 500 * PAGE, 1);
 		CHECK_FILLED(generations + 500 * PAGE, 100 * PAGE, 2);
 		CHECK_ZERO(generations + 600 * PAGE, 100 * PAGE);
@@ -340,6 +342,47 @@ static void verify_nested(void)
 	fill(generations, 1000 * PAGE, 9);
 	CHECK_EQUAL(run_tool(ref), 42 << 8);
 	CHECK_EQUAL(run_tool(ref), 42 << 8);
+	CHECK(!mitosis_release(ref));
+}
+
+/* ---- functions that run in a child before it goes on ---- */
+
+static int calls[2 * MITOSIS_AT_RESUME_MAX], call_count;
+
+static void note_call(void *data)
+{
+	calls[call_count++] = *(int *)data;
+	if (call_count == 1)	/* too late for this child, and there is one place left */
+		CHECK(!mitosis_at_resume(note_call, data));
+}
+
+static void build_at_resume(void)
+{
+	static int numbers[MITOSIS_AT_RESUME_MAX];
+
+	CHECK_EQUAL(mitosis_at_resume(NULL, numbers), -EINVAL);
+	for (int i = 0; i < MITOSIS_AT_RESUME_MAX - 1; i++) {
+		numbers[i] = i / 2;	/* each twice */
+		CHECK(!mitosis_at_resume(note_call, &numbers[i - i % 2]));
+	}
+}
+
+static void after_at_resume(void)
+{
+	CHECK_EQUAL(call_count, 0);
+}
+
+static void verify_at_resume(void)
+{
+	char ref[MITOSIS_REF_MAX];
+
+	CHECK_EQUAL(call_count, MITOSIS_AT_RESUME_MAX - 1);
+	for (int i = 0; i < call_count; i++)
+		CHECK_EQUAL(calls[i], i / 2);
+	CHECK_EQUAL(mitosis_at_resume(note_call, calls), -ENOMEM);
+	/* In a parent nothing runs, were it a child once. */
+	CHECK(!mitosis_prepare(NULL, ref));
+	CHECK_EQUAL(call_count, MITOSIS_AT_RESUME_MAX - 1);
 	CHECK(!mitosis_release(ref));
 }
 
@@ -420,6 +463,8 @@ const struct state process_states[] = {
 	  build_nested, NULL, verify_nested },
 	{ "again", "two snapshots of one process",
 	  build_again, NULL, verify_again },
+	{ "at-resume", "functions that run in a child before it goes on",
+	  build_at_resume, after_at_resume, verify_at_resume },
 	{ "confined", "filters of system calls and privileges that the parent gave up",
 	  build_confined, NULL, verify_confined },
 	{ "exec", "a child that becomes another program",

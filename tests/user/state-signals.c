@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t hits, info_pid, on_altstack;
@@ -94,6 +96,73 @@ static void verify_pending(void)
 	CHECK(!sigismember(&set, SIGUSR1));
 }
 
+/* ---- queued, with what was sent ---- */
+
+#define QUEUED 20
+
+static void queue(int signo, int value)
+{
+	union sigval v = { .sival_int = value };
+
+	CHECK(!sigqueue(getpid(), signo, v));
+}
+
+/* Some for the process, some for the thread, of one signal and of others. */
+static void build_queued(void)
+{
+	siginfo_t own = { .si_signo = SIGRTMIN + 2, .si_code = SI_QUEUE };
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	for (int i = 0; i < QUEUED; i++) {
+		queue(SIGRTMIN + 1, 1000 + i);
+		queue(SIGRTMIN + 2, 2000 + i);
+	}
+	own.si_pid = 4711;
+	for (int i = 0; i < 3; i++) {
+		own.si_value.sival_int = 3000 + i;
+		CHECK(!syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGRTMIN + 2, &own));
+	}
+	queue(SIGUSR1, 77);
+	CHECK(!kill(getpid(), SIGUSR2));
+	CHECK(!raise(SIGUSR2));
+}
+
+static void take(int signo, int code, int value, int pid)
+{
+	const struct timespec at_once = { 0 };
+	uint64_t one = 1ULL << (signo - 1);
+	siginfo_t info;
+
+	/* The C library's says that a signal of tgkill(2) was one of kill(2). */
+	CHECK_EQUAL(syscall(SYS_rt_sigtimedwait, &one, &info, &at_once, 8), signo);
+	CHECK_EQUAL(info.si_code, code);
+	CHECK_EQUAL(info.si_pid, pid);
+	if (code == SI_QUEUE)
+		CHECK_EQUAL(info.si_value.sival_int, value);
+}
+
+static void verify_queued(void)
+{
+	const struct timespec at_once = { 0 };
+	int from = state_parent_pid;
+	sigset_t all;
+
+	for (int i = 0; i < QUEUED; i++)
+		take(SIGRTMIN + 1, SI_QUEUE, 1000 + i, from);
+	/* The thread's own come first. */
+	for (int i = 0; i < 3; i++)
+		take(SIGRTMIN + 2, SI_QUEUE, 3000 + i, 4711);
+	for (int i = 0; i < QUEUED; i++)
+		take(SIGRTMIN + 2, SI_QUEUE, 2000 + i, from);
+	take(SIGUSR1, SI_QUEUE, 77, from);
+	take(SIGUSR2, SI_TKILL, 0, from);
+	take(SIGUSR2, SI_USER, 0, from);
+	sigfillset(&all);
+	CHECK(sigtimedwait(&all, NULL, &at_once) < 0 && errno == EAGAIN);
+}
+
 /* ---- the alternative stack ---- */
 
 static char *altstack;
@@ -172,6 +241,27 @@ static void verify_storm(void)
 	after_storm();
 }
 
+static void build_timers_off(void)
+{
+	const struct itimerval off = { .it_interval = { 0, 5000 } };
+
+	CHECK(!setitimer(ITIMER_PROF, &off, NULL));
+	CHECK(!setitimer(ITIMER_VIRTUAL, &off, NULL));
+}
+
+/* SIGPROF and SIGVTALRM would end it. */
+static void verify_timers_off(void)
+{
+	struct itimerval is;
+	struct timespec used;
+
+	do {
+		CHECK(!clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used));
+	} while (used.tv_nsec < 100000000 && !used.tv_sec);
+	CHECK(!getitimer(ITIMER_PROF, &is));
+	CHECK(!is.it_value.tv_sec && !is.it_value.tv_usec);
+}
+
 static void build_timers(void)
 {
 	struct itimerval slow = { { 3600, 0 }, { 1800, 0 } }, fast = { { 0, 20000 }, { 0, 300000 } };
@@ -211,10 +301,14 @@ const struct state signal_states[] = {
 	  build_handlers, NULL, verify_handlers },
 	{ "pending", "pending signals",
 	  build_pending, NULL, verify_pending },
+	{ "queued", "pending signals with what was sent with them, for the thread and for the process",
+	  build_queued, verify_queued, verify_queued },
 	{ "altstack", "the alternative signal stack",
 	  build_altstack, NULL, verify_altstack },
 	{ "storm", "signals that come as soon as a timer runs, long before the restorer's memory is gone",
 	  build_storm, after_storm, verify_storm },
+	{ "timers-off", "interval timers that are off, and keep their intervals",
+	  build_timers_off, NULL, verify_timers_off },
 	{ "timers", "interval timers",
 	  build_timers, after_timers, verify_timers },
 	{ 0 },

@@ -27,9 +27,10 @@ struct state {
 	void (*verify)(void);		/* in the child; returns if all is well */
 };
 
-extern const struct state memory_states[], process_states[], signal_states[], trap_states[];
+extern const struct state area_states[], memory_states[], nameless_states[], process_states[],
+	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[];
 
-/* The process that the state was built in; in a child it differs from getpid(). */
+/* The process that the state was built in; in a child it differs from getpid(), unless the numbers are kept. */
 extern int state_parent_pid;
 /* The program's arguments, for states that look at them. */
 extern char **state_argv;
@@ -48,6 +49,9 @@ void skipped(const char *why) __attribute__((noreturn));
 
 /* Was this engine asked for, by MITOSIS_TEST_ENGINE? */
 bool state_engine_is(const char *name);
+
+/* Has this process more than one thread, so that its children have its numbers, where the host allows it? */
+bool state_has_threads(void);
 
 /* Private anonymous memory, read and write, or the end. */
 void *map_pages(uint64_t pages);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) 2026 mitosis-exp maintainers */
 /*
- * contract.h - what a processor has to give to the rest of the library, all in one place: what stands here is
- * only declared, and nobody has written it for this processor yet (configure says so). All else compiles
- * against it, which packaging/arch-check proves.
+ * contract.h - what a processor has to give to the rest of the library, all in one place: what
+ * stands here is only declared, and nobody has written it for this processor yet (configure says
+ * so). All else compiles against it, which packaging/arch-check proves.
  *
- * A new processor has a directory beside this one with the headers that this directory has. lib/arch/x86-64
- * is the example; the comments there tell what each thing is for.
+ * A new processor has a directory beside this one with the headers that this directory has.
+ * lib/arch/x86-64 is the example; the comments there tell what each thing is for.
  */
 #ifndef MITOSIS_CONTRACT_H
 #define MITOSIS_CONTRACT_H
@@ -59,14 +59,42 @@ struct frame_altstack {
 	uint64_t length;
 };
 uint64_t arch_frame_bytes(uint32_t extended_bytes);
-uint64_t arch_frame_write(void *at, const struct arch_registers *r, const void *extended, uint32_t extended_bytes,
-			  uint64_t mask, const struct frame_altstack *altstack);
+uint64_t arch_frame_write(void *at, const struct arch_registers *r, const void *extended,
+			  uint32_t extended_bytes, uint64_t mask,
+			  const struct frame_altstack *altstack);
+void arch_frame_move(void *at, uint64_t to);
 
 /* context.h */
 int arch_save(struct arch_registers *regs, void *extended) __attribute__((returns_twice));
 void arch_switch_stack(void *stack_top, void (*entry)(void *), void *arg) __attribute__((noreturn));
-void arch_leave(uint64_t start, uint64_t length, uint64_t frame) __attribute__((noreturn));
+struct arch_gate {
+	uint32_t arrived, open;
+};
+void arch_leave(uint64_t start, uint64_t length, uint64_t frame, struct arch_gate *gate)
+	__attribute__((noreturn));
+void arch_join(uint64_t frame, struct arch_gate *gate) __attribute__((noreturn));
+long arch_thread(uint64_t flags, void *stack_top, void (*entry)(void *), void *arg);
+long arch_thread_as(const void *how, uint64_t size, void (*entry)(void *), void *arg);
+void arch_end_handler(void);
 extern const char arch_leave_end[] __attribute__((visibility("hidden")));
+
+/* trace.h: what a tracer must know of registers */
+#define TRACE_CALL_BYTES	4u
+long trace_find_call(const uint8_t *code, size_t bytes);
+void trace_call(struct arch_registers *r, uint64_t at, long nr, const uint64_t args[6]);
+static const uint8_t trace_stub[64];		/* to be written */
+#define TRACE_STUB_MAKE		0u
+#define TRACE_BELOW_STACK	0u
+void trace_return(struct arch_registers *r, uint64_t stub, uint64_t stack);
+long trace_result(const struct arch_registers *r);
+void trace_leave_call(struct arch_registers *r);
+void trace_enter(struct arch_registers *r, uint64_t function, uint64_t argument,
+		 uint64_t stack_top);
+void trace_go_to(struct arch_registers *r, uint64_t address);
+void trace_resume_parent(struct arch_registers *r, int deliverable);
+int trace_resume_child(struct arch_registers *r, int deliverable, const char *sleeps_in);
+int trace_is_continuing(const struct arch_registers *r, const uint8_t next[TRACE_CALL_BYTES]);
+int trace_extended_read(int tid, void *area, uint32_t *bytes);
 
 /* cpu.h: what programs choose code by */
 struct mitosis_cpu {

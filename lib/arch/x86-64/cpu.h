@@ -26,8 +26,9 @@ struct mitosis_cpu {
 };
 
 /*
- * A number for where XSAVE puts each of the extended states in xcr0, which differs between makers: the frame
- * of a signal handler holds such an area. 64-bit FNV-1a over sizes and offsets (CPUID leaf 0xd).
+ * A number for where XSAVE puts each of the extended states in xcr0, which differs between makers:
+ * the frame of a signal handler holds such an area. 64-bit FNV-1a over sizes and offsets (CPUID
+ * leaf 0xd).
  */
 static inline uint64_t cpu_xsave_layout(uint64_t xcr0)
 {

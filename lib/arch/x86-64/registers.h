@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) 2026 mitosis-exp maintainers */
-/* registers.h - the general registers of a thread, and what a program asks of the kernel beside them. */
+/*
+ * registers.h - the general registers of a thread, and what a program asks of the kernel beside
+ * them.
+ */
 #ifndef MITOSIS_REGISTERS_H
 #define MITOSIS_REGISTERS_H
 
@@ -66,7 +69,10 @@ static inline const char *arch_unsupported(void)
 	return NULL;
 }
 
-/* The register states that this process has asked for, such as the tiles of AMX; 0 before Linux 5.16. */
+/*
+ * The register states that this process has asked for, such as the tiles of AMX; 0 before Linux
+ * 5.16.
+ */
 static inline uint64_t arch_permissions(void)
 {
 	uint64_t permitted = 0;
@@ -79,7 +85,9 @@ static inline uint64_t arch_permissions(void)
 static inline long arch_request_permissions(uint64_t wanted)
 {
 	wanted &= ~arch_permissions();
-	return wanted ? sys(SYS_arch_prctl, XCOMP_REQUEST_PERMISSION, 63 - __builtin_clzll(wanted)) : 0;
+	if (!wanted)
+		return 0;
+	return sys(SYS_arch_prctl, XCOMP_REQUEST_PERMISSION, 63 - __builtin_clzll(wanted));
 }
 
 #endif

@@ -13,7 +13,10 @@
 #define ARCH_MAP_VDSO_64 0x2003
 #endif
 
-/* Its length in memory, in bytes: section headers are the last thing in its image, which fills whole pages. */
+/*
+ * Its length in memory, in bytes: section headers are the last thing in its image, which fills
+ * whole pages.
+ */
 static inline uint64_t vdso_length(const Elf64_Ehdr *ehdr)
 {
 	uint64_t end = ehdr->e_shoff + (uint64_t)ehdr->e_shnum * ehdr->e_shentsize;

@@ -8,11 +8,22 @@
 #include "restore/losses.h"
 
 /*
- * Open what the parent had open: at fd_base and above it, where *fd_next moves on; (*opened)[i] is for the
- * file i of the descriptor. What cannot be had has a number all the same, which only says EBADF, and is
- * added to the losses. 0 or -errno, logged for object. The array belongs to the caller.
+ * What the child shall have: instead of its parent's, see restore/publish.h; and what is there
+ * already.
  */
-int files_open(const struct descriptor *d, const char *object, int *fd_next, int **opened, struct losses *losses);
+struct files_wishes {
+	const char *publish, *inherit;	/* NULL: nothing */
+	const int *nameless;		/* descriptors of the files without a name; -1: none */
+};
+
+/*
+ * Open what the parent had open: at fd_base and above it, where *fd_next moves on; (*opened)[i] is
+ * for the file i of the descriptor. What cannot be had has a number all the same, which only says
+ * EBADF, and is added to the losses. 0 or -errno, logged for object. The array belongs to the
+ * caller.
+ */
+int files_open(const struct descriptor *d, const char *object, const struct files_wishes *wishes,
+	       int *fd_next, int **opened, struct losses *losses);
 /* In the child to be: give them the numbers that they had. 0 or -errno. */
 int files_place(const struct descriptor *d, const int *opened);
 /* A copy at base or above; or -errno. */

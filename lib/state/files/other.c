@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
-/* other.c - what has no kind of its own: sockets, pipes, terminals and so on cannot be had in a child. */
+/*
+ * other.c - what has no kind of its own: sockets, pipes, terminals and so on cannot be had in a
+ * child.
+ */
 #include "state/files/kind.h"
+
+FILE_KIND_WITHOUT_PAYLOAD(other)
 
 #ifdef IN_SHADOW
 
@@ -15,7 +20,7 @@ bool other_is(const struct descriptor_file *f, const char *path)
 
 #include <errno.h>
 
-int other_open(const struct descriptor *d, const struct descriptor_file *f, bool same_host)
+int other_open(struct opening *o, uint32_t file)
 {
 	return -ENOENT;
 }

@@ -3,6 +3,8 @@
 /* regular.c - an open regular file is opened again by its path, and stands where it stood. */
 #include "state/files/kind.h"
 
+FILE_KIND_WITHOUT_PAYLOAD(regular)
+
 #ifdef IN_SHADOW
 
 bool regular_is(const struct descriptor_file *f, const char *path)
@@ -28,14 +30,15 @@ static bool is_same(const struct descriptor_file *f, const struct stat *st, bool
 	       st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec == f->mtime_ns;
 }
 
-int regular_open(const struct descriptor *d, const struct descriptor_file *f, bool same_host)
+int regular_open(struct opening *o, uint32_t file)
 {
-	int fd = file_reopen(d, f);
+	const struct descriptor_file *f = opening_file(o, file);
+	int fd = file_reopen(o->d, f);
 	struct stat st;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) || !is_same(f, &st, same_host) ||
+	if (fstat(fd, &st) || !is_same(f, &st, o->same_host) ||
 	    (!(f->open_flags & O_PATH) && lseek(fd, (off_t)f->position, SEEK_SET) < 0)) {
 		close(fd);
 		return -ENOENT;

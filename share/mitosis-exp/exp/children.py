@@ -50,6 +50,10 @@ class Children:
     def start(self, argv, branch=0, stdin=None):
         """One child; a workflow's learns from its input which branch it is."""
         name = f"{self.workers.function.name}: child"
+        if self.workers.function.language:
+            made = self.workers.begin(argv, name)
+            made.put(("call",))     # it is there when the child reads it
+            return made
         if not self.workers.function.is_workflow:
             return self.workers.begin(argv, name,
                                       stdin=subprocess.DEVNULL if stdin is None else stdin)
@@ -61,7 +65,7 @@ class Children:
         """What it tells before it ends."""
         answer = self.workers.checked(process.get(ANSWER_MAX), "in the child: ")
         self.workers.over(process)
-        held = os.path.basename(answer.get("path", "?")).removesuffix(".py")
+        held = os.path.basename(answer.get("path", "?")).removesuffix(".py")    # a name of handlers.py
         if held != self.workers.function.name:
             raise Problem(f"--from: the snapshot holds {held}, not {self.workers.function.name}")
         self.workers.same(answer, answer["expected"], "in the child")

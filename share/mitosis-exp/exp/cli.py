@@ -143,6 +143,9 @@ def describe(each):
         else:
             shown = words.as_text(value)
         text += f"--set {name}=  {shown}\n"
+    for name in each.settable:
+        if name not in each.placeholders:
+            text += f"--set {name}=  (the file has no value for it)\n"
     return text + f"file: {each.path}\n"
 
 

@@ -401,11 +401,24 @@ class Experiment:
 
     # points
 
+    @property
+    def settable(self):
+        """The placeholders whose values a user may give: those that the file lists, and those that it
+        uses and does not list. Published files leave some to whoever runs them."""
+        texts = [self.configs, *flat(self.placeholders)]
+        for each in self.setup + self.passes + self.cleanup:
+            texts += [each.cmd, each.path, each.memory, each.take]
+            if each.ready:
+                texts += [str(each.ready.port or ""), each.ready.file or ""]
+        used = [name for text in texts for name in words.placeholders(text)
+                if words.NAME.fullmatch(name) and name not in self.set_later]
+        return list(dict.fromkeys((*self.placeholders, *used)))
+
     def fixed_values(self, chosen):
         for name in chosen:
-            if name not in self.placeholders:
+            if name not in self.settable:
                 raise Problem(f"--set: {name}: {self.name} has no such placeholder (it has: "
-                              f"{', '.join(self.placeholders) or 'none'})")
+                              f"{', '.join(self.settable) or 'none'})")
         return {**self.placeholders, **chosen}
 
     def points(self, chosen, limit=None):
@@ -515,6 +528,15 @@ class Experiment:
         return text
 
 
+def flat(value):
+    """All texts in a table of values."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for each in value for text in flat(each)]
+    return [str(value)]
+
+
 def most_memory(points):
     """What one host needs at most for any of POINTS, its system included; 0 if none says."""
     most = max((held for point in points for held in point.memory().values()), default=0)
@@ -587,7 +609,7 @@ def toml(value):
 
 def load(path, name=None):
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except OSError as error:
         raise Problem(f"{path}: {reason(error)}") from None

@@ -33,10 +33,10 @@ class Parser(commandline.Parser):
 
 
 def build_parser(version):
-    parser = Parser(prog=TOOL, allow_abbrev=False, usage=f"{TOOL} [OPTIONS] NAME|FILE.py",
+    parser = Parser(prog=TOOL, allow_abbrev=False, usage=f"{TOOL} [OPTIONS] NAME|FILE",
                     formatter_class=argparse.RawDescriptionHelpFormatter,
-                    description="Measures a function: a Python file with handler(event). One record "
-                                "per phase and\nrepetition.",
+                    description="Measures a function: a file with handler(event), of Python, or of node "
+                                "(.js) or Java\n(.java). One record per phase and repetition.",
                     epilog=writer.describe(COLUMNS) + "\nExamples:\n"
                            f"  {TOOL} image --phase cold,child,replay | "
                            "mitosis-stats --baseline phase=cold --columns total_ns\n"
@@ -80,7 +80,7 @@ def build_parser(version):
     add("--header", action="store_true",
         help="--json: first an object with the key meta: tool, version, host, kernel, engine, args")
     add("-V", "--version", action="version", version=f"{TOOL} (mitosis-exp {version})")
-    add("name", nargs="?", metavar="NAME|FILE.py", help=argparse.SUPPRESS)
+    add("name", nargs="?", metavar="NAME|FILE", help=argparse.SUPPRESS)
     return parser
 
 
@@ -102,7 +102,13 @@ def number(option, text, low, high):
 
 def check(args, function):
     """What does not go together, and numbers for texts."""
-    phases = listed("--phase", args.phase or ",".join(USUAL), PHASES)
+    usual = [each for each in USUAL if each != "fork" or not function.language]
+    phases = listed("--phase", args.phase or ",".join(usual), PHASES)
+    if function.language:
+        for option, given in (("--phase: fork", "fork" in phases), ("--answer", args.answer),
+                              ("--container", args.container)):
+            if given:
+                raise Problem(f"{option}: not for functions of {function.language.name}", USAGE)
     if args.replay and "replay" not in phases:
         phases = [each for each in PHASES if each in (*phases, "replay")]
     engines = listed("--engine", args.engine or "user", ENGINES)
@@ -162,7 +168,7 @@ def work(args, context, argv, signals):
         handlers.show(context.share, args.json)
         return 0
     if args.name is None:
-        raise Problem(f"no NAME or FILE.py given\nTry '{TOOL} --help' for more information.", USAGE)
+        raise Problem(f"no NAME or FILE given\nTry '{TOOL} --help' for more information.", USAGE)
     function = handlers.find(args.name, context.share)
     phases, engines = check(args, function)
     for module in function.missing():

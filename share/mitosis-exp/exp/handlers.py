@@ -10,11 +10,14 @@ import importlib.util
 import json
 import os
 
+import foreign
 from commandline import out
 from problem import Problem, reason
 
 
 class Function:
+    language = None             # another one than Python: foreign.Function
+
     def __init__(self, name, path, beside=()):
         self.name = name
         self.path = path
@@ -59,15 +62,21 @@ class Function:
 def names(share):
     directory = os.path.join(share, "functions")
     return sorted(name.removesuffix(".py") for name in os.listdir(directory)
-                  if name.endswith(".py"))
+                  if name.endswith((".py", *foreign.LANGUAGES)))
 
 
 def find(word, share):
-    if "/" in word or word.endswith(".py"):
+    known = names(share)
+    ending = os.path.splitext(word)[1]
+    if ending in foreign.LANGUAGES:
+        own = "/" in word or word not in known
+        return foreign.Function(os.path.basename(word), os.path.abspath(word) if own
+                                else os.path.join(share, "functions", word))
+    if "/" in word or ending == ".py":
         path = os.path.abspath(word)
         return Function(os.path.basename(word).removesuffix(".py"), path, [os.path.dirname(path)])
-    if word not in names(share):
-        raise Problem(f"{word}: no such function (--list shows them; a file's name ends in .py)")
+    if word not in known:
+        raise Problem(f"{word}: no such function (--list shows them; a file's name ends in .py, .js or .java)")
     return Function(word, os.path.join(share, "functions", f"{word}.py"))
 
 

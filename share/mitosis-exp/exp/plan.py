@@ -45,7 +45,7 @@ class Plan:
             if names.count(name) > 1:
                 raise Problem(f"{name}: two experiments of this name", USAGE)
         unknown = [name for name in self.chosen
-                   if not any(name in each.placeholders for each in found)]
+                   if not any(name in each.settable for each in found)]
         if unknown:
             raise Problem(f"--set: {unknown[0]}: no such placeholder in {', '.join(names)}", USAGE)
         return found
@@ -77,14 +77,35 @@ class Plan:
             if host not in there:
                 raise Problem(f"--exclude: {host}: no host of this run (there are: "
                               f"{some_of(sorted(there))})", USAGE)
+        self.check_roles(table)
         for each in self.experiments:
             roles = {role: hosts for role, hosts in table.items()
-                     if not several or role is None or role in each.roles}
+                     if not several or role in (None, files.ALL_HOSTS, *each.roles)}
             if not each.roles and each.on_all_hosts:
                 roles = {None: everywhere}
             each.place(roles, available, excluded, self.launcher.local_only)
         if not (self.args.launcher or self.args.lab):
             self.check_here()
+
+    def check_roles(self, table):
+        """Of several files not each has to have all roles that are given; but one of them has to."""
+        roles = [role for role in table if role not in (None, files.ALL_HOSTS)]
+        known = {role for each in self.experiments for role in each.roles}
+        # What is for all hosts is for those of every role.
+        anywhere = any(each.on_all_hosts for each in self.experiments)
+        for role in roles:
+            # Of a single file the error names its roles.
+            if role not in known and not anywhere and len(self.experiments) > 1:
+                raise Problem(f"--hosts: {role}: no such role in {self.names()} (there are: "
+                              f"{', '.join(sorted(known)) or 'none'})", USAGE)
+            lacking = [each.name for each in self.experiments
+                       if role not in each.roles and not each.on_all_hosts]
+            if role in known and lacking:
+                self.context.say(f"--hosts: {role}: not for {', '.join(lacking)}, which "
+                                 f"{'have' if len(lacking) > 1 else 'has'} no such role")
+
+    def names(self):
+        return ", ".join(each.name for each in self.experiments)
 
     def check_here(self):
         """Nobody has said how hosts are reached, so all runs here: an error if it names others."""
@@ -115,7 +136,7 @@ class Plan:
                 if name not in experiment.placeholders:
                     raise Problem(f"{experiment.path}: quick: {name}: no such placeholder")
         values.update({name: value for name, value in self.chosen.items()
-                       if name in experiment.placeholders})
+                       if name in experiment.settable})
         return values
 
     def points(self, experiment):

@@ -83,7 +83,8 @@ def read(lines, start=1):
     found = []
     stream = None
     for number, line in enumerate(lines, start):
-        line = line.rstrip("\r\n")
+        # Editors and spreadsheets of other systems begin a file with a byte order mark.
+        line = line.rstrip("\r\n").removeprefix("\ufeff")
         if line.startswith(FORMAT):
             stream = Stream(parse_meta(line), None)
             found.append(stream)

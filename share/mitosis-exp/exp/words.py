@@ -102,8 +102,9 @@ def substitute(text, values, where):
         name = match[1]
         if name not in values:
             known = ", ".join(sorted(each for each in values if not each.startswith("@")))
+            given = f"; --set {name}=VALUE gives it a value" if NAME.fullmatch(name) else ""
             raise Problem(f"{where}: unknown placeholder ${{{name}}}"
-                          + (f" (there are: {known})" if known else ""))
+                          + (f" (there are: {known})" if known else "") + given)
         return as_text(values[name])
 
     for _ in range(DEPTH):

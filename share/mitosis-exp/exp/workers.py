@@ -6,6 +6,7 @@ ended; what they answer is checked."""
 import os
 import sys
 
+import foreign
 from problem import FAILED, MISSING, USAGE, Problem, Skip
 from process import Process
 
@@ -16,6 +17,8 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 
 def command(context, function):
     """What starts a worker that holds the function."""
+    if function.language:
+        return function.command(context.share)
     return [sys.executable, "-B", os.path.join(context.share, "exp", "worker.py"), function.path]
 
 
@@ -34,7 +37,10 @@ class Workers:
     # their lives
 
     def begin(self, argv, name, **options):
-        made = Process(argv, name, **options)
+        if self.function.language:
+            made = foreign.Worker(argv, name, self.function, self.context, **options)
+        else:
+            made = Process(argv, name, **options)
         self.running.append(made)
         return made
 

@@ -8,6 +8,7 @@ bursts). Neither has a name on the host: the namespace, the taps and the bridge 
 processes that hold them, the hub's streams are socket pairs.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -84,7 +85,14 @@ def enter_namespace():
         except PermissionError:         # root of a container without CAP_SYS_ADMIN
             pass
     uid, gid = os.geteuid(), os.getegid()
-    host.unshare(host.CLONE_NEWUSER | host.CLONE_NEWNET)
+    try:
+        host.unshare(host.CLONE_NEWUSER | host.CLONE_NEWNET)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # No disk is full.
+        raise OSError(errno.ENOSPC, "no more namespaces (sysctl user.max_user_namespaces, "
+                                    "user.max_net_namespaces)") from None
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
+/* forkable.c - see forkable.h. */
+#include "page/forkable.h"
+#include "api/log.h"
+#include "capture/borrow.h"
+#include "private/supervise.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+int forkable_add(struct forkable *f, uint64_t start, uint64_t end)
+{
+	if (f->count == f->room) {
+		size_t room = f->room ? 2 * f->room : 64;
+		struct descriptor_extent *more = realloc(f->areas, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		f->areas = more;
+		f->room = room;
+	}
+	f->areas[f->count++] = (struct descriptor_extent){ start, (end - start) / PAGE_BYTES };
+	return 0;
+}
+
+static uint64_t end_of(const struct descriptor_extent *e)
+{
+	return e->start + e->pages * PAGE_BYTES;
+}
+
+/* All of the area without what the parent had marked itself. */
+static int allow(struct frozen *f, const struct descriptor_extent *area,
+		 const struct pager_options *o)
+{
+	uint64_t start = area->start, end = end_of(area);
+	int err = 0;
+
+	for (uint32_t i = 0; start < end && !err; i++) {
+		uint64_t to = end, next = end;
+		long ret;
+
+		if (i < o->unforked_count) {
+			if (end_of(&o->unforked[i]) <= start)
+				continue;
+			if (o->unforked[i].start < end) {
+				to = o->unforked[i].start;
+				next = end_of(&o->unforked[i]);
+			}
+		}
+		/* What it has unmapped meanwhile is no loss. */
+		if (to > start)
+			err = tracee_call(&f->threads[f->first].tracee, &f->space, &ret,
+					  SYS_madvise, start, to - start, MADV_DOFORK);
+		start = next;
+	}
+	return err;
+}
+
+static int make(struct forkable *forkable, struct frozen *f, const struct pager_options *o)
+{
+	int err = freeze(f), also;
+
+	if (err) {
+		freeze_leave(f);
+		return err;
+	}
+	err = forkable->complete(forkable);
+	if (!err)
+		err = borrow(f, &f->threads[f->first]);
+	for (size_t i = 0; i < forkable->count && !err; i++)
+		err = allow(f, &forkable->areas[i], o);
+	also = thaw(f);
+	return err ? err : also;
+}
+
+void forkable_make(struct forkable *forkable, const struct pager *g, int err)
+{
+	/*
+	 * Whether a signal has a handler is not asked: a call that one interrupted ends with EINTR.
+	 */
+	struct frozen f = { .pid = g->child_pid, .pidfd = -1, .caught = ~0ULL,
+			    .meanwhile = forkable->listen, .data = forkable->data };
+	struct workspace memory = { 0 };
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", g->child_pid);
+	if (!err && stat(path, &st))
+		err = -ESRCH;
+	if (!err) {
+		f.room = 2 * (uint32_t)st.st_nlink + 64;
+		f.memory = &memory;
+		err = workspace_open(&memory, f.room);
+	}
+	if (!err)
+		err = make(forkable, &f, &g->options);
+	workspace_close(&memory);
+	free(forkable->areas);
+	/* It may have ended meanwhile. */
+	if (err && err != -ESRCH)
+		log_warning("%s: the child cannot be made ready to fork (%s): a process that it forks will be killed",
+			    g->options.object, f.why[0] ? f.why : strerror(-err));
+	/* Its SIGCHLD has been taken here (capture/freeze.c). */
+	supervise_look(g->child_pid);
+}

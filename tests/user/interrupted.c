@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 mitosis-exp maintainers
+/*
+ * interrupted.c - threads that wait in calls which a stop must not disturb. Each counts what it sees: EINTR, and calls
+ * that end before their time. On SIGUSR1 one line tells: "calls N eintr N early N".
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_MS 120
+
+static atomic_ulong calls, eintr, early;
+static int event, semaphore, pair[2];
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+enum { EPOLL_WAIT, EPOLL_PWAIT, FUTEX, NANOSLEEP, CLOCK_NANOSLEEP, POLL, PPOLL, PSELECT, SIGTIMEDWAIT, SEMTIMEDOP, RECV, KINDS };
+
+static long wait_in(int kind, int epoll)
+{
+	struct timespec t = { .tv_nsec = WAIT_MS * 1000000 };
+	struct pollfd p = { .fd = event, .events = POLLIN };
+	struct sembuf take = { .sem_op = -1 };
+	struct epoll_event e;
+	uint32_t word = 0;
+	sigset_t one, both;
+	char c;
+
+	sigemptyset(&one);
+	sigaddset(&one, SIGUSR2);
+	/* What the first thread waits for shall wake nobody else. */
+	both = one;
+	sigaddset(&both, SIGUSR1);
+	switch (kind) {
+	case EPOLL_WAIT:
+		return epoll_wait(epoll, &e, 1, WAIT_MS);
+	case EPOLL_PWAIT:
+		return epoll_pwait(epoll, &e, 1, WAIT_MS, &both);
+	case FUTEX:
+		return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &t);
+	case NANOSLEEP:
+		return syscall(SYS_nanosleep, &t, NULL);
+	case CLOCK_NANOSLEEP:
+		return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
+	case POLL:
+		return poll(&p, 1, WAIT_MS);
+	case PPOLL:
+		return ppoll(&p, 1, &t, NULL);
+	case PSELECT:
+		return pselect(0, NULL, NULL, NULL, &t, NULL);
+	case SIGTIMEDWAIT:
+		return sigtimedwait(&one, NULL, &t);
+	case SEMTIMEDOP:
+		return semtimedop(semaphore, &take, 1, &t);
+	case RECV:
+		return recv(pair[0], &c, 1, 0);
+	}
+	return 0;
+}
+
+static void *run(void *arg)
+{
+	int kind = (int)(intptr_t)arg, epoll = epoll_create1(0);
+
+	for (;;) {
+		uint64_t began = now_ns();
+		long ret = wait_in(kind, epoll);
+
+		if (ret < 0 && errno == EINTR)
+			atomic_fetch_add(&eintr, 1);
+		/* Clocks are kept in ticks, and a time limit of a socket in jiffies. */
+		else if (now_ns() - began < (WAIT_MS - 5) * 1000000ULL)
+			atomic_fetch_add(&early, 1);
+		atomic_fetch_add(&calls, 1);
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	struct timeval limit = { .tv_usec = WAIT_MS * 1000 };
+	sigset_t told;
+	pthread_t t;
+
+	event = eventfd(0, 0);
+	semaphore = semget(IPC_PRIVATE, 1, 0600);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	sigemptyset(&told);
+	sigaddset(&told, SIGUSR1);
+	sigaddset(&told, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &told, NULL);
+	for (intptr_t i = 0; i < KINDS; i++)
+		if (pthread_create(&t, NULL, run, (void *)i))
+			return 1;
+	sigdelset(&told, SIGUSR2);
+	printf("waiting\n");
+	for (;;) {
+		int signo;
+
+		fflush(stdout);
+		sigwait(&told, &signo);
+		printf("calls %lu eintr %lu early %lu\n", calls, eintr, early);
+	}
+}
