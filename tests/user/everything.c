@@ -159,8 +159,11 @@ static void look_at_files(void)
 		}
 		/* Its own process, whose number is another. */
 		if (!strcmp(names[i], "timers"))
-			for (char *p = buffer; (p = strstr(p, "/pid.")); p++)
-				memset(p + 5, 'N', strspn(p + 5, "0123456789"));
+			for (char *p = buffer; (p = strstr(p, "/pid.")); *p++ = 'N') {
+				size_t digits = strspn(p += 5, "0123456789");
+
+				memmove(p + 1, p + digits, strlen(p + digits) + 1);
+			}
 		if (!strcmp(names[i], "limits")) {
 			char *line, *rest = NULL;
 

@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -447,17 +446,7 @@ static void build_connections(void)
 	CHECK(!close(outside_pair[1]));
 	CHECK(!close(l));
 	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, outside_pair));
-	helper = fork();
-	if (!helper) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(outside_pair[0]);
-		for (int i = 0; i < CONNECTIONS; i++) {
-			close(ends[i][0]);
-			close(ends[i][1]);
-		}
-		for (;;)
-			pause();
-	}
+	fork_keeping(outside_pair[1]);
 	CHECK(!close(outside_pair[1]));
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -104,6 +105,27 @@ void check_zero(const char *file, int line, const void *p, uint64_t bytes)
 			failed(file, line, "page %llu, byte 0x%llx at %p: 0x%llx, not zero",
 			       (unsigned long long)(at / PAGE), (unsigned long long)(at % PAGE),
 			       (void *)((uintptr_t)p + at), (unsigned long long)word[at / 8]);
+}
+
+int fork_keeping(int fd)
+{
+	int closed[2], pid;
+	char byte;
+
+	CHECK(fd > 2 && !pipe(closed));
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if ((fd > 3 && syscall(SYS_close_range, 3, fd - 1, 0)) ||
+		    syscall(SYS_close_range, fd + 1, ~0U, 0))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	/* The end of the file: nobody else has the other end any more. */
+	CHECK(!close(closed[1]) && read(closed[0], &byte, 1) == 0 && !close(closed[0]));
+	return pid;
 }
 
 void check_exit(int pid)

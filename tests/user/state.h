@@ -65,6 +65,11 @@ void check_filled(const char *file, int line, const void *p, uint64_t bytes, uin
 void check_zero(const char *file, int line, const void *p, uint64_t bytes);
 /* Wait for a process and demand that it exited with 0. */
 void check_exit(int pid);
+/*
+ * A process that waits until its parent ends, and has of the parent's descriptors this one besides
+ * the standard ones: it has closed the others before this returns.
+ */
+int fork_keeping(int fd);
 
 uint64_t random_next(uint64_t *state);
 
