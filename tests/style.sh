@@ -13,7 +13,8 @@ seen=0
 clean=(
 	bin bin/check bin/clean bin/exectime bin/leanprep bin/leanrun bin/measure bin/parent bin/prepare bin/rcbench
 	bin/resume bin/stats
-	kmod lib/api lib/arch/aarch64 lib/arch/x86-64 lib/capture lib/common lib/engine lib/lean lib/net lib/page lib/pie lib/private lib/restore lib/shadow
+	kmod lib/api lib/arch/aarch64 lib/arch/x86-64 lib/capture lib/common lib/engine lib/format lib/include
+	lib/lean lib/net lib/page lib/pie lib/private lib/restore lib/shadow lib/state lib/state/files
 )
 
 for place in "${clean[@]}"; do
@@ -21,7 +22,7 @@ for place in "${clean[@]}"; do
 		[ -f "$file" ] || continue
 		seen=$((seen + 1))
 		expand -t 8 "$file" | awk -v file="${file#"$top/"}" -v name="$test_name" '
-			length > 100 && !/^ *([a-z0-9]+ \? |[*a-z]+ \? )?"([^"\\]|\\.)*"[ ,;(){}A-Z]*$/ &&
+			length > 100 && !/^ *(return |[a-z0-9]+ \? |[*a-z]+ \? )?"([^"\\]|\\.)*"[ ,;(){}A-Z]*$/ &&
 				!/^ *[a-z_]+\(([A-Za-z_>-]+, )?"([^"\\]|\\.)*",?$/ { printf "%s: %s:%d: %d columns\n", name, file, NR, length; n++ }
 			END { exit n > 0 }' >&2 || wrong=1
 	done

@@ -104,7 +104,8 @@ struct descriptor_mapped {
 	/* not (or no longer) to be found at that path on the parent's host */
 	uint8_t gone;
 	uint8_t build_id_length;	/* 0: none */
-	uint8_t recent;			/* "gone" only since it had just changed: its time does not tell it from others */
+	/* "gone" only since it had just changed: its time does not tell it from others */
+	uint8_t recent;
 	uint8_t reserved;
 	uint8_t build_id[BUILD_ID_MAX];
 };
@@ -371,15 +372,20 @@ enum descriptor_process_flags {
 	TABLE(vmas, struct descriptor_vma, 65536u)	/* vm.max_map_count is 65530 by default */ \
 	TABLE(extents, struct descriptor_extent, 8u << 20) \
 	TABLE(hot, struct descriptor_extent, DESCRIPTOR_HOT_MAX) \
-	TABLE(guards, struct descriptor_extent, 65536u)	/* MADV_GUARD_INSTALL (Linux 6.13), ascending */ \
+	/* MADV_GUARD_INSTALL (Linux 6.13), ascending */ \
+	TABLE(guards, struct descriptor_extent, 65536u) \
 	TABLE(advice, struct descriptor_advice, 65536u)	/* ascending */ \
 	TABLE(unforked, struct descriptor_extent, 4096u)	/* MADV_DONTFORK, ascending */ \
 	TABLE(mapped, struct descriptor_mapped, 8192u) \
 	TABLE(nameless, struct descriptor_nameless, NAMELESS_MAX) \
-	TABLE(held, struct descriptor_extent, 262144u)	/* of nameless, each file's consecutive and ascending */ \
-	TABLE(threads, struct descriptor_thread, 16384u)	/* the one that the process is named by first */ \
-	TABLE(signals, struct descriptor_signal, DESCRIPTOR_PENDING_MAX)	/* in the order of their arrival */ \
-	TABLE(posix_timers, struct descriptor_posix_timer, DESCRIPTOR_POSIX_TIMERS_MAX)	/* ascending by id */ \
+	/* of nameless, each file's consecutive and ascending */ \
+	TABLE(held, struct descriptor_extent, 262144u) \
+	/* the one that the process is named by first */ \
+	TABLE(threads, struct descriptor_thread, 16384u) \
+	/* in the order of their arrival */ \
+	TABLE(signals, struct descriptor_signal, DESCRIPTOR_PENDING_MAX) \
+	/* ascending by id */ \
+	TABLE(posix_timers, struct descriptor_posix_timer, DESCRIPTOR_POSIX_TIMERS_MAX) \
 	TABLE(files, struct descriptor_file, 65536u) \
 	TABLE(fds, struct descriptor_fd, 65536u)	/* ascending */ \
 	TABLE(auxv, uint64_t, 128u) \
@@ -435,7 +441,9 @@ struct descriptor {
 
 	/* For state/inside.c. */
 	uint64_t entry;			/* struct child_entry (entry.h); 0: it has none */
-	/* what is behind "MITOSIS_CHILD=" in the environment that it was started with; 0: nothing */
+	/*
+	 * what is behind "MITOSIS_CHILD=" in the environment that it was started with; 0: nothing
+	 */
 	uint64_t variable;
 	uint32_t variable_bytes;	/* up to its NUL */
 	uint32_t reserved2;
@@ -489,7 +497,8 @@ static inline const void *descriptor_payload(const struct descriptor *d, uint32_
 	return (const char *)d + d->payload.offset + offset;
 }
 
-static inline int descriptor_has_payload(const struct descriptor *d, uint32_t offset, uint32_t bytes)
+static inline int descriptor_has_payload(const struct descriptor *d, uint32_t offset,
+					 uint32_t bytes)
 {
 	return offset <= d->payload.count && bytes <= d->payload.count - offset;
 }

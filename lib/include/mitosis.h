@@ -33,8 +33,10 @@ extern "C" {
 struct mitosis_prepare_args {
 	uint32_t size;
 	uint32_t flags;			/* must be 0 */
-	const char *engine;		/* "user", "kernel"; NULL: "kernel" where it can serve, else "user" */
-	const char *listen;		/* "ADDRESS", "ADDRESS:PORT" or "[IPV6]:PORT"; NULL: loopback */
+	/* "user", "kernel"; NULL: "kernel" where it can serve, else "user" */
+	const char *engine;
+	/* "ADDRESS", "ADDRESS:PORT" or "[IPV6]:PORT"; NULL: loopback */
+	const char *listen;
 	/* shown by mitosis-ls; at most MITOSIS_LABEL_MAX - 1 bytes */
 	const char *label;
 	/* 0: as long as this process lives; else seconds from now */
@@ -56,25 +58,36 @@ enum mitosis_mode {
 
 /* Which numbers a child's process and threads have. */
 enum mitosis_tids {
-	MITOSIS_TIDS_AUTO = 0,		/* same for a parent with several threads, or taken by its number, where the
-					   host allows it; else new, and a warning says why */
+	/*
+	 * same for a parent with several threads, or taken by its number, where the host allows it;
+	 * else new, and a warning says why
+	 */
+	MITOSIS_TIDS_AUTO = 0,
 	MITOSIS_TIDS_SAME,		/* its parent's, in a PID namespace of its own */
 	MITOSIS_TIDS_NEW,		/* others, as with fork(2) */
 };
 
 /* CLOCK_MONOTONIC and CLOCK_BOOTTIME of a child. */
 enum mitosis_clock {
-	MITOSIS_CLOCK_AUTO = 0,		/* same where they differ by more than a second and the host allows it; else
-					   host, and a warning says why */
+	/*
+	 * same where they differ by more than a second and the host allows it; else host, and a
+	 * warning says why
+	 */
+	MITOSIS_CLOCK_AUTO = 0,
 	MITOSIS_CLOCK_SAME,		/* its parent's, in a time namespace of its own */
 	MITOSIS_CLOCK_HOST,		/* this host's */
 };
 
-#define MITOSIS_RESUME_STRICT	(1u << 0)	/* refuse rather than drop a descriptor */
-#define MITOSIS_RESUME_NO_PUSH	(1u << 1)	/* fetch on faults only, nothing in the background */
-#define MITOSIS_RESUME_PRIVATE	(1u << 3)	/* engine kernel: share no page with siblings here */
-#define MITOSIS_RESUME_POLL	(1u << 4)	/* engine kernel: a faulting thread spins */
-#define MITOSIS_RESUME_DISCARD_STDIN (1u << 2)	/* child reads /dev/null; the supervisor drains fd 0 */
+/* Refuse rather than let a child be other than its parent. */
+#define MITOSIS_RESUME_STRICT		(1u << 0)
+/* Fetch on faults only, nothing in the background. */
+#define MITOSIS_RESUME_NO_PUSH		(1u << 1)
+/* The child reads /dev/null; the supervisor drains descriptor 0. */
+#define MITOSIS_RESUME_DISCARD_STDIN	(1u << 2)
+/* Engine kernel: share no page with siblings here. */
+#define MITOSIS_RESUME_PRIVATE		(1u << 3)
+/* Engine kernel: a thread that waits for a page spins. */
+#define MITOSIS_RESUME_POLL		(1u << 4)
 
 struct mitosis_resume_args {
 	uint32_t size;
@@ -88,8 +101,11 @@ struct mitosis_resume_args {
 	uint32_t timeout_ms;
 	uint32_t reserved;		/* must be 0 */
 	/* Working sets: at most one of the two. Both need memory that arrives on demand. */
-	const char *record;		/* file for the pages that the child fetches, in order of touch;
-					   window is 1 then and nothing is pushed */
+	/*
+	 * file for the pages that the child fetches, in order of touch; window is 1 then and
+	 * nothing is pushed
+	 */
+	const char *record;
 	const char *replay;		/* file whose pages are fetched first, in its order */
 	/*
 	 * Descriptor that gets 8 bytes once the child runs: CLOCK_MONOTONIC in ns, in this host's
@@ -123,8 +139,9 @@ struct mitosis_resume_args {
 	uint32_t number;
 	uint32_t reserved3;		/* must be 0 */
 };
-#define MITOSIS_RESUME_ARGS_INIT { sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
-	NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, 0 }
+#define MITOSIS_RESUME_ARGS_INIT \
+	{ sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
+	  NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, 0 }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {
@@ -174,7 +191,8 @@ int mitosis_prepare(const struct mitosis_prepare_args *args, char ref[MITOSIS_RE
  * else as mitosis_prepare(). Children do not return from a call: each thread goes on where it was.
  * The calling process must not wait for unknown children meanwhile.
  */
-int mitosis_prepare_pid(int pid, const struct mitosis_prepare_args *args, char ref[MITOSIS_REF_MAX]);
+int mitosis_prepare_pid(int pid, const struct mitosis_prepare_args *args,
+			char ref[MITOSIS_REF_MAX]);
 
 /* How many functions mitosis_at_resume() takes. */
 #define MITOSIS_AT_RESUME_MAX 64
@@ -238,12 +256,18 @@ int mitosis_drain(void);
 /* In a resumed child: how its memory arrived; stats->size must be set. */
 int mitosis_stats(struct mitosis_child_stats *stats);
 
-enum mitosis_log_level { MITOSIS_LOG_ERROR = 0, MITOSIS_LOG_WARNING, MITOSIS_LOG_INFO, MITOSIS_LOG_DEBUG };
+enum mitosis_log_level {
+	MITOSIS_LOG_ERROR = 0,
+	MITOSIS_LOG_WARNING,
+	MITOSIS_LOG_INFO,
+	MITOSIS_LOG_DEBUG,
+};
 
 /*
  * Text for people; NULL switches it off (the default, unless MITOSIS_DEBUG is in the environment).
  */
-void mitosis_set_logger(void (*fn)(enum mitosis_log_level level, const char *text, void *data), void *data);
+void mitosis_set_logger(void (*fn)(enum mitosis_log_level level, const char *text, void *data),
+			void *data);
 
 /* "0.1.0" */
 const char *mitosis_version(void);

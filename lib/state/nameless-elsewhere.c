@@ -48,7 +48,8 @@ static void look_at_maps(struct snapshot *s, uint32_t pid, bool is_other)
 		int at;
 
 		nameless_parse(p, &l);
-		at = nameless_is_candidate(l.name) ? nameless_find(s, l.device, l.inode, l.name) : -1;
+		at = nameless_is_candidate(l.name)
+			     ? nameless_find(s, l.device, l.inode, l.name) : -1;
 		if (at < 0)
 			continue;
 		if (s->nameless[at].flags & NAMELESS_SYSV) {
@@ -75,7 +76,8 @@ static void look_at_file(struct snapshot *s, uint32_t pid, const char *link)
 	if (n <= 0)
 		return;
 	s->scratch2[n] = '\0';
-	if (!nameless_is_candidate(s->scratch2) || sys(SYS_newfstatat, AT_FDCWD, link, &st, 0) < 0 ||
+	if (!nameless_is_candidate(s->scratch2) ||
+	    sys(SYS_newfstatat, AT_FDCWD, link, &st, 0) < 0 ||
 	    !S_ISREG(st.st_mode) || st.st_nlink)
 		return;
 	found = nameless_find(s, nameless_device(&st), st.st_ino, s->scratch2);

@@ -27,8 +27,8 @@ bool nameless_is_sysv(const char *name);
 int nameless_add(struct snapshot *s, uint64_t device, uint64_t inode, const char *name);
 
 /*
- * Those that are open, and those that are mapped: these areas are for a while in the table of areas.
- * memory: the device of what has no file system.
+ * Those that are open, and those that are mapped: these areas are for a while in the table of
+ * areas. memory: the device of what has no file system.
  */
 void nameless_list_open(struct snapshot *s);
 void nameless_list_mapped(struct snapshot *s, uint64_t memory);

@@ -29,7 +29,8 @@
 	SETTING(OOM_SCORE, EARLY, COPIED, "its oom_score_adj is %lld, not %lld") \
 	SETTING(CORE_FILTER, EARLY, COPIED, "its coredump_filter is 0x%llx, not 0x%llx") \
 	SETTING(PERSONALITY, LATE, COPIED, "its personality is 0x%llx, not 0x%llx") \
-	SETTING(SUBREAPER, EARLY, NOTED, "orphans do not become its children (subreaper %lld, not %lld)") \
+	SETTING(SUBREAPER, EARLY, NOTED, \
+		"orphans do not become its children (subreaper %lld, not %lld)") \
 	SETTING(NO_HUGE_PAGES, EARLY, COPIED, "its PR_GET_THP_DISABLE is %lld, not %lld") \
 	SETTING(MEMORY_ERRORS, EARLY, COPIED, "its PR_MCE_KILL_GET is %lld, not %lld") \
 	SETTING(IO_FLUSHER, EARLY, COPIED, "its PR_GET_IO_FLUSHER is %lld, not %lld") \
@@ -40,15 +41,18 @@
 	SETTING(INDIRECT_BRANCH, EARLY, COPIED, "its PR_SPEC_INDIRECT_BRANCH is %lld, not %lld") \
 	SETTING(FLUSHED_CACHE, EARLY, COPIED, "its PR_SPEC_L1D_FLUSH is %lld, not %lld") \
 	SETTING(BARRIERS, LATE, COPIED, "its membarrier(2) registrations are 0x%llx, not 0x%llx") \
-	SETTING(PARENT_DEATH, NEVER, NOTED, "no signal tells it of the end of who started its parent (PR_SET_PDEATHSIG)") \
+	SETTING(PARENT_DEATH, NEVER, NOTED, \
+		"no signal tells it of the end of who started its parent (PR_SET_PDEATHSIG)") \
 	SETTING(TIMERS, NEVER, NOTED, "it lacks POSIX timers of its parent (timer_create)") \
 	SETTING(CHILDREN, NEVER, NOTED, "its parent's child processes are not its own") \
 	SETTING(LOCKED, NEVER, NOTED, "its memory is not locked (mlock)") \
-	SETTING(CORE_COOKIE, NEVER, COPIED, "it shares processor cores with all others (core scheduling)") \
+	SETTING(CORE_COOKIE, NEVER, COPIED, \
+		"it shares processor cores with all others (core scheduling)") \
 	SETTING(OWN_KEYRINGS, NEVER, NOTED, "it lacks its parent's thread and process keyrings") \
 	SETTING(SESSION_KEYS, NEVER, COPIED, "it lacks the keys of its parent's session keyring") \
 	SETTING(SIGNAL_VALUES, NEVER, NOTED, "what was sent with its pending signals is lost") \
-	SETTING(AREA_POLICY, NEVER, COPIED, "its memory areas have no memory policies of their own (mbind)")
+	SETTING(AREA_POLICY, NEVER, COPIED, \
+		"its memory areas have no memory policies of their own (mbind)")
 
 enum descriptor_setting {
 #define SETTING(name, when, noted, said) SETTING_##name,

@@ -5,9 +5,11 @@
  *
  * A kind is met at three places, and its file is compiled for each of them:
  *
- *   IN_SHADOW	in the copy of the parent, which reads its own state into the descriptor (no C library)
+ *   IN_SHADOW	in the copy of the parent, which reads its own state into the descriptor (no C
+ *		library)
  *   IN_LIBRARY	on the child's host, where a descriptor is checked before anything of it is used
- *   IN_RESTORER	in the process that becomes the child, which re-creates the state (no C library)
+ *   IN_RESTORER	in the process that becomes the child, which re-creates the state (no C
+ *		library)
  *
  * Functions that read or check return NULL, or a sentence about why it cannot be done; those of the
  * restorer return only when it is done. state.c has the order for reading and checking, and

@@ -36,7 +36,7 @@ for kind, child, where, said, tests in rows:
 
 # The sources: files, settings, losses.
 files = {str(p.relative_to(top / "lib/state")) for p in (top / "lib/state").rglob("*.c")} - {"state.c"}
-settings = re.findall(r"^\tSETTING\((\w+), (\w+), \w+, \"(.*)\"\)", (top / "lib/state/settings.h").read_text(), re.M)
+settings = re.findall(r"^\tSETTING\((\w+), (\w+), \w+, (?:\\\n\t\t)?\"(.*)\"\)", (top / "lib/state/settings.h").read_text(), re.M)
 words = {word for row in rows for word in row[2].split()}
 for name in files - words:
     wrong.append(f"{name} is in no row")

@@ -4,15 +4,18 @@
  * kind.h - the kinds of open files (DESCRIPTOR_FILE_KINDS in format/descriptor.h), a file each.
  *
  *   NAME_is	in the shadow: may it be of this kind? The first that can read it, too, has it.
- *   NAME_read	in the shadow: put what it has beside a position and flags into f->payload (file_set_payload()).
- *		fdinfo: the lines that only its kind has, of the instant (capture/fdinfo.h); NULL: they are not
- *		known. The shadow shares what is open with the parent, who goes on: what it asks the kernel itself
- *		has to be what does not change. Of a socket fdinfo is a struct capture_socket.
+ *   NAME_read	in the shadow: put what it has beside a position and flags into f->payload
+ *		(file_set_payload()). fdinfo: the lines that only its kind has, of the instant
+ *		(capture/fdinfo.h); NULL: they are not known. The shadow shares what is open with
+ *		the parent, who goes on: what it asks the kernel itself has to be what does not
+ *		change. Of a socket fdinfo is a struct capture_socket.
  *		False: it is not of this kind, or cannot be read
- *   NAME_check	on the child's host, of a descriptor that came over the wire: is all well that this kind reads?
- *   NAME_open	on the child's host: a descriptor for it; -ENOENT: it cannot be had here; another -errno ends
- *		the attempt. The caller keeps it open until the child has its own.
- *   NAME_place	in the child to be, when all descriptors have their numbers: what needs these. 0 or -errno
+ *   NAME_check	on the child's host, of a descriptor that came over the wire: is all well that this
+ *		kind reads?
+ *   NAME_open	on the child's host: a descriptor for it; -ENOENT: it cannot be had here; another
+ *		-errno ends the attempt. The caller keeps it open until the child has its own.
+ *   NAME_place	in the child to be, when all descriptors have their numbers: what needs these. 0 or
+ *		-errno
  *
  * FILE_KIND_COMPLETE(NAME) is the NAME_place of a kind that has nothing to do then, and
  * FILE_KIND_WITHOUT_PAYLOAD(NAME) also the NAME_read and NAME_check of one that has no payload.
@@ -28,16 +31,22 @@
 #ifdef IN_SHADOW
 #define KIND(number, name) \
 	bool name##_is(const struct descriptor_file *f, const char *path); \
-	bool name##_read(struct snapshot *s, struct descriptor_file *f, uint32_t fd, const char *fdinfo);
+	bool name##_read(struct snapshot *s, struct descriptor_file *f, uint32_t fd, \
+			 const char *fdinfo);
 DESCRIPTOR_FILE_KINDS(KIND)
 #undef KIND
 
 #define FILE_KIND_COMPLETE(name)
 #define FILE_KIND_WITHOUT_PAYLOAD(name) \
-	bool name##_read(struct snapshot *s, struct descriptor_file *f, uint32_t fd, const char *fdinfo) { return true; }
+	bool name##_read(struct snapshot *s, struct descriptor_file *f, uint32_t fd, \
+			 const char *fdinfo) \
+	{ \
+		return true; \
+	}
 
 /* False: there is no room for it. */
-bool file_set_payload(struct snapshot *s, struct descriptor_file *f, const void *data, uint32_t bytes);
+bool file_set_payload(struct snapshot *s, struct descriptor_file *f, const void *data,
+		      uint32_t bytes);
 /* Mark what other processes have too: elsewhere.c. */
 void files_find_elsewhere(struct snapshot *s);
 #endif
@@ -80,13 +89,20 @@ DESCRIPTOR_FILE_KINDS(KIND)
 #undef KIND
 
 #define FILE_KIND_COMPLETE(name) \
-	int name##_place(const struct descriptor *d, const struct descriptor_file *f, int fd) { return 0; }
+	int name##_place(const struct descriptor *d, const struct descriptor_file *f, int fd) \
+	{ \
+		return 0; \
+	}
 #define FILE_KIND_WITHOUT_PAYLOAD(name) \
 	FILE_KIND_COMPLETE(name) \
-	bool name##_check(const struct descriptor *d, const struct descriptor_file *f) { return !f->payload_bytes; }
+	bool name##_check(const struct descriptor *d, const struct descriptor_file *f) \
+	{ \
+		return !f->payload_bytes; \
+	}
 
 /* Its payload, if that has at least so many bytes; else NULL. */
-const void *file_payload(const struct descriptor *d, const struct descriptor_file *f, uint32_t bytes);
+const void *file_payload(const struct descriptor *d, const struct descriptor_file *f,
+			 uint32_t bytes);
 /* The flags of a new one that can be set later (O_NONBLOCK): fd, or -errno when it is closed. */
 int file_set_flags(int fd, const struct descriptor_file *f);
 /* What is different about a file that can be had otherwise. */
