@@ -162,6 +162,9 @@ own_hosts() {
 	skip "namespaces cannot be made here"
 }
 
+# others_reach FILE: can a user without rights, too? Not where root has built in a directory of its own.
+others_reach() { (cd / && setpriv --reuid=65534 --regid=65534 --clear-groups test -r "$1") 2>/dev/null; }
+
 # ---- commands ----
 
 # expect STATUS COMMAND...: run it, output in out and err

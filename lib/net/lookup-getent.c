@@ -81,12 +81,14 @@ static int ask(const char *database, const char *host, uint16_t port, struct soc
 	return n;
 }
 
-int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max)
+int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max,
+		const char **why)
 {
 	int n;
 
+	*why = NULL;
 	if (*host == '-') {
-		log_error("%s: not a host name", host);
+		*why = "not a host name";
 		return -EINVAL;
 	}
 	/*
@@ -97,6 +99,6 @@ int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, in
 	if (!n)
 		n = ask("hosts", host, port, to, max);
 	if (!n)
-		log_error("%s: host name not known", host);
+		*why = "host name not known";
 	return n ? n : -EHOSTUNREACH;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /* lookup.c - host names by the system's resolver. */
-#include "api/log.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -9,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max)
+int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max,
+		const char **why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
 	char service[8];
@@ -18,7 +18,7 @@ int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, in
 	snprintf(service, sizeof(service), "%u", port);
 	err = getaddrinfo(host, service, &hints, &list);
 	if (err) {
-		log_error("%s: %s", host, gai_strerror(err));
+		*why = gai_strerror(err);
 		return -EHOSTUNREACH;
 	}
 	for (struct addrinfo *a = list; a && n < max; a = a->ai_next)

@@ -10,9 +10,11 @@
 
 /*
  * lookup.c, or lookup-getent.c in static programs: what the resolver knows of a name. How many, or
- * -errno after a message. Callers want resolve_host().
+ * -errno and *why, NULL: it was logged; -EHOSTUNREACH: it does not know the name. Callers want
+ * resolve_host().
  */
-int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max);
+int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, int max,
+		const char **why);
 
 /*
  * tcp.c: a listening descriptor, or -errno, logged; address becomes HOST:PORT as peers shall use

@@ -11,6 +11,7 @@
  * addresses do not count there, so that a host which has IPv6 only would never try 127.0.0.1. To
  * try what cannot be reached costs nothing; it fails at once.
  */
+#include "api/log.h"
 #include "net/net.h"
 #include "private/resolve.h"
 
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* RFC 6761, 6.3: these names always mean the loopback addresses, and no resolver is asked. */
 static bool is_localhost(const char *host)
@@ -31,15 +33,33 @@ static bool is_localhost(const char *host)
 	       (n == length || host[n - length - 1] == '.');
 }
 
+static bool is_own_name(const char *host)
+{
+	char name[256];
+
+	return !gethostname(name, sizeof(name)) && !strncasecmp(host, name, sizeof(name));
+}
+
 int resolve_host(const char *host, uint16_t port, struct sockaddr_storage to[RESOLVE_MAX])
 {
+	const char *why;
 	socklen_t length;
+	int n;
 
 	if (!address_numeric(host, port, &to[0], &length))
 		return 1;
 	if (is_localhost(host))
 		return resolve_list("127.0.0.1,::1", port, to);
-	return lookup_host(host, port, to, RESOLVE_MAX);
+	n = lookup_host(host, port, to, RESOLVE_MAX, &why);
+	/*
+	 * Many a machine does not know its own name, which a snapshot has in its reference that
+	 * listens at all addresses.
+	 */
+	if (n == -EHOSTUNREACH && is_own_name(host))
+		return resolve_list("127.0.0.1,::1", port, to);
+	if (n < 0 && why)
+		log_error("%s: %s", host, why);
+	return n;
 }
 
 int resolve_list(const char *list, uint16_t port, struct sockaddr_storage to[RESOLVE_MAX])

@@ -47,6 +47,20 @@ serve 127.0.0.2
 reached both 127.0.0.2
 end_parent
 
+doing="a machine that does not know its own name"
+serve 0.0.0.0
+[ "${ref#mitosis://"$(uname -n)":}" != "$ref" ] || fail "the reference is for another host: $ref"
+run_child 20000 --mode eager "$ref"
+expect_status 0
+expect_output "ok data"
+expect_silence
+if [ -x "$python" ]; then
+	expect 0 env PYTHONPATH="$tests_dir/../share/mitosis-exp/python" "$python" -c \
+		'import mitosis, sys; print(mitosis.query(sys.argv[1]).pages)' "$ref"
+fi
+expect 0 "$bin_dir/mitosis-ls" --release "$ref"
+end_parent
+
 doing="lean containers"	# which have no resolver: all addresses are handed in
 export MITOSIS_LEAN_DIR=$work_dir/lean
 if "$bin_dir/mitosis-leanprep" create t --rootfs closure:/bin/true 2>prep.out; then

@@ -72,7 +72,7 @@ if [ "$(id -u)" = 0 ] && [ -z "$(why_not -m)" ]; then
 fi
 
 # It has changed its user, and so cannot be described to anybody but root.
-if [ "$(id -u)" = 0 ] && need_python; then
+if [ "$(id -u)" = 0 ] && need_python && others_reach "$MITOSIS_LIBRARY"; then
 	doing="not dumpable"
 	chmod 755 .
 	cat >dropped.py <<-'END'

@@ -302,7 +302,7 @@ is_empty "$inside" || fail "somebody is left in the namespace"
 
 doing="another user"
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
-if [ "$(id -u)" = 0 ] && [ -z "$(why_not -U -p -f --mount-proc -- "${nobody[@]}")" ]; then
+if [ "$(id -u)" = 0 ] && others_reach "$parent_tool" && [ -z "$(why_not -U -p -f --mount-proc -- "${nobody[@]}")" ]; then
 	chmod 711 "$work_dir"
 	chmod 644 program.py
 	take "${nobody[@]}" --
