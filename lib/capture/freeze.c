@@ -434,7 +434,7 @@ int freeze(struct frozen *f)
 	int err = -EBUSY;
 
 	f->space.memory = -1;
-	f->borrowed = 0;
+	f->borrowed = NULL;
 	f->has_stub = false;
 	if (!f->threads) {
 		f->threads = workspace_take(f->memory, f->room * sizeof(f->threads[0]));
@@ -476,13 +476,8 @@ void freeze_leave(struct frozen *f)
 /* What borrow() and freeze() did is undone, last things first. */
 int thaw(struct frozen *f)
 {
-	int err = 0;
+	int err = f->borrowed ? borrow_end(f) : 0;
 
-	while (f->borrowed) {
-		int one = borrow_end(f);
-
-		err = err ? err : one;
-	}
 	if (f->space.memory >= 0)
 		borrow_leave_room(f);
 

@@ -62,9 +62,10 @@ struct frozen {
 	struct tracee_space space;
 	uint64_t call;			/* where the vDSO calls the kernel */
 	/* borrow.h */
-	uint64_t stub;			/* 0: no room for it */
-	bool has_stub;			/* it is there */
-	uint32_t borrowed;		/* threads */
+	uint64_t room_start, room_end;	/* behind the vDSO */
+	uint64_t stub;			/* a place in it; 0: none is free */
+	bool has_stub;			/* something of ours is there */
+	struct frozen_thread *borrowed;	/* NULL: nobody is */
 	/* what is to be done while threads are waited for, if something is */
 	void (*meanwhile)(void *data);
 	void *data;

@@ -56,11 +56,22 @@ static int call_(struct frozen *f, struct frozen_thread *t, long *result, const 
 
 /* ---- threads ---- */
 
-/* It makes calls for us, until borrow_end(). */
+/* From now on this one makes calls for us, and no other. */
 static int borrow_thread(struct frozen *f, struct frozen_thread *t)
 {
-	int err = borrow(f, t);
+	int err;
 
+	if (f->borrowed == t)
+		return 0;
+	if (f->borrowed) {
+		int tid = f->borrowed->tracee.tid;
+
+		err = borrow_end(f);
+		if (err)
+			return freeze_refuse(f, err, "thread %d cannot be let go: %s", tid,
+					     strerror(-err));
+	}
+	err = borrow(f, t);
 	return err ? freeze_refuse(f, err, "thread %d cannot be examined: %s", t->tracee.tid,
 				   strerror(-err))
 		   : 0;
@@ -163,6 +174,11 @@ static int note_thread(struct frozen *f, struct frozen_thread *t, uint64_t scrat
 	int err;
 
 	d->registers = t->registers;
+	if (borrow_is_on_its_way(f, t)) {
+		f->unsettled = true;
+		return freeze_refuse(f, -EAGAIN, "thread %d returns from another snapshot",
+				     t->tracee.tid);
+	}
 	if (is_continuing(f, t)) {
 		f->unsettled = true;
 		return freeze_refuse(f, -EAGAIN, "thread %d is about to continue a call",
@@ -211,22 +227,6 @@ static int note_thread(struct frozen *f, struct frozen_thread *t, uint64_t scrat
 	d->signal_mask = t->mask;
 	note_name(f, t, d);
 	return 0;
-}
-
-/* Of all but the first, which makes calls for us all the time. */
-static int note_borrowed(struct frozen *f, struct frozen_thread *t, uint64_t scratch,
-			 struct capture_thread *to)
-{
-	bool is_first = t == &f->threads[f->first];
-	int err = is_first ? 0 : borrow_thread(f, t), also;
-
-	if (!err)
-		err = note_thread(f, t, scratch, to);
-	also = is_first ? 0 : borrow_end(f);
-	if (also && !err)
-		err = freeze_refuse(f, also, "thread %d cannot be let go: %s", t->tracee.tid,
-				    strerror(-also));
-	return err;
 }
 
 /* ---- the process ---- */
@@ -426,7 +426,7 @@ int capture_outside(struct capture *c, struct frozen *f)
 	struct timespec now = { 0 };
 	long scratch, ret;
 	bool inside;
-	int err;
+	int err, ended;
 
 	if (!threads)
 		return freeze_refuse(f, -ENOMEM, "no memory to note its threads");
@@ -450,10 +450,14 @@ int capture_outside(struct capture *c, struct frozen *f)
 		if (f->threads[i].gone)
 			threads[i].state.flags = THREAD_GONE;
 		else
-			err = note_borrowed(f, &f->threads[i], (uint64_t)scratch, &threads[i]);
+			err = borrow_thread(f, &f->threads[i]);
+		if (!err && !f->threads[i].gone)
+			err = note_thread(f, &f->threads[i], (uint64_t)scratch, &threads[i]);
 		if (i > f->first && is_scheduled_apart(first->tracee.tid, f->threads[i].tracee.tid))
 			threads[i].state.flags |= THREAD_SCHEDULED_APART;
 	}
+	ended = borrow_thread(f, first);
+	err = err ? err : ended;
 	if (!err)
 		err = note_timers(c, f, (uint64_t)scratch);
 	if (!err)
@@ -467,7 +471,8 @@ int capture_outside(struct capture *c, struct frozen *f)
 	if (!err)
 		err = note_signals(c, f);
 	/* It goes whatever happened. */
-	if (tracee_call(&first->tracee, &f->space, &ret, SYS_munmap, scratch, SCRATCH) && !err)
+	if (!ended &&
+	    tracee_call(&first->tracee, &f->space, &ret, SYS_munmap, scratch, SCRATCH) && !err)
 		err = refuse_call(f, -ESRCH, "munmap");
 	return err;
 }
@@ -540,10 +545,7 @@ int capture_copy(struct capture *c, struct frozen *f, const struct unforkable *u
 		err = copy_process(f, copy);
 	also = advise(f, u, MADV_DONTFORK);
 	if (!err && !also && (also = borrow_mend_copy(f, copy->tid)))
-		refuse_call(f, also, "the copy of a frame");
-	/* Its stack may be in memory that copies lack: known the next time. */
-	if (also == -EFAULT)
-		also = -EAGAIN;
+		refuse_call(f, also, "what is behind the vDSO of the copy");
 	/* From here on it stands still as it will go on, however long that takes. */
 	ended = borrow_end(f);
 	if (ended && !err && !also)

@@ -2,7 +2,8 @@
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
  * interrupted.c - threads that wait in calls which a stop must not disturb. Each counts what it sees: EINTR, and calls
- * that end before their time. On SIGUSR1 one line tells: "calls N eintr N early N".
+ * that end before their time. One has a stack as small as a goroutine's, with something else below. On SIGUSR1 one
+ * line tells: "calls N eintr N early N trampled N".
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -20,11 +21,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define WAIT_MS 120
 
-static atomic_ulong calls, eintr, early;
+#define SMALL 1024
+
+static atomic_ulong calls, eintr, early, trampled;
 static int event, semaphore, pair[2];
 
 static uint64_t now_ns(void)
@@ -35,7 +39,40 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-enum { EPOLL_WAIT, EPOLL_PWAIT, FUTEX, NANOSLEEP, CLOCK_NANOSLEEP, POLL, PPOLL, PSELECT, SIGTIMEDWAIT, SEMTIMEDOP, RECV, KINDS };
+enum { EPOLL_WAIT, EPOLL_PWAIT, FUTEX, NANOSLEEP, CLOCK_NANOSLEEP, POLL, PPOLL, PSELECT, SIGTIMEDWAIT, SEMTIMEDOP, RECV, ON_SMALL_STACK, KINDS };
+
+static ucontext_t big, small;
+static long small_ret;
+static int small_errno;
+
+static void wait_on_small_stack(void)
+{
+	struct timespec t = { .tv_nsec = WAIT_MS * 1000000 };
+
+	small_ret = syscall(SYS_ppoll, NULL, 0, &t, NULL, 0);
+	small_errno = errno;
+}
+
+/* All of it is another's but the last bytes. */
+static long on_small_stack(void)
+{
+	static unsigned char memory[64 * SMALL];
+
+	memset(memory, 0x5a, sizeof(memory));
+	getcontext(&small);
+	small.uc_stack.ss_sp = memory + sizeof(memory) - SMALL;
+	small.uc_stack.ss_size = SMALL;
+	small.uc_link = &big;
+	makecontext(&small, wait_on_small_stack, 0);
+	swapcontext(&big, &small);
+	for (size_t i = 0; i < sizeof(memory) - SMALL; i++)
+		if (memory[i] != 0x5a) {
+			atomic_fetch_add(&trampled, 1);
+			break;
+		}
+	errno = small_errno;
+	return small_ret;
+}
 
 static long wait_in(int kind, int epoll)
 {
@@ -75,6 +112,8 @@ static long wait_in(int kind, int epoll)
 		return semtimedop(semaphore, &take, 1, &t);
 	case RECV:
 		return recv(pair[0], &c, 1, 0);
+	case ON_SMALL_STACK:
+		return on_small_stack();
 	}
 	return 0;
 }
@@ -103,6 +142,8 @@ int main(void)
 	sigset_t told;
 	pthread_t t;
 
+	/* Known from now on: to find a function takes more than that stack has. */
+	syscall(SYS_gettid);
 	event = eventfd(0, 0);
 	semaphore = semget(IPC_PRIVATE, 1, 0600);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
@@ -121,6 +162,6 @@ int main(void)
 
 		fflush(stdout);
 		sigwait(&told, &signo);
-		printf("calls %lu eintr %lu early %lu\n", calls, eintr, early);
+		printf("calls %lu eintr %lu early %lu trampled %lu\n", calls, eintr, early, trampled);
 	}
 }
