@@ -4,6 +4,7 @@
 #include "capture/borrow.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
 
@@ -77,7 +78,8 @@ static bool lay_way_back(struct frozen *f, const struct frozen_thread *t)
 int borrow(struct frozen *f, struct frozen_thread *t)
 {
 	struct arch_registers r = t->goes_on;
-	const uint64_t all = ~0ULL;
+	/* See TRACEE_DISPATCHED. */
+	const uint64_t all = ~0ULL & ~(~t->mask & 1ULL << (SIGSYS - 1));
 	int err = 0;
 
 	f->borrowed = t;

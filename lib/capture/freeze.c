@@ -76,6 +76,11 @@ int freeze_refuse(struct frozen *f, int err, const char *format, ...)
 	return err;
 }
 
+int freeze_refuse_dispatch(struct frozen *f, int tid)
+{
+	return freeze_refuse(f, -EOPNOTSUPP, "thread %d uses syscall user dispatch", tid);
+}
+
 /* Trace one more and ask it to stop. 1: it is on its way out, leave it alone. */
 static int seize(struct frozen *f, int tid)
 {
@@ -371,10 +376,25 @@ static int leave_sequence(struct frozen *f, struct frozen_thread *t)
 	return 0;
 }
 
+/*
+ * Calls that it makes, ours included, may be signals instead: prctl(2) on
+ * PR_SET_SYSCALL_USER_DISPATCH. Tracers are told from Linux 6.4 on.
+ */
+static bool dispatches_calls(int tid)
+{
+	const int get_config = 0x4211;	/* PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG */
+	struct { uint64_t mode, selector, offset, length; } c = { 0 };
+
+	return !ptrace(get_config, tid, sizeof(c), &c) && c.mode;
+}
+
 static int note(struct frozen *f, struct frozen_thread *t)
 {
-	int err = tracee_registers(&t->tracee, &t->registers);
+	int err;
 
+	if (dispatches_calls(t->tracee.tid))
+		return freeze_refuse_dispatch(f, t->tracee.tid);
+	err = tracee_registers(&t->tracee, &t->registers);
 	if (err == -ENOEXEC)
 		return freeze_refuse(f, -ENOTSUP, "thread %d runs code of another kind (32 bits)",
 				     t->tracee.tid);
@@ -490,6 +510,9 @@ int thaw(struct frozen *f)
 		/* A signal that came meanwhile ends the call, as it would have. */
 		if (t->noted && queued(t->tracee.tid) & ~t->mask & f->caught)
 			tracee_set_registers(&t->tracee, &t->registers);
+		/* What went wrong concerns another one. */
+		if (!t->noted)
+			continue_call(f, t);
 		one = tracee_release(&t->tracee);
 		hear_end(f, t, one);
 		if (!err)

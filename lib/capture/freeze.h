@@ -86,6 +86,7 @@ int thaw(struct frozen *f);
 /* Say why, and return the error. */
 int freeze_refuse(struct frozen *f, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int freeze_refuse_dispatch(struct frozen *f, int tid);
 /* "" if nothing is known. */
 const char *freeze_sleep(const struct frozen *f, int tid);
 

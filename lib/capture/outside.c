@@ -49,6 +49,8 @@ static int call_(struct frozen *f, struct frozen_thread *t, long *result, const 
 {
 	int err = tracee_call6(&t->tracee, &f->space, result, nr, args);
 
+	if (err == TRACEE_DISPATCHED)
+		return freeze_refuse_dispatch(f, t->tracee.tid);
 	if (!err && SYS_FAILED(*result))
 		err = (int)*result;
 	return err ? refuse_call(f, err, name) : 0;
@@ -536,6 +538,16 @@ static int copy_process(struct frozen *f, struct tracee *copy)
 	return err ? refuse_call(f, err, "clone") : 0;
 }
 
+/* Nothing of the copy may ever run the program's code, be it a handler. */
+static int block_signals(struct frozen *f, const struct tracee *copy)
+{
+	const uint64_t all = ~0ULL;
+
+	if (!ptrace(PTRACE_SETSIGMASK, copy->tid, sizeof(all), &all))
+		return 0;
+	return refuse_call(f, -errno, "the signals of a copy");
+}
+
 int capture_copy(struct capture *c, struct frozen *f, const struct unforkable *u,
 		 struct tracee *copy)
 {
@@ -543,6 +555,8 @@ int capture_copy(struct capture *c, struct frozen *f, const struct unforkable *u
 
 	if (!err)
 		err = copy_process(f, copy);
+	if (!err)
+		err = block_signals(f, copy);
 	also = advise(f, u, MADV_DONTFORK);
 	if (!err && !also && (also = borrow_mend_copy(f, copy->tid)))
 		refuse_call(f, also, "what is behind the vDSO of the copy");

@@ -119,6 +119,20 @@ int tracee_await_stop(struct tracee *t)
 	}
 }
 
+/* A SIGSYS that is not for us is kept. */
+static int hear_sigsys(struct tracee *t)
+{
+	const int user_dispatch = 2;	/* SYS_USER_DISPATCH */
+	siginfo_t info;
+
+	if (ptrace(PTRACE_GETSIGINFO, t->tid, 0, &info))
+		return -errno;
+	if (info.si_code == user_dispatch)
+		return TRACEE_DISPATCHED;
+	t->held_sys = true;
+	return 0;
+}
+
 /* The number of a process made in the call goes to *made, where that is asked for. */
 static int run_call(struct tracee *t, const struct tracee_space *space, long *result, long nr,
 		    const uint64_t args[6], unsigned long *made)
@@ -142,7 +156,9 @@ static int run_call(struct tracee *t, const struct tracee_space *space, long *re
 		if (WSTOPSIG(status) == SYSCALL_STOP)
 			stops++;
 		else if (!is_event(status) && WSTOPSIG(status) == SIGSTOP)
-			t->held = true;		/* all others are blocked */
+			t->held = true;
+		else if (!is_event(status) && WSTOPSIG(status) == SIGSYS)
+			err = hear_sigsys(t);	/* all others are blocked */
 		else if (!is_event(status))
 			/* a fault of its own: that was no instruction of this kind */
 			return -EFAULT;
@@ -263,6 +279,8 @@ int tracee_release(struct tracee *t)
 	/* One that was continued since has not to stop any more. */
 	if (t->held && !((tracee_queued(t->tid, false) | tracee_queued(t->tid, true)) & cont))
 		syscall(SYS_tkill, t->tid, SIGSTOP);
-	t->held = false;
+	if (t->held_sys)
+		syscall(SYS_tkill, t->tid, SIGSYS);
+	t->held = t->held_sys = false;
 	return ptrace(PTRACE_DETACH, t->tid, 0, 0) ? -errno : 0;
 }

@@ -3,7 +3,9 @@
 /*
  * interrupted.c - threads that wait in calls which a stop must not disturb. Each counts what it sees: EINTR, and calls
  * that end before their time. One has a stack as small as a goroutine's, with something else below. On SIGUSR1 one
- * line tells: "calls N eintr N early N trampled N".
+ * line tells: "calls N eintr N early N trampled N dispatched N".
+ *
+ * interrupted [dispatch]: calls of the first thread that are made by the vDSO are signals (prctl(2)).
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -11,11 +13,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -136,7 +142,24 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int main(void)
+static atomic_ulong dispatched;
+
+static void on_dispatch(int signo)
+{
+	atomic_fetch_add(&dispatched, 1);
+}
+
+/* All that is called from below the vDSO goes to the kernel; false: there is no such thing here. */
+static bool dispatch_calls(void)
+{
+	static char selector = 1;	/* SYSCALL_DISPATCH_FILTER_BLOCK */
+	const int set_dispatch = 59;	/* PR_SET_SYSCALL_USER_DISPATCH, Linux 5.11 */
+
+	signal(SIGSYS, on_dispatch);
+	return !prctl(set_dispatch, 1, 4096, getauxval(AT_SYSINFO_EHDR) - 4096, &selector);
+}
+
+int main(int argc, char **argv)
 {
 	struct timeval limit = { .tv_usec = WAIT_MS * 1000 };
 	sigset_t told;
@@ -156,12 +179,15 @@ int main(void)
 		if (pthread_create(&t, NULL, run, (void *)i))
 			return 1;
 	sigdelset(&told, SIGUSR2);
+	if (argc > 1 && !dispatch_calls())
+		return 77;
 	printf("waiting\n");
 	for (;;) {
 		int signo;
 
 		fflush(stdout);
 		sigwait(&told, &signo);
-		printf("calls %lu eintr %lu early %lu trampled %lu\n", calls, eintr, early, trampled);
+		printf("calls %lu eintr %lu early %lu trampled %lu dispatched %lu\n", calls, eintr, early, trampled,
+		       dispatched);
 	}
 }
