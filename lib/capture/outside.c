@@ -10,7 +10,7 @@
 #include "capture/borrow.h"
 #include "capture/memory.h"
 #include "capture/timers.h"
-#include "pie/numbers.h"
+#include "page/areas.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -606,53 +606,23 @@ static void find_in_line(void *data, const char *line)
 	}
 }
 
-/* As one of its threads sees it that has not ended; -1 and errno: there is none. */
-static int open_of_another(struct frozen *f, const char *name, char *path, size_t room)
-{
-	struct numbers list;
-	int tid, fd = -1;
-	char byte;
-
-	snprintf(path, room, "/proc/%d/task", f->pid);
-	errno = ESRCH;
-	if (numbers_open(&list, path))
-		return -1;
-	while (fd < 0 && (tid = numbers_next(&list)) >= 0) {
-		snprintf(path, room, "/proc/%d/task/%d/%s", f->pid, tid, name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && pread(fd, &byte, 1, 0) != 1) {
-			close(fd);
-			fd = -1;
-			errno = ESRCH;
-		}
-	}
-	numbers_close(&list);
-	return fd;
-}
-
 /* Each line of a file of its, "maps" or "smaps". */
 static int for_lines(struct frozen *f, const char *name, void (*fn)(void *data, const char *line),
 		     void *data)
 {
 	char path[64], *buffer = workspace_take(f->memory, SMAPS_BUFFER);
+	int tid = areas_thread(f->pid), fd;
 	size_t have = 0;
 	ssize_t n;
-	int fd;
 
 	if (!buffer)
 		return freeze_refuse(f, -ENOMEM, "no memory to list its areas");
-	snprintf(path, sizeof(path), "/proc/%d/%s", f->pid, name);
+	/* If nobody has any, what the first one lacks is the reason. */
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid ? tid : f->pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, buffer, SMAPS_BUFFER - 1);
-	/* Of a first thread that has ended there are none. */
-	if (fd >= 0 && !n) {
-		close(fd);
-		fd = open_of_another(f, name, path, sizeof(path));
-		n = fd < 0 ? 0 : read(fd, buffer, SMAPS_BUFFER - 1);
-	}
 	if (fd < 0)
 		return freeze_refuse(f, -errno, "%s: %s", path, strerror(errno));
-	for (; n > 0; n = read(fd, buffer + have, SMAPS_BUFFER - 1 - have)) {
+	while ((n = read(fd, buffer + have, SMAPS_BUFFER - 1 - have)) > 0) {
 		char *line = buffer, *end;
 
 		have += (size_t)n;
