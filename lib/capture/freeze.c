@@ -307,8 +307,7 @@ static void hear_end(const struct frozen *f, const struct frozen_thread *t, int 
 {
 	if (err != -ESRCH || t->tracee.tid == f->pid)
 		return;
-	while (waitpid(t->tracee.tid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	tracee_await_end(t->tracee.tid);
 }
 
 /*

@@ -38,6 +38,8 @@
 
 static int refuse_call(struct frozen *f, int err, const char *call)
 {
+	if (err == TRACEE_HELD)
+		return freeze_refuse(f, err, "it does not go on (is its control group frozen?)");
 	return freeze_refuse(f, err, "%s in it: %s", call, strerror(-err));
 }
 
@@ -528,11 +530,8 @@ static int copy_process(struct frozen *f, struct tracee *copy)
 		return refuse_call(f, err, "clone");
 	err = tracee_clone(&between, &f->space, 0, copy, &ret);
 	/* It ends by itself: nothing of it may ever run the program's code. */
-	if (tracee_call(&between, &f->space, &ret, SYS_exit, 0) != -ESRCH) {
-		kill(between.tid, SIGKILL);
-		while (waitpid(between.tid, NULL, __WALL) > 0)
-			;
-	}
+	if (tracee_call(&between, &f->space, &ret, SYS_exit, 0) != -ESRCH)
+		tracee_end(&between);
 	if (tracee_call(first, &f->space, &ret, SYS_wait4, number, 0, __WALL, 0) && !err)
 		err = -ESRCH;
 	return err ? refuse_call(f, err, "clone") : 0;

@@ -45,6 +45,9 @@ int tracee_await_stop(struct tracee *t);
  */
 #define TRACEE_DISPATCHED	(-EOPNOTSUPP)
 
+/* It does not run, though nothing of ours holds it: the freezer of its control group does. */
+#define TRACEE_HELD		(-EBUSY)
+
 /*
  * Let it make one system call; *result is what the kernel returned. Its registers are spoilt, and
  * it is left where nothing restarts a call that was interrupted: tracee_settle() before the
@@ -80,6 +83,10 @@ int tracee_write(const struct tracee_space *space, uint64_t at, const void *from
 bool tracee_has_ended(int tid);
 /* The signals on their way to a tracee, or (shared) to its process. */
 uint64_t tracee_queued(int tid, bool shared);
+/* Kill it and wait for that, but not for long: one that is frozen ends once it is not. */
+void tracee_end(const struct tracee *t);
+/* The same without the kill. */
+void tracee_await_end(int tid);
 /* Let it go, with what was held back. */
 int tracee_release(struct tracee *t);
 

@@ -167,6 +167,7 @@ int main(int argc, char **argv)
 
 	/* Known from now on: to find a function takes more than that stack has. */
 	syscall(SYS_gettid);
+	errno = 0;
 	event = eventfd(0, 0);
 	semaphore = semget(IPC_PRIVATE, 1, 0600);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
