@@ -18,6 +18,7 @@
 #include "capture/workspace.h"
 
 #define FREEZE_WHY_MAX		256u
+#define FREEZE_ENDED_MAX	64u
 
 struct frozen_thread {
 	struct tracee tracee;
@@ -58,6 +59,8 @@ struct frozen {
 	bool unsettled;
 	uint64_t hidden_pages;		/* of its memory: the tracer's own, which no copy has */
 	bool adopts;			/* orphans among its descendants become its children */
+	/* copies of it that it has to wait for (ended.h), by their numbers in its pid namespace */
+	uint32_t ended[FREEZE_ENDED_MAX], ended_count;
 	bool confined;			/* it has seccomp filters, which are suspended meanwhile */
 	struct tracee_space space;
 	uint64_t call;			/* where the vDSO calls the kernel */

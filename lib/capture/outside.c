@@ -8,6 +8,7 @@
  */
 #include "capture/outside.h"
 #include "capture/borrow.h"
+#include "capture/ended.h"
 #include "capture/memory.h"
 #include "capture/timers.h"
 #include "page/areas.h"
@@ -130,23 +131,6 @@ static bool is_scheduled_apart(int first, int tid)
 	return memcmp(cpus[0], cpus[1], sizeof(cpus[0])) || policy[0] != policy[1] ||
 	       nice[0] != nice[1] || io[0] != io[1] ||
 	       priority[0].sched_priority != priority[1].sched_priority;
-}
-
-/* Its number in its own pid namespace, the last in the list. */
-static uint32_t number_inside(const struct frozen *f, int tid)
-{
-	static const char name[] = "\nNSpid:";
-	char path[64], text[4096], *line, *end;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", f->pid, tid);
-	proc_read(path, text, sizeof(text));
-	line = strstr(text, name);
-	if (!line)
-		return (uint32_t)tid;
-	end = line + sizeof(name) - 1 + strcspn(line + sizeof(name) - 1, "\n");
-	while (end > line && end[-1] != '\t')
-		end--;
-	return (uint32_t)strtoul(end, NULL, 10);
 }
 
 static bool in_other_namespace(const struct frozen *f)
@@ -384,7 +368,7 @@ static int note_settings(struct capture *c, struct frozen *f, uint64_t scratch)
 	c->settings[SETTING_NO_EXEC_GAIN] = mdwe < 0 ? SETTING_UNKNOWN : mdwe;
 	c->settings[SETTING_CHILDREN] = children == -ECHILD ? 0 : 1;
 	c->settings[SETTING_OWN_KEYRINGS] = thread_ring >= 0 || process_ring >= 0;
-	f->adopts = c->settings[SETTING_SUBREAPER] == 1 || number_inside(f, f->pid) == 1;
+	f->adopts = c->settings[SETTING_SUBREAPER] == 1 || proc_number_inside(f->pid, f->pid) == 1;
 	return 0;
 }
 
@@ -449,7 +433,7 @@ int capture_outside(struct capture *c, struct frozen *f)
 	c->monotonic_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 	inside = in_other_namespace(f);
 	for (uint32_t i = 0; i < f->count && !err; i++) {
-		threads[i].state.tid = inside ? number_inside(f, f->threads[i].tracee.tid)
+		threads[i].state.tid = inside ? proc_number_inside(f->pid, f->threads[i].tracee.tid)
 					      : (uint32_t)f->threads[i].tracee.tid;
 		if (f->threads[i].gone)
 			threads[i].state.flags = THREAD_GONE;
@@ -474,6 +458,8 @@ int capture_outside(struct capture *c, struct frozen *f)
 		err = note_posix_timers(c, f, (uint64_t)scratch);
 	if (!err)
 		err = note_signals(c, f);
+	if (!err && ended_reap(f))
+		err = refuse_call(f, -ESRCH, "waitid");
 	/* It goes whatever happened. */
 	if (!ended &&
 	    tracee_call(&first->tracee, &f->space, &ret, SYS_munmap, scratch, SCRATCH) && !err)

@@ -5,6 +5,7 @@
  * it go, and makes the copy a shadow. It calls nothing that takes a lock (workspace.h).
  */
 #include "capture/tracer.h"
+#include "capture/ended.h"
 #include "capture/freezer.h"
 #include "capture/hold.h"
 #include "capture/memory.h"
@@ -115,6 +116,7 @@ static int examine(struct frozen *f, struct shadow_args *job, struct trace_outco
 		snprintf(o->why, sizeof(o->why), "its control group is frozen (%.200s)", group);
 		return -EBUSY;
 	}
+	ended_find(f);
 	return 0;
 }
 
