@@ -78,7 +78,8 @@ preload=$build_dir/tests/user/.libs/yama.so
 # with_scope N: what the tool says of tracing
 with_scope() {
 	expect 0 "${own_mounts[@]}" sh -c 'mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama &&
-		echo "$MITOSIS_TEST_YAMA" >/proc/sys/kernel/yama/ptrace_scope && LD_PRELOAD=$0 exec "$@"' \
+		echo "$MITOSIS_TEST_YAMA" >/proc/sys/kernel/yama/ptrace_scope &&
+		ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$0 exec "$@"' \
 		"$preload" "$check" snapshots
 }
 own_mounts=(unshare -m)
