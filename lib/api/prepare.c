@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -248,10 +249,18 @@ struct threaded {
 	int32_t go;			/* a futex */
 };
 
-static void await(int32_t *word)
+/* False: the process has ended. Nothing wakes us then: we have its memory, but not its signals. */
+static bool await(int32_t *word, int pidfd)
 {
-	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
-		sys(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, 0);
+	const struct timespec now = { 0 }, soon = { .tv_nsec = 50000000 };
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) {
+		if (sys(SYS_ppoll, &p, 1, &now, 0, 0) > 0)
+			return false;
+		sys(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &soon);
+	}
+	return true;
 }
 
 static void tell(int32_t *word, int32_t value)
@@ -264,9 +273,9 @@ static void tracer_main(void *arg)
 {
 	struct threaded *t = arg;
 
-	/* Not before the process has said that we may trace it. */
-	await(&t->go);
-	tracer_run(&t->request);
+	/* Not before the process has said that we may trace it, if it lives to do so. */
+	if (await(&t->go, t->request.job->parent_fd))
+		tracer_run(&t->request);
 	sys(SYS_exit, 0);
 }
 

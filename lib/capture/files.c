@@ -349,7 +349,9 @@ static int note_file(struct capture *c, int pidfd, long fdinfo, const char *name
 	position = sys(SYS_lseek, ours, 0, SEEK_CUR);
 	if (position == -ESPIPE)
 		err = note_stream(c, fd, ours);
-	else if (!sys(SYS_fstat, ours, &st) && S_ISREG(st.st_mode) && !st.st_nlink)
+	else if (sys(SYS_fstat, ours, &st))
+		;	/* as of a file server that has gone: what it is the shadow will find */
+	else if (S_ISREG(st.st_mode) && !st.st_nlink)
 		c->has_nameless = 1;
 	else if (position >= 0 && !(st.st_mode & S_IFMT))
 		unread = bytes_unread(ours);

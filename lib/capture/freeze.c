@@ -76,6 +76,11 @@ int freeze_refuse(struct frozen *f, int err, const char *format, ...)
 	return err;
 }
 
+int freeze_refuse_dispatch(struct frozen *f, int tid)
+{
+	return freeze_refuse(f, -EOPNOTSUPP, "thread %d uses syscall user dispatch", tid);
+}
+
 /* Trace one more and ask it to stop. 1: it is on its way out, leave it alone. */
 static int seize(struct frozen *f, int tid)
 {
@@ -302,8 +307,7 @@ static void hear_end(const struct frozen *f, const struct frozen_thread *t, int 
 {
 	if (err != -ESRCH || t->tracee.tid == f->pid)
 		return;
-	while (waitpid(t->tracee.tid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	tracee_await_end(t->tracee.tid);
 }
 
 /*
@@ -371,10 +375,25 @@ static int leave_sequence(struct frozen *f, struct frozen_thread *t)
 	return 0;
 }
 
+/*
+ * Calls that it makes, ours included, may be signals instead: prctl(2) on
+ * PR_SET_SYSCALL_USER_DISPATCH. Tracers are told from Linux 6.4 on.
+ */
+static bool dispatches_calls(int tid)
+{
+	const int get_config = 0x4211;	/* PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG */
+	struct { uint64_t mode, selector, offset, length; } c = { 0 };
+
+	return !ptrace(get_config, tid, sizeof(c), &c) && c.mode;
+}
+
 static int note(struct frozen *f, struct frozen_thread *t)
 {
-	int err = tracee_registers(&t->tracee, &t->registers);
+	int err;
 
+	if (dispatches_calls(t->tracee.tid))
+		return freeze_refuse_dispatch(f, t->tracee.tid);
+	err = tracee_registers(&t->tracee, &t->registers);
 	if (err == -ENOEXEC)
 		return freeze_refuse(f, -ENOTSUP, "thread %d runs code of another kind (32 bits)",
 				     t->tracee.tid);
@@ -434,7 +453,7 @@ int freeze(struct frozen *f)
 	int err = -EBUSY;
 
 	f->space.memory = -1;
-	f->borrowed = 0;
+	f->borrowed = NULL;
 	f->has_stub = false;
 	if (!f->threads) {
 		f->threads = workspace_take(f->memory, f->room * sizeof(f->threads[0]));
@@ -476,13 +495,8 @@ void freeze_leave(struct frozen *f)
 /* What borrow() and freeze() did is undone, last things first. */
 int thaw(struct frozen *f)
 {
-	int err = 0;
+	int err = f->borrowed ? borrow_end(f) : 0;
 
-	while (f->borrowed) {
-		int one = borrow_end(f);
-
-		err = err ? err : one;
-	}
 	if (f->space.memory >= 0)
 		borrow_leave_room(f);
 
@@ -495,6 +509,9 @@ int thaw(struct frozen *f)
 		/* A signal that came meanwhile ends the call, as it would have. */
 		if (t->noted && queued(t->tracee.tid) & ~t->mask & f->caught)
 			tracee_set_registers(&t->tracee, &t->registers);
+		/* What went wrong concerns another one. */
+		if (!t->noted)
+			continue_call(f, t);
 		one = tracee_release(&t->tracee);
 		hear_end(f, t, one);
 		if (!err)

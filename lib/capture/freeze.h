@@ -18,6 +18,7 @@
 #include "capture/workspace.h"
 
 #define FREEZE_WHY_MAX		256u
+#define FREEZE_ENDED_MAX	64u
 
 struct frozen_thread {
 	struct tracee tracee;
@@ -58,13 +59,16 @@ struct frozen {
 	bool unsettled;
 	uint64_t hidden_pages;		/* of its memory: the tracer's own, which no copy has */
 	bool adopts;			/* orphans among its descendants become its children */
+	/* copies of it that it has to wait for (ended.h), by their numbers in its pid namespace */
+	uint32_t ended[FREEZE_ENDED_MAX], ended_count;
 	bool confined;			/* it has seccomp filters, which are suspended meanwhile */
 	struct tracee_space space;
 	uint64_t call;			/* where the vDSO calls the kernel */
 	/* borrow.h */
-	uint64_t stub;			/* 0: no room for it */
-	bool has_stub;			/* it is there */
-	uint32_t borrowed;		/* threads */
+	uint64_t room_start, room_end;	/* behind the vDSO */
+	uint64_t stub;			/* a place in it; 0: none is free */
+	bool has_stub;			/* something of ours is there */
+	struct frozen_thread *borrowed;	/* NULL: nobody is */
 	/* what is to be done while threads are waited for, if something is */
 	void (*meanwhile)(void *data);
 	void *data;
@@ -85,6 +89,7 @@ int thaw(struct frozen *f);
 /* Say why, and return the error. */
 int freeze_refuse(struct frozen *f, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int freeze_refuse_dispatch(struct frozen *f, int tid);
 /* "" if nothing is known. */
 const char *freeze_sleep(const struct frozen *f, int tid);
 

@@ -8,9 +8,10 @@
  */
 #include "capture/outside.h"
 #include "capture/borrow.h"
+#include "capture/ended.h"
 #include "capture/memory.h"
 #include "capture/timers.h"
-#include "pie/numbers.h"
+#include "page/areas.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -38,6 +39,8 @@
 
 static int refuse_call(struct frozen *f, int err, const char *call)
 {
+	if (err == TRACEE_HELD)
+		return freeze_refuse(f, err, "it does not go on (is its control group frozen?)");
 	return freeze_refuse(f, err, "%s in it: %s", call, strerror(-err));
 }
 
@@ -49,6 +52,8 @@ static int call_(struct frozen *f, struct frozen_thread *t, long *result, const 
 {
 	int err = tracee_call6(&t->tracee, &f->space, result, nr, args);
 
+	if (err == TRACEE_DISPATCHED)
+		return freeze_refuse_dispatch(f, t->tracee.tid);
 	if (!err && SYS_FAILED(*result))
 		err = (int)*result;
 	return err ? refuse_call(f, err, name) : 0;
@@ -56,11 +61,22 @@ static int call_(struct frozen *f, struct frozen_thread *t, long *result, const 
 
 /* ---- threads ---- */
 
-/* It makes calls for us, until borrow_end(). */
+/* From now on this one makes calls for us, and no other. */
 static int borrow_thread(struct frozen *f, struct frozen_thread *t)
 {
-	int err = borrow(f, t);
+	int err;
 
+	if (f->borrowed == t)
+		return 0;
+	if (f->borrowed) {
+		int tid = f->borrowed->tracee.tid;
+
+		err = borrow_end(f);
+		if (err)
+			return freeze_refuse(f, err, "thread %d cannot be let go: %s", tid,
+					     strerror(-err));
+	}
+	err = borrow(f, t);
 	return err ? freeze_refuse(f, err, "thread %d cannot be examined: %s", t->tracee.tid,
 				   strerror(-err))
 		   : 0;
@@ -117,23 +133,6 @@ static bool is_scheduled_apart(int first, int tid)
 	       priority[0].sched_priority != priority[1].sched_priority;
 }
 
-/* Its number in its own pid namespace, the last in the list. */
-static uint32_t number_inside(const struct frozen *f, int tid)
-{
-	static const char name[] = "\nNSpid:";
-	char path[64], text[4096], *line, *end;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", f->pid, tid);
-	proc_read(path, text, sizeof(text));
-	line = strstr(text, name);
-	if (!line)
-		return (uint32_t)tid;
-	end = line + sizeof(name) - 1 + strcspn(line + sizeof(name) - 1, "\n");
-	while (end > line && end[-1] != '\t')
-		end--;
-	return (uint32_t)strtoul(end, NULL, 10);
-}
-
 static bool in_other_namespace(const struct frozen *f)
 {
 	char path[64];
@@ -163,6 +162,11 @@ static int note_thread(struct frozen *f, struct frozen_thread *t, uint64_t scrat
 	int err;
 
 	d->registers = t->registers;
+	if (borrow_is_on_its_way(f, t)) {
+		f->unsettled = true;
+		return freeze_refuse(f, -EAGAIN, "thread %d returns from another snapshot",
+				     t->tracee.tid);
+	}
 	if (is_continuing(f, t)) {
 		f->unsettled = true;
 		return freeze_refuse(f, -EAGAIN, "thread %d is about to continue a call",
@@ -211,22 +215,6 @@ static int note_thread(struct frozen *f, struct frozen_thread *t, uint64_t scrat
 	d->signal_mask = t->mask;
 	note_name(f, t, d);
 	return 0;
-}
-
-/* Of all but the first, which makes calls for us all the time. */
-static int note_borrowed(struct frozen *f, struct frozen_thread *t, uint64_t scratch,
-			 struct capture_thread *to)
-{
-	bool is_first = t == &f->threads[f->first];
-	int err = is_first ? 0 : borrow_thread(f, t), also;
-
-	if (!err)
-		err = note_thread(f, t, scratch, to);
-	also = is_first ? 0 : borrow_end(f);
-	if (also && !err)
-		err = freeze_refuse(f, also, "thread %d cannot be let go: %s", t->tracee.tid,
-				    strerror(-also));
-	return err;
 }
 
 /* ---- the process ---- */
@@ -380,7 +368,7 @@ static int note_settings(struct capture *c, struct frozen *f, uint64_t scratch)
 	c->settings[SETTING_NO_EXEC_GAIN] = mdwe < 0 ? SETTING_UNKNOWN : mdwe;
 	c->settings[SETTING_CHILDREN] = children == -ECHILD ? 0 : 1;
 	c->settings[SETTING_OWN_KEYRINGS] = thread_ring >= 0 || process_ring >= 0;
-	f->adopts = c->settings[SETTING_SUBREAPER] == 1 || number_inside(f, f->pid) == 1;
+	f->adopts = c->settings[SETTING_SUBREAPER] == 1 || proc_number_inside(f->pid, f->pid) == 1;
 	return 0;
 }
 
@@ -426,7 +414,7 @@ int capture_outside(struct capture *c, struct frozen *f)
 	struct timespec now = { 0 };
 	long scratch, ret;
 	bool inside;
-	int err;
+	int err, ended;
 
 	if (!threads)
 		return freeze_refuse(f, -ENOMEM, "no memory to note its threads");
@@ -445,15 +433,19 @@ int capture_outside(struct capture *c, struct frozen *f)
 	c->monotonic_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 	inside = in_other_namespace(f);
 	for (uint32_t i = 0; i < f->count && !err; i++) {
-		threads[i].state.tid = inside ? number_inside(f, f->threads[i].tracee.tid)
+		threads[i].state.tid = inside ? proc_number_inside(f->pid, f->threads[i].tracee.tid)
 					      : (uint32_t)f->threads[i].tracee.tid;
 		if (f->threads[i].gone)
 			threads[i].state.flags = THREAD_GONE;
 		else
-			err = note_borrowed(f, &f->threads[i], (uint64_t)scratch, &threads[i]);
+			err = borrow_thread(f, &f->threads[i]);
+		if (!err && !f->threads[i].gone)
+			err = note_thread(f, &f->threads[i], (uint64_t)scratch, &threads[i]);
 		if (i > f->first && is_scheduled_apart(first->tracee.tid, f->threads[i].tracee.tid))
 			threads[i].state.flags |= THREAD_SCHEDULED_APART;
 	}
+	ended = borrow_thread(f, first);
+	err = err ? err : ended;
 	if (!err)
 		err = note_timers(c, f, (uint64_t)scratch);
 	if (!err)
@@ -466,8 +458,11 @@ int capture_outside(struct capture *c, struct frozen *f)
 		err = note_posix_timers(c, f, (uint64_t)scratch);
 	if (!err)
 		err = note_signals(c, f);
+	if (!err && ended_reap(f))
+		err = refuse_call(f, -ESRCH, "waitid");
 	/* It goes whatever happened. */
-	if (tracee_call(&first->tracee, &f->space, &ret, SYS_munmap, scratch, SCRATCH) && !err)
+	if (!ended &&
+	    tracee_call(&first->tracee, &f->space, &ret, SYS_munmap, scratch, SCRATCH) && !err)
 		err = refuse_call(f, -ESRCH, "munmap");
 	return err;
 }
@@ -521,14 +516,21 @@ static int copy_process(struct frozen *f, struct tracee *copy)
 		return refuse_call(f, err, "clone");
 	err = tracee_clone(&between, &f->space, 0, copy, &ret);
 	/* It ends by itself: nothing of it may ever run the program's code. */
-	if (tracee_call(&between, &f->space, &ret, SYS_exit, 0) != -ESRCH) {
-		kill(between.tid, SIGKILL);
-		while (waitpid(between.tid, NULL, __WALL) > 0)
-			;
-	}
+	if (tracee_call(&between, &f->space, &ret, SYS_exit, 0) != -ESRCH)
+		tracee_end(&between);
 	if (tracee_call(first, &f->space, &ret, SYS_wait4, number, 0, __WALL, 0) && !err)
 		err = -ESRCH;
 	return err ? refuse_call(f, err, "clone") : 0;
+}
+
+/* Nothing of the copy may ever run the program's code, be it a handler. */
+static int block_signals(struct frozen *f, const struct tracee *copy)
+{
+	const uint64_t all = ~0ULL;
+
+	if (!ptrace(PTRACE_SETSIGMASK, copy->tid, sizeof(all), &all))
+		return 0;
+	return refuse_call(f, -errno, "the signals of a copy");
 }
 
 int capture_copy(struct capture *c, struct frozen *f, const struct unforkable *u,
@@ -538,12 +540,11 @@ int capture_copy(struct capture *c, struct frozen *f, const struct unforkable *u
 
 	if (!err)
 		err = copy_process(f, copy);
+	if (!err)
+		err = block_signals(f, copy);
 	also = advise(f, u, MADV_DONTFORK);
 	if (!err && !also && (also = borrow_mend_copy(f, copy->tid)))
-		refuse_call(f, also, "the copy of a frame");
-	/* Its stack may be in memory that copies lack: known the next time. */
-	if (also == -EFAULT)
-		also = -EAGAIN;
+		refuse_call(f, also, "what is behind the vDSO of the copy");
 	/* From here on it stands still as it will go on, however long that takes. */
 	ended = borrow_end(f);
 	if (ended && !err && !also)
@@ -590,53 +591,23 @@ static void find_in_line(void *data, const char *line)
 	}
 }
 
-/* As one of its threads sees it that has not ended; -1 and errno: there is none. */
-static int open_of_another(struct frozen *f, const char *name, char *path, size_t room)
-{
-	struct numbers list;
-	int tid, fd = -1;
-	char byte;
-
-	snprintf(path, room, "/proc/%d/task", f->pid);
-	errno = ESRCH;
-	if (numbers_open(&list, path))
-		return -1;
-	while (fd < 0 && (tid = numbers_next(&list)) >= 0) {
-		snprintf(path, room, "/proc/%d/task/%d/%s", f->pid, tid, name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && pread(fd, &byte, 1, 0) != 1) {
-			close(fd);
-			fd = -1;
-			errno = ESRCH;
-		}
-	}
-	numbers_close(&list);
-	return fd;
-}
-
 /* Each line of a file of its, "maps" or "smaps". */
 static int for_lines(struct frozen *f, const char *name, void (*fn)(void *data, const char *line),
 		     void *data)
 {
 	char path[64], *buffer = workspace_take(f->memory, SMAPS_BUFFER);
+	int tid = areas_thread(f->pid), fd;
 	size_t have = 0;
 	ssize_t n;
-	int fd;
 
 	if (!buffer)
 		return freeze_refuse(f, -ENOMEM, "no memory to list its areas");
-	snprintf(path, sizeof(path), "/proc/%d/%s", f->pid, name);
+	/* If nobody has any, what the first one lacks is the reason. */
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid ? tid : f->pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, buffer, SMAPS_BUFFER - 1);
-	/* Of a first thread that has ended there are none. */
-	if (fd >= 0 && !n) {
-		close(fd);
-		fd = open_of_another(f, name, path, sizeof(path));
-		n = fd < 0 ? 0 : read(fd, buffer, SMAPS_BUFFER - 1);
-	}
 	if (fd < 0)
 		return freeze_refuse(f, -errno, "%s: %s", path, strerror(errno));
-	for (; n > 0; n = read(fd, buffer + have, SMAPS_BUFFER - 1 - have)) {
+	while ((n = read(fd, buffer + have, SMAPS_BUFFER - 1 - have)) > 0) {
 		char *line = buffer, *end;
 
 		have += (size_t)n;

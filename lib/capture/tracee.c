@@ -18,6 +18,17 @@
 #include "trace.h"
 
 #define SYSCALL_STOP	(SIGTRAP | 0x80)	/* with PTRACE_O_TRACESYSGOOD */
+/* What takes a thread that may run no time at all, unless the machine has much else to do. */
+#define SOON_NS		2000000000LL
+#define WITHOUT_END	INT64_MAX
+
+static int64_t in(int64_t ns)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec + ns;
+}
 
 int tracee_registers(const struct tracee *t, struct arch_registers *r)
 {
@@ -54,11 +65,12 @@ bool tracee_has_ended(int tid)
 }
 
 /*
- * The next stop: its status, or -errno. How a process ends is for who started it to hear, which may
- * be us, and of a first thread that was killed nothing is told while we trace others that were: so
- * it is looked at, with SIGCHLD, which all callers have blocked, to tell when.
+ * The next stop: its status, or -errno; TRACEE_HELD: not by then. How a process ends is for who
+ * started it to hear, which may be us, and of a first thread that was killed nothing is told while
+ * we trace others that were: so it is looked at, with SIGCHLD, which all callers have blocked, to
+ * tell when.
  */
-static int next_stop(struct tracee *t)
+static int next_stop(struct tracee *t, int64_t by)
 {
 	const int what = WSTOPPED | (t->is_first ? 0 : WEXITED) | WNOHANG | __WALL;
 	const struct timespec patience = { .tv_nsec = 1000000 };
@@ -84,9 +96,36 @@ static int next_stop(struct tracee *t)
 		 * stays a zombie for whoever else waits for it.
 		 */
 		ended = tracee_has_ended(t->tid);
+		if (!ended && in(0) > by)
+			return TRACEE_HELD;
 		if (!ended)
 			sigtimedwait(&news, NULL, &patience);
 	}
+}
+
+void tracee_await_end(int tid)
+{
+	const struct timespec patience = { .tv_nsec = 1000000 };
+	const int64_t by = in(SOON_NS);
+	sigset_t news;
+
+	sigemptyset(&news);
+	sigaddset(&news, SIGCHLD);
+	while (in(0) < by) {
+		int status;
+		pid_t pid = waitpid(tid, &status, __WALL | WNOHANG);
+
+		if ((pid < 0 && errno != EINTR) || (pid > 0 && !WIFSTOPPED(status)))
+			return;
+		if (!pid)
+			sigtimedwait(&news, NULL, &patience);
+	}
+}
+
+void tracee_end(const struct tracee *t)
+{
+	kill(t->tid, SIGKILL);
+	tracee_await_end(t->tid);
 }
 
 static bool is_event(int status)
@@ -97,7 +136,7 @@ static bool is_event(int status)
 int tracee_await_stop(struct tracee *t)
 {
 	for (;;) {
-		int status = next_stop(t), signo = 0;
+		int status = next_stop(t, in(SOON_NS)), signo = 0;
 
 		if (status < 0)
 			return status;
@@ -119,6 +158,20 @@ int tracee_await_stop(struct tracee *t)
 	}
 }
 
+/* A SIGSYS that is not for us is kept. */
+static int hear_sigsys(struct tracee *t)
+{
+	const int user_dispatch = 2;	/* SYS_USER_DISPATCH */
+	siginfo_t info;
+
+	if (ptrace(PTRACE_GETSIGINFO, t->tid, 0, &info))
+		return -errno;
+	if (info.si_code == user_dispatch)
+		return TRACEE_DISPATCHED;
+	t->held_sys = true;
+	return 0;
+}
+
 /* The number of a process made in the call goes to *made, where that is asked for. */
 static int run_call(struct tracee *t, const struct tracee_space *space, long *result, long nr,
 		    const uint64_t args[6], unsigned long *made)
@@ -136,13 +189,18 @@ static int run_call(struct tracee *t, const struct tracee_space *space, long *re
 
 		if (ptrace(PTRACE_SYSCALL, t->tid, 0, 0))
 			return -errno;
-		status = next_stop(t);
+		/* On its way to the kernel only the freezer holds it; a call may take its time. */
+		status = next_stop(t, stops ? WITHOUT_END : in(SOON_NS));
+		if (status == TRACEE_HELD && !ptrace(PTRACE_INTERRUPT, t->tid, 0, 0))
+			next_stop(t, in(SOON_NS));
 		if (status < 0)
 			return status;
 		if (WSTOPSIG(status) == SYSCALL_STOP)
 			stops++;
 		else if (!is_event(status) && WSTOPSIG(status) == SIGSTOP)
-			t->held = true;		/* all others are blocked */
+			t->held = true;
+		else if (!is_event(status) && WSTOPSIG(status) == SIGSYS)
+			err = hear_sigsys(t);	/* all others are blocked */
 		else if (!is_event(status))
 			/* a fault of its own: that was no instruction of this kind */
 			return -EFAULT;
@@ -263,6 +321,8 @@ int tracee_release(struct tracee *t)
 	/* One that was continued since has not to stop any more. */
 	if (t->held && !((tracee_queued(t->tid, false) | tracee_queued(t->tid, true)) & cont))
 		syscall(SYS_tkill, t->tid, SIGSTOP);
-	t->held = false;
+	if (t->held_sys)
+		syscall(SYS_tkill, t->tid, SIGSYS);
+	t->held = t->held_sys = false;
 	return ptrace(PTRACE_DETACH, t->tid, 0, 0) ? -errno : 0;
 }

@@ -9,6 +9,7 @@
 #ifndef MITOSIS_TRACEE_H
 #define MITOSIS_TRACEE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +18,8 @@
 
 struct tracee {
 	int tid;			/* as we see it */
-	/* a SIGSTOP came meanwhile, which it gets when it is let go */
-	bool held;
+	/* a SIGSTOP, or SIGSYS, came meanwhile, which it gets when it is let go */
+	bool held, held_sys;
 	bool group_stopped;		/* it was stopped before by a signal, as a shell's job is */
 	/* of its process: how that ends is for whoever started it to hear */
 	bool is_first;
@@ -37,6 +38,15 @@ int tracee_set_registers(const struct tracee *t, const struct arch_registers *r)
 
 /* Wait for the stop that was asked for with PTRACE_INTERRUPT; the same as -ECHILD: it has ended. */
 int tracee_await_stop(struct tracee *t);
+
+/*
+ * A call became a signal of the thread's own (syscall user dispatch), which it has not got. It is
+ * told of such only if SIGSYS is not blocked: otherwise its handler would be lost.
+ */
+#define TRACEE_DISPATCHED	(-EOPNOTSUPP)
+
+/* It does not run, though nothing of ours holds it: the freezer of its control group does. */
+#define TRACEE_HELD		(-EBUSY)
 
 /*
  * Let it make one system call; *result is what the kernel returned. Its registers are spoilt, and
@@ -73,7 +83,11 @@ int tracee_write(const struct tracee_space *space, uint64_t at, const void *from
 bool tracee_has_ended(int tid);
 /* The signals on their way to a tracee, or (shared) to its process. */
 uint64_t tracee_queued(int tid, bool shared);
-/* Let it go, with the SIGSTOP that was held back. */
+/* Kill it and wait for that, but not for long: one that is frozen ends once it is not. */
+void tracee_end(const struct tracee *t);
+/* The same without the kill. */
+void tracee_await_end(int tid);
+/* Let it go, with what was held back. */
 int tracee_release(struct tracee *t);
 
 #endif

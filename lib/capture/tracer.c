@@ -5,6 +5,8 @@
  * it go, and makes the copy a shadow. It calls nothing that takes a lock (workspace.h).
  */
 #include "capture/tracer.h"
+#include "capture/ended.h"
+#include "capture/freezer.h"
 #include "capture/hold.h"
 #include "capture/memory.h"
 #include "capture/outside.h"
@@ -65,7 +67,7 @@ static void look_at_others(struct frozen *f, char *status)
 /* A process that may be copied, as far as that is known before it is stopped. */
 static int examine(struct frozen *f, struct shadow_args *job, struct trace_outcome *o)
 {
-	char *status = workspace_take(f->memory, STATUS_MAX), path[40];
+	char *status = workspace_take(f->memory, STATUS_MAX), path[40], group[4096];
 	const char *p;
 	int pid = f->pid;
 	long n;
@@ -110,6 +112,11 @@ static int examine(struct frozen *f, struct shadow_args *job, struct trace_outco
 	f->confined = p && atoi(p) != 0;
 	p = field(status, "\nVmLck:\t");
 	f->locked_kb = p ? strtoull(p, NULL, 10) : 0;
+	if (freezer_holds(pid, f->memory, group, sizeof(group))) {
+		snprintf(o->why, sizeof(o->why), "its control group is frozen (%.200s)", group);
+		return -EBUSY;
+	}
+	ended_find(f);
 	return 0;
 }
 
@@ -175,11 +182,8 @@ static int take(struct trace_request *t, struct frozen *f, struct unforkable *u,
 			snprintf(f->why, sizeof(f->why), "it was killed meanwhile");
 			err = -ESRCH;
 		}
-		if (err && copy->tid) {
-			kill(copy->tid, SIGKILL);
-			while (waitpid(copy->tid, NULL, __WALL) < 0 && errno == EINTR)
-				;
-		}
+		if (err && copy->tid)
+			tracee_end(copy);
 		if (err == -EAGAIN && f->unsettled)
 			pause_ms(1L << waits++);
 		else
@@ -223,5 +227,5 @@ void tracer_run(struct trace_request *t)
 	if (!planted)
 		o->err = plant(&copy, &f.space, t->job, &t->memory, !t->is_caller, o->why);
 	if (o->err)
-		kill(copy.tid, SIGKILL);
+		tracee_end(&copy);
 }

@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,4 +87,21 @@ long proc_read_at(int directory, const char *name, char *to, size_t room)
 long proc_read(const char *path, char *to, size_t room)
 {
 	return proc_read_at(AT_FDCWD, path, to, room);
+}
+
+uint32_t proc_number_inside(int pid, int tid)
+{
+	static const char name[] = "\nNSpid:";
+	char path[64], text[4096], *line, *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	proc_read(path, text, sizeof(text));
+	line = strstr(text, name);
+	if (!line)
+		return (uint32_t)tid;
+	/* The last in the list. */
+	end = line + sizeof(name) - 1 + strcspn(line + sizeof(name) - 1, "\n");
+	while (end > line && end[-1] != '\t')
+		end--;
+	return (uint32_t)strtoul(end, NULL, 10);
 }

@@ -28,5 +28,7 @@ void workspace_close(struct workspace *w);
 long proc_read(const char *path, char *to, size_t room);
 /* The same, by a directory's descriptor. */
 long proc_read_at(int directory, const char *name, char *to, size_t room);
+/* The number of a thread of that process in its own pid namespace. */
+uint32_t proc_number_inside(int pid, int tid);
 
 #endif

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * areas.c - reads what the kernel says of this process's memory, without the C library's streams.
+ * areas.c - reads what the kernel says of a process's memory, without the C library's streams.
  */
 #include "page/areas.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "pie/numbers.h"
 
 int areas_lines(const char *path, int (*fn)(const char *line, void *data), void *data)
 {
@@ -43,6 +47,38 @@ int areas_lines(const char *path, int (*fn)(const char *line, void *data), void 
 	}
 	close(fd);
 	return err;
+}
+
+static bool has_memory(int tid)
+{
+	char path[40], byte;
+	bool has;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	has = fd >= 0 && read(fd, &byte, 1) == 1;
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+int areas_thread(int pid)
+{
+	struct numbers list;
+	char path[40];
+	int tid = -1;
+
+	if (has_memory(pid))
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	if (numbers_open(&list, path))
+		return 0;
+	do {
+		tid = numbers_next(&list);
+	} while (tid >= 0 && !has_memory(tid));
+	numbers_close(&list);
+	return tid < 0 ? 0 : tid;
 }
 
 static const char *hexadecimal(const char *p, uint64_t *value)

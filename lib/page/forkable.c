@@ -4,30 +4,15 @@
 #include "page/forkable.h"
 #include "api/log.h"
 #include "capture/borrow.h"
+#include "page/registered.h"
 #include "private/supervise.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-
-int forkable_add(struct forkable *f, uint64_t start, uint64_t end)
-{
-	if (f->count == f->room) {
-		size_t room = f->room ? 2 * f->room : 64;
-		struct descriptor_extent *more = realloc(f->areas, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		f->areas = more;
-		f->room = room;
-	}
-	f->areas[f->count++] = (struct descriptor_extent){ start, (end - start) / PAGE_BYTES };
-	return 0;
-}
 
 static uint64_t end_of(const struct descriptor_extent *e)
 {
@@ -35,10 +20,9 @@ static uint64_t end_of(const struct descriptor_extent *e)
 }
 
 /* All of the area without what the parent had marked itself. */
-static int allow(struct frozen *f, const struct descriptor_extent *area,
-		 const struct pager_options *o)
+static int allow(struct frozen *f, const struct area *area, const struct pager_options *o)
 {
-	uint64_t start = area->start, end = end_of(area);
+	uint64_t start = area->start, end = area->end;
 	int err = 0;
 
 	for (uint32_t i = 0; start < end && !err; i++) {
@@ -62,36 +46,51 @@ static int allow(struct frozen *f, const struct descriptor_extent *area,
 	return err;
 }
 
-static int make(struct forkable *forkable, struct frozen *f, const struct pager_options *o)
+static int make(const struct forkable *forkable, struct frozen *f, const struct pager_options *o)
 {
+	struct area_list areas = { 0 };
 	int err = freeze(f), also;
 
 	if (err) {
 		freeze_leave(f);
 		return err;
 	}
-	err = forkable->complete(forkable);
+	if (!forkable->listen(forkable->data))
+		err = -ESRCH;
 	if (!err)
+		err = forkable->list(forkable->data, &areas);
+	if (!err && areas.count)
 		err = borrow(f, &f->threads[f->first]);
-	for (size_t i = 0; i < forkable->count && !err; i++)
-		err = allow(f, &forkable->areas[i], o);
+	for (size_t i = 0; i < areas.count && !err; i++)
+		err = allow(f, &areas.areas[i], o);
+	if (!err)
+		forkable->done(forkable->data, &areas);
+	area_list_free(&areas);
 	also = thaw(f);
 	return err ? err : also;
 }
 
-void forkable_make(struct forkable *forkable, const struct pager *g, int err)
+static void listen_to(void *data)
+{
+	const struct forkable *forkable = data;
+
+	forkable->listen(forkable->data);
+}
+
+void forkable_make(const struct forkable *forkable, const struct pager *g)
 {
 	/*
 	 * Whether a signal has a handler is not asked: a call that one interrupted ends with EINTR.
 	 */
 	struct frozen f = { .pid = g->child_pid, .pidfd = -1, .caught = ~0ULL,
-			    .meanwhile = forkable->listen, .data = forkable->data };
+			    .meanwhile = listen_to, .data = (void *)forkable };
 	struct workspace memory = { 0 };
 	char path[40];
 	struct stat st;
+	int err = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", g->child_pid);
-	if (!err && stat(path, &st))
+	if (stat(path, &st))
 		err = -ESRCH;
 	if (!err) {
 		f.room = 2 * (uint32_t)st.st_nlink + 64;
@@ -101,7 +100,6 @@ void forkable_make(struct forkable *forkable, const struct pager *g, int err)
 	if (!err)
 		err = make(forkable, &f, &g->options);
 	workspace_close(&memory);
-	free(forkable->areas);
 	/* It may have ended meanwhile. */
 	if (err && err != -ESRCH)
 		log_warning("%s: the child cannot be made ready to fork (%s): a process that it forks will be killed",

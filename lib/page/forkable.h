@@ -10,26 +10,25 @@
 
 #include "page/pager.h"
 
-/* Areas that were filled on demand. */
+struct area_list;
+
 struct forkable {
-	struct descriptor_extent *areas;
-	size_t count, room;
 	/*
-	 * A thread that changes such an area waits until that is heard: listen() is called until
-	 * all stand still, and then complete() once, which adds what has come to be elsewhere.
+	 * A thread that changes an area waits until that is heard: listen() is called until all
+	 * stand still. False: the child has become another program.
 	 */
-	void (*listen)(void *data);
-	int (*complete)(struct forkable *f);
+	bool (*listen)(void *data);
+	/* All stand still: add the areas that were filled on demand. 0 or -errno. */
+	int (*list)(void *data, struct area_list *areas);
+	/* Forks may copy these now; they still stand still. */
+	void (*done)(void *data, const struct area_list *areas);
 	void *data;
 };
 
-/* 0 or -ENOMEM */
-int forkable_add(struct forkable *f, uint64_t start, uint64_t end);
 /*
  * The child stands still for a moment, and lets forks copy these areas, but for those that its
- * parent did not let them copy either. err: the areas are not all there. What fails is logged.
- * Frees the areas.
+ * parent did not let them copy either. What fails is logged.
  */
-void forkable_make(struct forkable *f, const struct pager *g, int err);
+void forkable_make(const struct forkable *forkable, const struct pager *g);
 
 #endif

@@ -5,6 +5,7 @@
  * questions and the source of its memory (source.h), until the child ends.
  */
 #include "api/log.h"
+#include "page/areas.h"
 #include "page/pager.h"
 #include "restore/restorer.h"
 #include "private/supervise.h"
@@ -71,12 +72,14 @@ static void give_core_back(struct pager *g)
 	char path[40];
 	bool done;
 	FILE *f;
+	int tid;
 
 	if (!g->ready || !g->core_withheld)
 		return;
 	if (source->missing(g) && !(g->is_silent && source->has_left && source->has_left(g)))
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/coredump_filter", g->child_pid);
+	tid = areas_thread(g->child_pid);
+	snprintf(path, sizeof(path), "/proc/%d/coredump_filter", tid ? tid : g->child_pid);
 	errno = 0;
 	f = fopen(path, "r+e");
 	done = f && fscanf(f, "%llx", &filter) == 1;

@@ -20,18 +20,17 @@
  */
 #include "api/log.h"
 #include "net/own-host.h"
-#include "page/forkable.h"
+#include "page/letting-go.h"
 #include "page/pager.h"
-#include "page/workingset-file.h"
 #include "page/pages.h"
+#include "page/registered.h"
+#include "page/workingset-file.h"
 #include "restore/restorer.h"
 #include "private/supervise.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -70,8 +69,7 @@ struct socket_source {
 	struct pages pages;
 	int uffd, socket_fd;
 	bool gone;			/* the child has no use for pages any more */
-	bool registered;		/* some of its areas still belong to the userfaultfd */
-	bool changed;			/* they have, since they were listed */
+	bool registered;		/* its areas have not been let go yet */
 	uint64_t push_next;		/* page number */
 	uint64_t push_limit;		/* pages that the background may bring */
 	uint32_t pushes, push_chunk;
@@ -129,49 +127,16 @@ static void keep_fault(struct socket_source *s, struct fault f)
 	s->faults[s->fault_count++] = f;
 }
 
-/*
- * Call fn for each area of the child that is registered with a userfaultfd ("um" in the VmFlags
- * line of smaps) and overlaps [start, end).
- */
-static int for_registered(struct socket_source *s, uint64_t start, uint64_t end,
-			  int (*fn)(struct socket_source *s, uint64_t start, uint64_t end,
-				    void *data),
-			  void *data)
-{
-	char path[40], *line = NULL;
-	uint64_t from = 0, to = 0;
-	size_t capacity = 0;
-	int err = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/smaps", s->pager->child_pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	while (!err && getline(&line, &capacity, f) > 0) {
-		if (!strncmp(line, "VmFlags:", 8)) {
-			if (strstr(line, " um") && from < end && to > start)
-				err = fn(s, from, to, data);
-		} else if (line[0] >= '0' && line[0] <= 'f' && strchr(line, '-')) {
-			sscanf(line, "%" SCNx64 "-%" SCNx64, &from, &to);
-			if (from >= end)
-				break;
-		}
-	}
-	free(line);
-	fclose(f);
-	return err;
-}
-
 struct gap {
+	struct pages *pages;
 	uint64_t at, end;
 };
 
-static int unmap_gap(struct socket_source *s, uint64_t start, uint64_t end, void *data)
+static int unmap_gap(uint64_t start, uint64_t end, void *data)
 {
 	struct gap *gap = data;
 	int err = start > gap->at
-			  ? pages_unmapped(&s->pages, gap->at, start < gap->end ? start : gap->end)
+			  ? pages_unmapped(gap->pages, gap->at, start < gap->end ? start : gap->end)
 			  : 0;
 
 	if (end > gap->at)
@@ -186,12 +151,12 @@ static int unmap_gap(struct socket_source *s, uint64_t start, uint64_t end, void
  */
 static int unmapped(struct socket_source *s, uint64_t start, uint64_t end)
 {
-	struct gap gap = { start, end };
+	struct gap gap = { &s->pages, start, end };
 	int err;
 
 	if (!pages_moved_into(&s->pages, start, end))
 		return pages_unmapped(&s->pages, start, end);
-	err = for_registered(s, start, end, unmap_gap, &gap);
+	err = registered_each(s->pager->child_pid, start, end, unmap_gap, &gap);
 	return !err && gap.at < end ? pages_unmapped(&s->pages, gap.at, end) : err;
 }
 
@@ -489,64 +454,15 @@ static void push(struct socket_source *s)
 	}
 }
 
-static int unregister_area(struct socket_source *s, uint64_t start, uint64_t end, void *data)
-{
-	struct uffdio_range r = { start, end - start };
-
-	/* Fails where the child has unmapped meanwhile, which is as good. */
-	ioctl(s->uffd, UFFDIO_UNREGISTER, &r);
-	return 0;
-}
-
-static int note_area(struct socket_source *s, uint64_t start, uint64_t end, void *data)
-{
-	struct forkable *f = data;
-
-	return forkable_add(f, start, end);
-}
-
-/* What a thread of the child has to tell now, it waits until it is heard: it could not stop. */
-static void listen_to(void *data)
+static bool listen_to(void *data)
 {
 	struct socket_source *s = data;
 
 	while (s->uffd >= 0 && read_events(s))
-		s->changed = true;
+		;
 	if (s->uffd >= 0)
 		answer_faults(s);
-}
-
-/* The child stands still. Areas that it moved while they were listed are listed now. */
-static int list_moved(struct forkable *f)
-{
-	struct socket_source *s = f->data;
-	int err = 0;
-
-	listen_to(s);
-	if (s->changed && s->uffd >= 0) {
-		err = for_registered(s, 0, USER_END, note_area, f);
-		for_registered(s, 0, USER_END, unregister_area, NULL);
-	}
-	return err;
-}
-
-/* All there: the areas become ordinary memory again, whole, also where the child made them grow. */
-static void unregister_all(struct socket_source *s)
-{
-	struct forkable areas = { .listen = listen_to, .complete = list_moved, .data = s };
-	int err = 0;
-
-	if (!s->registered)
-		return;
-	s->registered = false;
-	s->changed = false;
-	if (s->pager->options.is_foreign)
-		err = for_registered(s, 0, USER_END, note_area, &areas);
-	for_registered(s, 0, USER_END, unregister_area, NULL);
-	listen_to(s);
-	if (s->pager->options.is_foreign)
-		forkable_make(&areas, s->pager, err);
-	log_debug("%s: all pages are here", s->pager->options.object);
+	return s->uffd >= 0;
 }
 
 /* ---- the connection ---- */
@@ -670,6 +586,14 @@ static void event(struct pager *g, int fd)
 		receive(s);
 }
 
+/* Once: what of the child's memory is registered still answers with zeros. */
+static void end_paging(struct socket_source *s)
+{
+	if (s->registered)
+		let_go(s->pager, s->uffd, listen_to, s);
+	s->registered = false;
+}
+
 /* It may be we who were not let run in time: what has come and was not read yet is no silence. */
 static bool has_come(const struct socket_source *s)
 {
@@ -694,7 +618,7 @@ static void serve(struct pager *g)
 			push(s);
 		if (g->ready && !s->gone && !s->pages.missing && !s->request_count &&
 		    !s->fault_count)
-			unregister_all(s);
+			end_paging(s);
 	}
 	if (!s->gone && s->request_count &&
 	    pager_now_ns() - s->heard_ns >= g->options.timeout_ms * 1000000ULL && !has_come(s))

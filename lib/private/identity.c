@@ -30,10 +30,9 @@ unsigned int identity_processor(uint32_t *hash, uint64_t *states)
 uint64_t identity_vdso(uint32_t *hash)
 {
 	const Elf64_Ehdr *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
-	uint64_t length = vdso ? vdso_length(vdso) : 0;
 
-	*hash = vdso ? shortened(descriptor_hash(vdso, length)) : 0;
-	return length;
+	*hash = vdso ? shortened(descriptor_hash(vdso, vdso_bytes(vdso))) : 0;
+	return vdso ? vdso_length(vdso) : 0;
 }
 
 int identity_map_vdso(uint64_t address)

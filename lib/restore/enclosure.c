@@ -32,6 +32,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -39,8 +40,10 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "pie/numbers.h"
 #include "sys.h"
 
 /* What the helper, or process 1, says: how far it has come. */
@@ -212,27 +215,43 @@ static pid_t number_of(const struct descriptor *d)
 	return (pid_t)threads[0].tid;
 }
 
+/* From the next one, until it is killed, or nobody else has the other end. */
+static __attribute__((noreturn)) void keep_number(const int pair[2], int fd)
+{
+	struct report none;
+
+	close(pair[0]);
+	close(fd);
+	hear(pair[1], &none);
+	_exit(0);
+}
+
 /* With a clock of its own alone: it never has its parent's number (start.c). */
 static int make_other(pid_t number, int fd)
 {
 	struct report r = { 0 }, go;
+	int pair[2];
 	pid_t first;
 
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		refuse(fd, "", "a pair of sockets", errno);
 	tell(fd, &r);
 	if (!hear(fd, &go))
 		_exit(125);
 	r.pid = make(0);
-	/* It keeps the number from the next one until it is killed, and does nothing else. */
-	while (!r.pid && getpid() == number)
-		pause();
+	if (!r.pid && getpid() == number)
+		keep_number(pair, fd);
 	if (r.pid == number) {
 		first = r.pid;
 		r.pid = make(0);
 		if (r.pid)
 			kill(first, SIGKILL);
 	}
-	if (!r.pid)
+	if (!r.pid) {
+		close(pair[0]);
+		close(pair[1]);
 		return ENCLOSURE_CHILD;
+	}
 	if (r.pid < 0)
 		refuse(fd, "", "a process", -r.pid);
 	tell(fd, &r);
@@ -311,15 +330,82 @@ static void await_end(pid_t *pid)
 	*pid = 0;
 }
 
+/* What follows a name in /proc/PID/status, and how many words; NULL: there is no such line. */
+static const char *last_word(const char *status, const char *name, int *words)
+{
+	const char *line = strstr(status, name), *last = NULL;
+
+	*words = 0;
+	if (!line)
+		return NULL;
+	for (line += strlen(name); *line && *line != '\n'; line++)
+		if (*line == '\t' && line[1] != '\n') {
+			last = line + 1;
+			(*words)++;
+		}
+	return last;
+}
+
+/* Is it a process of ours that has this number in a namespace below this one? */
+static bool is_child(int pid, pid_t number)
+{
+	char path[40], status[4096];
+	const char *parent, *inside;
+	int fd, words, levels;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, status, sizeof(status) - 1);
+	if (fd >= 0)
+		close(fd);
+	status[n > 0 ? n : 0] = '\0';
+	parent = last_word(status, "\nPPid:", &words);
+	inside = last_word(status, "\nNSpid:", &levels);
+	return parent && atoi(parent) == getpid() && inside && levels > 1 &&
+	       atoi(inside) == number;
+}
+
+/* One that its helper made and had not told of when it was killed; 0: there is none. */
+static pid_t find_child(const struct enclosure *e)
+{
+	struct numbers list;
+	int pid;
+
+	if (numbers_open(&list, "/proc"))
+		return 0;
+	do {
+		pid = numbers_next(&list);
+	} while (pid >= 0 && (pid == e->init || !is_child(pid, e->number)));
+	numbers_close(&list);
+	return pid < 0 ? 0 : pid;
+}
+
 void enclosure_close(struct enclosure *e)
 {
+	const struct timespec soon = { .tv_nsec = 1000000 };
+	pid_t child;
+
 	if (!e->helper)
 		return;
 	close(e->helper_fd);
-	if (e->init)
-		kill(e->init, SIGKILL);
-	await_end(&e->init);
+	/* Nobody makes a process any more. */
+	kill(e->helper, SIGKILL);
 	await_end(&e->helper);
+	if (!e->init)
+		return;
+	/*
+	 * The kernel ends all in the namespace with it, and it is not gone before they have been
+	 * waited for, which for the child is our part.
+	 */
+	child = find_child(e);
+	kill(e->init, SIGKILL);
+	while (!waitpid(e->init, NULL, WNOHANG)) {
+		if (child && waitpid(child, NULL, WNOHANG))
+			child = 0;
+		nanosleep(&soon, NULL);
+	}
+	e->init = 0;
 }
 
 static int explain(struct enclosure *e, const struct report *r)
@@ -416,6 +502,7 @@ int enclosure_open(struct enclosure *e, const struct descriptor *d)
 	}
 	if (err)
 		return err;
+	e->number = number_of(d);
 	e->helper = fork();
 	if (!e->helper) {
 		close(pair[0]);

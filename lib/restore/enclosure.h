@@ -26,6 +26,7 @@ struct enclosure {
 	bool user;
 	/* process 1 beside the child; 0: none, or the child itself */
 	pid_t init;
+	pid_t number;			/* the child's, inside */
 	pid_t helper;			/* makes the child when it is told to; 0: there is none */
 	int helper_fd;
 	char why[256];			/* if it cannot be had */

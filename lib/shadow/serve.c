@@ -356,7 +356,7 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		p->state = PEER_CHILD;
 		s->children++;
 		s->fetched_pages += s->header.hot_pages;
-		p->frame = *(const struct wire_frame *)s->reply_frame;
+		p->frame = s->reply_frame;
 		p->frame.tag = s->children;
 		answer(p, s->reply, s->reply_count);
 		return;
@@ -560,7 +560,7 @@ static uint32_t add_piece(struct snapshot *s, uint32_t n, const void *data, uint
 static void build_reply(struct snapshot *s)
 {
 	struct descriptor *d = &s->header;
-	struct wire_frame *f = (void *)s->reply_frame;
+	struct wire_frame *f = &s->reply_frame;
 	uint32_t n = 0;
 
 	*f = (struct wire_frame){

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "format/descriptor.h"
+#include "format/wire.h"
 #include "pie/freestanding.h"
 #include "shadow/shadow.h"
 
@@ -64,7 +65,7 @@ struct snapshot {
 	/* The descriptor reply: frame, header, tables, hot pages. */
 	struct iovec reply[32 + DESCRIPTOR_HOT_MAX];
 	uint32_t reply_count;
-	uint8_t reply_frame[24];
+	struct wire_frame reply_frame;
 	char server[SERVER_ROOM] __attribute__((aligned(64)));	/* of serve.c */
 	char scratch[SCRATCH_BYTES];
 	/* for who reads a file: what is in it does not outlast a call of somebody else */

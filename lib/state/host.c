@@ -12,6 +12,8 @@
 
 #include <sys/mman.h>
 
+#include "vdso.h"
+
 static bool has_keys(const struct snapshot *s)
 {
 	bool execute_only = false;
@@ -31,6 +33,7 @@ static bool has_keys(const struct snapshot *s)
 const char *host_read(struct snapshot *s)
 {
 	struct descriptor *d = &s->header;
+	const Elf64_Ehdr *vdso = (const void *)d->vdso_image;
 
 	d->arch = ARCH_TAG;
 	d->page_size = PAGE_BYTES;
@@ -41,8 +44,8 @@ const char *host_read(struct snapshot *s)
 		return "it has a shadow stack (CET)";
 	if (has_keys(s))
 		return "it uses memory protection keys";
-	if (d->vdso_image)
-		d->vdso_hash = descriptor_hash((void *)d->vdso_image, d->vdso_image_length);
+	if (vdso && vdso_length(vdso) == d->vdso_image_length)
+		d->vdso_hash = descriptor_hash(vdso, vdso_bytes(vdso));
 	/* Not known: then every host is another one. */
 	if (read_whole(BOOT_ID, d->boot, sizeof(d->boot)) != sizeof(d->boot))
 		memset(d->boot, 0, sizeof(d->boot));
@@ -99,7 +102,7 @@ static int check_vdso(const struct descriptor *d, const char *object)
 		return -ENOTSUP;
 	}
 	if (vdso_length(vdso) != d->vdso_image_length ||
-	    descriptor_hash(vdso, d->vdso_image_length) != d->vdso_hash) {
+	    descriptor_hash(vdso, vdso_bytes(vdso)) != d->vdso_hash) {
 		log_error("%s: this kernel's vDSO differs from the parent's: both need the same kernel build",
 			  object);
 		return -ENOTSUP;

@@ -72,6 +72,34 @@ if [ -x "$python" ]; then
 		[ "$status" = 1 ] || fail "without ptrace(2): status $status"
 	fi
 fi
+# What Yama lets a user have, by its setting: both stand in for those of a kernel that has it.
+preload=$build_dir/tests/user/.libs/yama.so
+[ -e "$preload" ] || broken "no tests/user/yama"
+# with_scope N: what the tool says of tracing
+with_scope() {
+	expect 0 "${own_mounts[@]}" sh -c 'mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama &&
+		echo "$MITOSIS_TEST_YAMA" >/proc/sys/kernel/yama/ptrace_scope &&
+		ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$0 exec "$@"' \
+		"$preload" "$check" snapshots
+}
+own_mounts=(unshare -m)
+[ -z "$(why_not -m)" ] || own_mounts=(unshare -Urm)
+if "${own_mounts[@]}" true 2>/dev/null; then
+	setting=kernel.yama.ptrace_scope
+	export MITOSIS_TEST_YAMA
+	for MITOSIS_TEST_YAMA in 0 1 2 3; do
+		with_scope
+		case $MITOSIS_TEST_YAMA in
+		0) one="a security module" remedy='mitosis-parent -- COMMAND$' ;;
+		1) one="sysctl $setting is 1" remedy="mitosis-parent -- COMMAND; or .*sysctl $setting=0\$" ;;
+		2) one="root's business alone (sysctl $setting is 2): only programs with one thread" remedy="as root; or .*sysctl $setting=0\$" ;;
+		3) one="none, until the host boots again (sysctl $setting is 3): only" remedy='boot without that setting$' ;;
+		esac
+		((MITOSIS_TEST_YAMA > 1)) || one="only what one has started oneself ($one)"
+		said out "^trace	limited	$one.*	$remedy"
+	done
+	unset MITOSIS_TEST_YAMA
+fi
 if [ -z "$(why_not -U -r)" ]; then
 	expect 0 unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_pid_namespaces; exec "$@"' sh "$check" snapshots
 	said out '^child-numbers	limited	.*user.max_pid_namespaces is 0	.*sysctl user.max_pid_namespaces='

@@ -62,7 +62,6 @@ uint64_t arch_frame_bytes(uint32_t extended_bytes);
 uint64_t arch_frame_write(void *at, const struct arch_registers *r, const void *extended,
 			  uint32_t extended_bytes, uint64_t mask,
 			  const struct frame_altstack *altstack);
-void arch_frame_move(void *at, uint64_t to);
 
 /* context.h */
 int arch_save(struct arch_registers *regs, void *extended) __attribute__((returns_twice));
@@ -84,8 +83,10 @@ long trace_find_call(const uint8_t *code, size_t bytes);
 void trace_call(struct arch_registers *r, uint64_t at, long nr, const uint64_t args[6]);
 static const uint8_t trace_stub[64];		/* to be written */
 #define TRACE_STUB_MAKE		0u
-#define TRACE_BELOW_STACK	0u
-void trace_return(struct arch_registers *r, uint64_t stub, uint64_t stack);
+#define TRACE_STUB_BYTES	64u
+void trace_stub_write(uint8_t stub[TRACE_STUB_BYTES], const struct arch_registers *r,
+		      uint64_t mask);
+void trace_return(struct arch_registers *r, uint64_t stub);
 long trace_result(const struct arch_registers *r);
 void trace_leave_call(struct arch_registers *r);
 void trace_enter(struct arch_registers *r, uint64_t function, uint64_t argument,
@@ -107,6 +108,7 @@ int cpu_same_layout(const struct mitosis_cpu *parent);
 uint64_t cpu_states(const struct mitosis_cpu *cpu);
 
 /* vdso.h */
+uint64_t vdso_bytes(const Elf64_Ehdr *ehdr);
 uint64_t vdso_length(const Elf64_Ehdr *ehdr);
 long vdso_map(uint64_t address);
 

@@ -100,12 +100,4 @@ static inline uint64_t arch_frame_write(void *at, const struct arch_registers *r
 	return (uint64_t)at + sizeof(f->restorer);
 }
 
-/* It was written here, and will lie there. */
-static inline void arch_frame_move(void *at, uint64_t to)
-{
-	struct frame *f = at;
-
-	f->extended += to - (uint64_t)at;
-}
-
 #endif

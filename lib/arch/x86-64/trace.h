@@ -47,38 +47,75 @@ static inline void trace_call(struct arch_registers *r, uint64_t at, long nr,
 }
 
 /*
- * What a borrowed thread runs (capture/borrow.h): a call, or one that makes a process, and then
- * rt_sigreturn(2). Of a process that it made it waits for the end, so that no zombie stays.
+ * What a borrowed thread runs (capture/borrow.h): a call, or one that makes a process, and then its
+ * way back. Of a process that it made it waits for the end, so that no zombie stays. The way back
+ * needs no memory but what lies behind these instructions: a call leaves all of a thread as it was
+ * but for the registers that are loaded there, and the flags nothing here changes.
  */
-static const uint8_t trace_stub[] = {
-	0x0f, 0x05,				/*  0: syscall */
-	0xb8, SYS_rt_sigreturn, 0, 0, 0,	/*  2: mov $SYS_rt_sigreturn, %eax */
-	0x0f, 0x05,				/*  7: syscall */
-	0x0f, 0x05,				/*  9: syscall */
-	0x85, 0xc0,				/* 11: test %eax, %eax */
-	0x78, 0xf3,				/* 13: js 2 */
-	0x74, 0x15,				/* 15: jz 38 */
-	0x89, 0xc7,				/* 17: mov %eax, %edi */
-	0x31, 0xf6,				/* 19: xor %esi, %esi */
-	0xba, 0, 0, 0, 0x40,			/* 21: mov $__WALL, %edx */
-	0x45, 0x31, 0xd2,			/* 26: xor %r10d, %r10d */
-	0xb8, SYS_wait4, 0, 0, 0,		/* 29: mov $SYS_wait4, %eax */
-	0x0f, 0x05,				/* 34: syscall */
-	0xeb, 0xdc,				/* 36: jmp 2 */
-	0xb8, SYS_exit_group, 0, 0, 0,		/* 38: mov $SYS_exit_group, %eax */
-	0x31, 0xff,				/* 43: xor %edi, %edi */
-	0x0f, 0x05,				/* 45: syscall */
+struct trace_back {
+	uint64_t mask, rax, rdi, rsi, rdx, r10, r8, r9, rcx, r11, rip;
+};
+#define TRACE_STUB_BACK		2u
+#define TRACE_STUB_MAKE		101u
+#define TRACE_STUB_DATA		160u
+#define TRACE_STUB_BYTES	(TRACE_STUB_DATA + sizeof(struct trace_back))
+/* From the end of an instruction to what it takes from there. */
+#define AT_(end, field) \
+	(TRACE_STUB_DATA + offsetof(struct trace_back, field) - (end)), 0, 0, 0
+static const uint8_t trace_stub[TRACE_STUB_DATA] = {
+	0x0f, 0x05,				/*   0: syscall */
+	0xb8, SYS_rt_sigprocmask, 0, 0, 0,	/*   2: mov $SYS_rt_sigprocmask, %eax */
+	0xbf, 2, 0, 0, 0,			/*   7: mov $SIG_SETMASK, %edi */
+	0x48, 0x8d, 0x35, AT_(19, mask),	/*  12: lea mask(%rip), %rsi */
+	0xba, 0, 0, 0, 0,			/*  19: mov $0, %edx */
+	0x41, 0xba, 8, 0, 0, 0,			/*  24: mov $8, %r10d */
+	0x0f, 0x05,				/*  30: syscall */
+	0x48, 0x8b, 0x05, AT_(39, rax),		/*  32: mov rax(%rip), %rax */
+	0x48, 0x8b, 0x3d, AT_(46, rdi),		/*  39: mov rdi(%rip), %rdi */
+	0x48, 0x8b, 0x35, AT_(53, rsi),		/*  46: mov rsi(%rip), %rsi */
+	0x48, 0x8b, 0x15, AT_(60, rdx),		/*  53: mov rdx(%rip), %rdx */
+	0x4c, 0x8b, 0x15, AT_(67, r10),		/*  60: mov r10(%rip), %r10 */
+	0x4c, 0x8b, 0x05, AT_(74, r8),		/*  67: mov r8(%rip), %r8 */
+	0x4c, 0x8b, 0x0d, AT_(81, r9),		/*  74: mov r9(%rip), %r9 */
+	0x48, 0x8b, 0x0d, AT_(88, rcx),		/*  81: mov rcx(%rip), %rcx */
+	0x4c, 0x8b, 0x1d, AT_(95, r11),		/*  88: mov r11(%rip), %r11 */
+	0xff, 0x25, AT_(101, rip),		/*  95: jmp *rip(%rip) */
+	0x0f, 0x05,				/* 101: syscall */
+	0x89, 0xc1,				/* 103: mov %eax, %ecx */
+	0xe3, 36,				/* 105: jrcxz 143 */
+	0x89, 0xc6,				/* 107: mov %eax, %esi; none if it failed */
+	0xbf, 1, 0, 0, 0,			/* 109: mov $P_PID, %edi */
+	0xba, 0, 0, 0, 0,			/* 114: mov $0, %edx */
+	0x41, 0xba, 4, 0, 0, 0x40,		/* 119: mov $WEXITED | __WALL, %r10d */
+	0x41, 0xb8, 0, 0, 0, 0,			/* 125: mov $0, %r8d */
+	0xb8, SYS_waitid, 0, 0, 0,		/* 131: mov $SYS_waitid, %eax */
+	0x0f, 0x05,				/* 136: syscall */
+	0xe9, 0x73, 0xff, 0xff, 0xff,		/* 138: jmp 2 */
+	0xb8, SYS_exit_group, 0, 0, 0,		/* 143: mov $SYS_exit_group, %eax */
+	0xbf, 0, 0, 0, 0,			/* 148: mov $0, %edi */
+	0x0f, 0x05,				/* 153: syscall */
 	0xcc,
 };
-#define TRACE_STUB_MAKE		9u
-/* What a function without calls of its own may use below the stack pointer. */
-#define TRACE_BELOW_STACK	128u
+#undef AT_
 
-/* Let the thread return to what a frame says: stack is what arch_frame_write() returned. */
-static inline void trace_return(struct arch_registers *r, uint64_t stub, uint64_t stack)
+/* These instructions, and what brings a thread back to these registers and blocked signals. */
+static inline void trace_stub_write(uint8_t stub[TRACE_STUB_BYTES], const struct arch_registers *r,
+				    uint64_t mask)
 {
-	r->rip = stub + 2;
-	r->rsp = stack;
+	const struct trace_back back = {
+		.mask = mask, .rax = r->rax, .rdi = r->rdi, .rsi = r->rsi, .rdx = r->rdx,
+		.r10 = r->r10, .r8 = r->r8, .r9 = r->r9, .rcx = r->rcx, .r11 = r->r11,
+		.rip = r->rip,
+	};
+
+	memcpy(stub, trace_stub, sizeof(trace_stub));
+	memcpy(stub + sizeof(trace_stub), &back, sizeof(back));
+}
+
+/* Let the thread, whose registers these are, go the way back that lies there. */
+static inline void trace_return(struct arch_registers *r, uint64_t stub)
+{
+	r->rip = stub + TRACE_STUB_BACK;
 	r->orig_rax = ~0ULL;
 }
 

@@ -14,14 +14,18 @@
 #endif
 
 /*
- * Its length in memory, in bytes: section headers are the last thing in its image, which fills
- * whole pages.
+ * Its image, in bytes: section headers are the last thing in it. Behind it a tracer that was killed
+ * may have left something (capture/borrow.h).
  */
+static inline uint64_t vdso_bytes(const Elf64_Ehdr *ehdr)
+{
+	return ehdr->e_shoff + (uint64_t)ehdr->e_shnum * ehdr->e_shentsize;
+}
+
+/* The same in memory, where it fills whole pages. */
 static inline uint64_t vdso_length(const Elf64_Ehdr *ehdr)
 {
-	uint64_t end = ehdr->e_shoff + (uint64_t)ehdr->e_shnum * ehdr->e_shentsize;
-
-	return (end + 4095) & ~4095ULL;
+	return (vdso_bytes(ehdr) + 4095) & ~4095ULL;
 }
 
 /* Map it, with the data before it, at this address; only while none is mapped. 0 or -errno. */
