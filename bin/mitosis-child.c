@@ -55,7 +55,7 @@ static const char *const circumstances[] = { "--mode eager", "--replay", "--no-p
 
 static struct {
 	char *engine, *mode, *window, *push, *timeout, *record, *replay, *notify, *address;
-	char *tids, *clock, *number;
+	char *tids, *clock, *how, *number;
 	char *publish, *inherit;	/* the last of each; all of them, with commas: */
 	char *published, *inherited;
 	int private, poll, no_push, strict, quiet, verbose;
@@ -76,6 +76,11 @@ static const struct tool_option options[] = {
 	    "fetch pages on 'demand' or all before the start ('eager'); 'auto', the default: "
 	    "demand where this host allows it", "MODE" },
 	  .with = 0 },
+	{ { "how", '\0', POPT_ARG_STRING, &o.how, 0,
+	    "pages on demand: the parent's shadow on this host puts them in their 'place', or they "
+	    "come by 'tcp'; 'auto', the default: place where that can be",
+	    "HOW" },
+	  .without = EAGER },
 	{ { "window", 'w', POPT_ARG_STRING, &o.window, 0,
 	    "pages fetched per fault, 0 to 1024; 0 and 1: that one alone (default 32)", "PAGES" },
 	  .with = 0 },
@@ -156,6 +161,12 @@ static int parse_fetching(struct mitosis_resume_args *args)
 {
 	uint64_t value;
 
+	if (o.how && !strcmp(o.how, "place"))
+		args->how = MITOSIS_HOW_PLACE;
+	else if (o.how && !strcmp(o.how, "tcp"))
+		args->how = MITOSIS_HOW_TCP;
+	else if (o.how && strcmp(o.how, "auto"))
+		return tool_usage_error("--how", "%s: neither auto, place nor tcp", o.how);
 	if (o.window) {
 		if (tool_arg_uint("--window", o.window, 0, 1024, &value))
 			return STATUS_USAGE;

@@ -396,8 +396,8 @@ all_modes() {
 		END
 	elif "$helper_tool" uffd >/dev/null; then
 		cat <<-END
-			--mode demand --window 1 --no-push
-			--mode demand --window 8
+			--mode demand --how tcp --window 1 --no-push
+			--mode demand --how tcp --window 8
 			--mode demand --window 32 --no-push
 			--mode demand
 		END

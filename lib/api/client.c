@@ -82,37 +82,6 @@ EXPORT int mitosis_query(const char *text, struct mitosis_info *info)
 	return err;
 }
 
-/*
- * Connect to a shadow of this host by the name of its socket, "mitosis-exp/UID/PID". Who listens
- * there is what the kernel says, not what the name says.
- */
-static int connect_local(const char *name, struct ucred *who)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = SESSION_TIMEOUT_MS / 1000 };
-	socklen_t length = sizeof(*who);
-	int fd, err = 0;
-
-	if (strlen(name) > sizeof(a.sun_path) - 2)
-		return -EINVAL;
-	memcpy(a.sun_path + 1, name, strlen(name));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&a,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &length))
-		err = -errno;
-	else if (geteuid() && who->uid != geteuid())
-		err = -EACCES;
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
 static int await_answer(int fd)
 {
 	char c;
@@ -129,7 +98,7 @@ static int await_answer(int fd)
 int registry_ask(const char *name, struct ucred *who, struct mitosis_info *info)
 {
 	static const uint8_t none[16];
-	int fd = connect_local(name, who), err;
+	int fd = local_connect(name, SESSION_TIMEOUT_MS, who), err;
 
 	if (fd < 0)
 		return fd;

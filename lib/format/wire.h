@@ -8,14 +8,21 @@
  *   client                        shadow
  *   HELLO {magic, version, uuid,  checks it, and answers by purpose:
  *          purpose}               CHILD    -> DESCRIPTOR: the descriptor, then its hot pages
+ *                                 PLACE    -> PLACED of no pages
  *                                 INFO     -> INFO
  *                                 RELEASE  -> RELEASED, and the shadow ends
  *   READ {address, pages, tag}    DATA or ZERO frames that together cover the range, in order
  *                                 ERROR {text} at any point where a frame may begin; then it closes
  *
+ *   PLACE {pages, runs of them}   PLACED {how many of them are there now, and what ended it}
+ *
  * Only a CHILD may READ. Several READs may be under way; they are answered in order, so a reply
  * needs no more than its address. On the local socket (abstract unix, see registry.h) the peer's
  * user id stands for the UUID.
+ *
+ * A child on the shadow's own host need not be sent its pages: over a connection of its own, to the
+ * local socket and with the UUID, its pager hands the child's userfaultfd over with the first PLACE
+ * (SCM_RIGHTS), and the shadow copies from its own memory to the child's. One PLACE at a time.
  */
 #ifndef MITOSIS_WIRE_H
 #define MITOSIS_WIRE_H
@@ -31,19 +38,43 @@
 
 enum wire_type {
 	WIRE_HELLO = 1, WIRE_DESCRIPTOR, WIRE_INFO, WIRE_RELEASED, WIRE_READ, WIRE_DATA, WIRE_ZERO,
-	WIRE_ERROR,
+	WIRE_ERROR, WIRE_PLACE, WIRE_PLACED,
 };
 
-enum wire_purpose { WIRE_FOR_CHILD = 1, WIRE_FOR_INFO, WIRE_FOR_RELEASE };
+enum wire_purpose { WIRE_FOR_CHILD = 1, WIRE_FOR_INFO, WIRE_FOR_RELEASE, WIRE_FOR_PLACE };
 
 struct wire_frame {
 	uint16_t type;			/* enum wire_type */
 	uint16_t reserved;
 	uint32_t length;		/* payload bytes that follow */
-	uint64_t address;		/* READ, DATA, ZERO; RELEASED: the shadow's process id */
-	uint32_t pages;			/* READ, DATA, ZERO; DESCRIPTOR: hot pages behind it */
-	uint32_t tag;			/* DESCRIPTOR: which child of the snapshot it is, from 1 */
+	/*
+	 * READ, DATA, ZERO; RELEASED: the shadow's process id; DESCRIPTOR: the shadow's local
+	 * socket (wire_local_name()), 0: it has none
+	 */
+	uint64_t address;
+	uint32_t pages;			/* READ to PLACED; DESCRIPTOR: hot pages behind it */
+	/*
+	 * DESCRIPTOR: which child of the snapshot it is, from 1; PLACED: 0, or the errno that the
+	 * userfaultfd has for the next page, EFAULT: the snapshot has no such page
+	 */
+	uint32_t tag;
 };
+
+#define WIRE_PLACE_RUNS		64u
+
+/* PLACE payload: an array of these, in the order in which they are put in place. */
+struct wire_place {
+	uint64_t source;
+	uint64_t destination;		/* in the child */
+	uint32_t pages;
+	uint32_t reserved;
+};
+
+/* "mitosis-exp/UID/PID" and, from 2 on, "/N" in a number. */
+static inline uint64_t wire_local_name(uint32_t pid, uint32_t n)
+{
+	return (uint64_t)n << 32 | pid;
+}
 
 /*
  * The next request for pages of [.., end), of which those up to at have come and those up to *asked

@@ -67,6 +67,17 @@ enum mitosis_tids {
 	MITOSIS_TIDS_NEW,		/* others, as with fork(2) */
 };
 
+/* How pages come on demand, with engine user. */
+enum mitosis_how {
+	MITOSIS_HOW_AUTO = 0,		/* place where that can be, else tcp */
+	/*
+	 * the parent's shadow, on this host and of the caller's user, puts them into the child
+	 * itself; -ENOTSUP, -EACCES: it cannot
+	 */
+	MITOSIS_HOW_PLACE,
+	MITOSIS_HOW_TCP,		/* over the connection, as from another host */
+};
+
 /* CLOCK_MONOTONIC and CLOCK_BOOTTIME of a child. */
 enum mitosis_clock {
 	/*
@@ -137,11 +148,12 @@ struct mitosis_resume_args {
 	 * snapshot has had.
 	 */
 	uint32_t number;
-	uint32_t reserved3;		/* must be 0 */
+	enum mitosis_how how;
 };
 #define MITOSIS_RESUME_ARGS_INIT \
 	{ sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
-	  NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, 0 }
+	  NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, \
+	  MITOSIS_HOW_AUTO }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {

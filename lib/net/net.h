@@ -17,12 +17,26 @@ int lookup_host(const char *host, uint16_t port, struct sockaddr_storage *to, in
 		const char **why);
 
 /*
+ * tcp.c: a socket that is no standard stream: a process without these would take a connection for
+ * one of them. A descriptor or -errno.
+ */
+int socket_above_streams(int family, int type);
+/*
  * tcp.c: a listening descriptor, or -errno, logged; address becomes HOST:PORT as peers shall use
  * it.
  */
 int tcp_listen(const char *where, char address[256]);
 /* A connected descriptor, or -errno, which is logged. */
 int tcp_connect(const struct reference *ref, unsigned int timeout_ms);
+
+struct ucred;
+
+/*
+ * local.c: connect to a shadow of this host by the name of its socket, "mitosis-exp/UID/PID". Who
+ * listens there is what the kernel says, not what the name says: the caller's user, or for root any
+ * (-EACCES). A descriptor with a limit on silence, or -errno.
+ */
+int local_connect(const char *name, unsigned int timeout_ms, struct ucred *who);
 
 /* session.c: blocking, with a limit on silence. All: 0 (or a descriptor), or -errno. */
 int session_open(const struct reference *ref, enum wire_purpose purpose, unsigned int timeout_ms);

@@ -63,8 +63,7 @@ static void name_listener(const struct sockaddr_storage *a, char address[256])
 	append_number(at, ntohs(a->ss_family == AF_INET ? in->sin_port : in6->sin6_port));
 }
 
-/* A process without standard streams would take a connection for one of them. */
-static int socket_above_streams(int family, int type)
+int socket_above_streams(int family, int type)
 {
 	int fd = socket(family, type, 0), above;
 

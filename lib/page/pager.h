@@ -29,6 +29,7 @@ struct pager_options {
 
 	const struct page_source *source;
 	int socket_fd;			/* the connection to the shadow; -1: closed, all is here */
+	int place_fd;			/* placer.h; -1: pages come over socket_fd */
 	int uffd;			/* the child's; -1: none */
 	int backing_fd;			/* the file behind the child's memory; -1: none */
 	/* to be fetched over the connection; ascending */

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright (C) 2026 mitosis-exp maintainers
 /*
- * source-socket.c - brings a child's missing pages over the connection to the shadow.
+ * source-socket.c - brings a child's missing pages: from the shadow over the connection to it, or,
+ * on the shadow's own host, by having it put them into place (placer.h).
  *
  * A fault becomes a READ of up to `window` pages; in the quiet between faults the background push
  * asks for the rest, in address order. Replies come in the order of the requests; a page goes where
  * its source address belongs at that moment (pages.h), so it does not matter what the child did to
  * its address space in between.
+ *
+ * Where the shadow places the pages, one request is under way at a time, and its answer is awaited:
+ * the child's address space must not be known to have changed while the shadow writes into it. As
+ * long as the event of a change was not read, the kernel lets nobody write there (EAGAIN).
  *
  * The kernel's rules that shape the code:
  *  - While the child is inside fork, mremap, munmap or madvise, UFFDIO_COPY says EAGAIN until the
@@ -23,6 +28,7 @@
 #include "page/letting-go.h"
 #include "page/pager.h"
 #include "page/pages.h"
+#include "page/placer.h"
 #include "page/registered.h"
 #include "page/workingset-file.h"
 #include "restore/restorer.h"
@@ -59,8 +65,10 @@ struct request {
 	bool push;
 };
 
+#define ANSWERED (~0ULL)
+
 struct fault {
-	uint64_t address;
+	uint64_t address;		/* ANSWERED: by what was done for another one */
 	bool write;
 };
 
@@ -68,6 +76,9 @@ struct socket_source {
 	struct pager *pager;
 	struct pages pages;
 	int uffd, socket_fd;
+	int place_fd;			/* -1: pages come over socket_fd */
+	bool placed;			/* it has the userfaultfd */
+	bool pushing;			/* there is more to be pushed at once */
 	bool gone;			/* the child has no use for pages any more */
 	bool registered;		/* its areas have not been let go yet */
 	uint64_t push_next;		/* page number */
@@ -109,8 +120,11 @@ static void stop_paging(struct socket_source *s)
 		close(s->uffd);
 	if (s->socket_fd >= 0)
 		close(s->socket_fd);
+	if (s->place_fd >= 0)
+		close(s->place_fd);
 	s->uffd = -1;
 	s->socket_fd = -1;
+	s->place_fd = -1;
 }
 
 static void keep_fault(struct socket_source *s, struct fault f)
@@ -329,6 +343,107 @@ static void ask(struct socket_source *s, uint64_t page, uint32_t count, bool pus
 		give_up(s, "connection to the snapshot lost");
 }
 
+/* Wait for the shadow's answer. The child's signals and end are heard of meanwhile. */
+static void await_placed(struct socket_source *s)
+{
+	struct pollfd p[] = { { .fd = s->place_fd, .events = POLLIN },
+			      { .fd = s->pager->signal_fd, .events = POLLIN } };
+	const uint64_t begin = pager_now_ns(), limit = s->pager->options.timeout_ms * 1000000ULL;
+
+	for (;;) {
+		uint64_t spent = pager_now_ns() - begin;
+		int n = poll(p, 2, spent < limit ? (int)((limit - spent) / 1000000) + 1 : 0);
+
+		if (n > 0 && p[0].revents)
+			return;
+		if (n > 0)
+			supervise_signals(s->pager->signal_fd, s->pager->child_pid);
+		else if (!n && spent >= limit)
+			give_up(s, "no answer from the parent's host in time");
+	}
+}
+
+/* What the shadow is asked to put in place at once. */
+struct batch {
+	struct wire_place runs[WIRE_PLACE_RUNS];
+	uint64_t first[WIRE_PLACE_RUNS];	/* page of each */
+	uint32_t count, pages;
+};
+
+/* Add up to count missing pages; how many were, fewer where there is no room for all. */
+static uint32_t batch_add(const struct socket_source *s, struct batch *b, uint64_t page,
+			  uint32_t count)
+{
+	uint32_t added = 0;
+
+	while (added < count && b->count < WIRE_PLACE_RUNS && b->pages < PUSH_CHUNK_OWN) {
+		uint64_t source = pages_source(&s->pages, page + added),
+			 address = pages_current(&s->pages, source);
+		uint32_t n = 1;
+
+		while (added + n < count && b->pages + n < PUSH_CHUNK_OWN &&
+		       pages_current(&s->pages, source + n * PAGE_BYTES) ==
+			       (address ? address + n * PAGE_BYTES : 0))
+			n++;
+		b->first[b->count] = page + added;
+		b->runs[b->count++] = (struct wire_place){ source, address, n, 0 };
+		b->pages += n;
+		added += n;
+	}
+	return added;
+}
+
+static void ask_to_place(struct socket_source *s, const struct batch *b, uint32_t *done,
+			 int *error)
+{
+	uint32_t left;
+
+	if (placer_ask(s->place_fd, s->placed ? -1 : s->uffd, b->runs, b->count, b->pages))
+		give_up(s, "connection to the snapshot lost");
+	s->placed = true;
+	await_placed(s);
+	if (placer_answer(s->place_fd, b->pages, done, error))
+		give_up(s, "connection to the snapshot lost");
+	s->pager->counters.fetched_pages += *done;
+	left = *done;
+	for (uint32_t i = 0; left; i++)
+		for (uint32_t k = 0; k < b->runs[i].pages && left; k++, left--)
+			pages_set_arrived(&s->pages, b->first[i] + k);
+}
+
+/*
+ * Have the pages put into the child's memory; *done, the first ones, are there now. PLACED also
+ * when these are fewer than all, since the address space is another from there on.
+ */
+static enum placed have_placed(struct socket_source *s, struct batch *b, uint32_t *done)
+{
+	int error;
+
+	ask_to_place(s, b, done, &error);
+	/* Perhaps the child has divided an area: one page is in one. */
+	if (!*done && error == ENOENT && b->runs[0].pages > 1) {
+		b->runs[0].pages = b->count = b->pages = 1;
+		ask_to_place(s, b, done, &error);
+	}
+	if (*done)
+		return PLACED;
+	switch (error) {
+	case EAGAIN:
+		return PLACED_AGAIN;
+	case ENOENT:
+		return PLACED_NOWHERE;
+	case ESRCH:
+		stop_paging(s);
+		return PLACED;
+	case ENOMEM:
+		give_up(s, "no memory for its pages on this host");
+	case EFAULT:
+		give_up(s, "the parent's host refused to send a page");
+	default:
+		give_up(s, strerror(error));
+	}
+}
+
 /* How many pages from this one on can be asked for in one go. */
 static uint32_t run_of(const struct socket_source *s, uint64_t page, uint32_t most)
 {
@@ -370,6 +485,24 @@ static void record(struct socket_source *s, uint64_t page)
 		give_up(s, "out of memory");
 }
 
+/* False: not now. Later faults in the list, from this one on, may be answered by it, too. */
+static bool answer_by_placing(struct socket_source *s, uint64_t page, uint32_t later)
+{
+	uint64_t address = s->faults[later - 1].address;
+	struct batch b = { 0 };
+	uint32_t done;
+
+	batch_add(s, &b, page, run_of(s, page, s->pager->options.window));
+	if (have_placed(s, &b, &done) != PLACED)
+		return false;
+	record(s, page);
+	for (uint32_t i = later; i < s->fault_count; i++)
+		if (s->faults[i].address - address < done * PAGE_BYTES &&
+		    s->faults[i].address - address < b.runs[0].pages * PAGE_BYTES)
+			s->faults[i].address = ANSWERED;
+	return true;
+}
+
 /*
  * Answer what can be answered. A fault stays in the list until its page is in place, since the page
  * it waits for may be moved or thrown away by another thread in the meantime.
@@ -381,10 +514,17 @@ static void answer_faults(struct socket_source *s)
 	s->retry = false;
 	for (uint32_t i = 0; i < count && !s->gone; i++) {
 		struct fault f = s->faults[i];
-		uint64_t page = pages_find(&s->pages, f.address);
+		uint64_t page;
 
+		if (f.address == ANSWERED)
+			continue;
+		page = pages_find(&s->pages, f.address);
 		if (page == NO_PAGE || !pages_is_missing(&s->pages, page)) {
 			if (answer_zero(s, &f))
+				continue;
+			s->retry = true;
+		} else if (s->place_fd >= 0) {
+			if (answer_by_placing(s, page, i + 1))
 				continue;
 			s->retry = true;
 		} else if (!pages_is_asked(&s->pages, page) && s->request_count < REQUESTS_MAX) {
@@ -397,16 +537,17 @@ static void answer_faults(struct socket_source *s)
 }
 
 /*
- * Ask for the working set in its order. Pages that are here, or that the snapshot lacks, are passed
+ * The next pages of the working set, in its order: how many of them from *page on are missing, at
+ * most REPLAY_CHUNK; 0: it has no more. Pages that are here, or that the snapshot lacks, are passed
  * over.
  */
-static bool replay(struct socket_source *s)
+static uint32_t replay_next(struct socket_source *s, uint64_t *page)
 {
 	const struct workingset *w = s->pager->options.replay;
 
 	while (w && s->replay_next < w->count) {
 		const struct descriptor_extent *e = &w->extents[s->replay_next];
-		uint64_t page, left = e->pages - s->replay_done;
+		uint64_t left = e->pages - s->replay_done;
 		uint32_t n;
 
 		if (!left) {
@@ -414,25 +555,37 @@ static bool replay(struct socket_source *s)
 			s->replay_done = 0;
 			continue;
 		}
-		if (s->pushes >= REPLAYS || s->request_count >= REQUESTS_MAX)
-			return false;
-		page = pages_find_source(&s->pages, e->start + s->replay_done * PAGE_BYTES);
-		n = page == NO_PAGE
-			    ? 0
-			    : run_of(s, page, left < REPLAY_CHUNK ? (uint32_t)left : REPLAY_CHUNK);
-		if (n) {
-			ask(s, page, n, true);
-			s->pager->counters.pushed_pages += n;
-		}
-		s->replay_done += n ? n : 1;
+		*page = pages_find_source(&s->pages, e->start + s->replay_done * PAGE_BYTES);
+		n = *page == NO_PAGE ? 0
+				     : run_of(s, *page, left < REPLAY_CHUNK ? (uint32_t)left
+									     : REPLAY_CHUNK);
+		if (n)
+			return n;
+		s->replay_done++;
 	}
-	return true;
+	return 0;
 }
 
+/* Ask for the working set; false: more of it is to come. */
+static bool replay(struct socket_source *s)
+{
+	uint64_t page;
+	uint32_t n;
+
+	while (s->pushes < REPLAYS && s->request_count < REQUESTS_MAX) {
+		n = replay_next(s, &page);
+		if (!n)
+			return true;
+		ask(s, page, n, true);
+		s->pager->counters.pushed_pages += n;
+		s->replay_done += n;
+	}
+	return !replay_next(s, &page);
+}
+
+/* The same, of the rest in address order. */
 static void push(struct socket_source *s)
 {
-	if (!replay(s))
-		return;
 	while (s->pushes < PUSHES && s->request_count < REQUESTS_MAX && s->pages.missing &&
 	       (s->pager->draining || s->pager->counters.pushed_pages < s->push_limit)) {
 		uint32_t n;
@@ -451,6 +604,55 @@ static void push(struct socket_source *s)
 		ask(s, s->push_next, n, true);
 		s->pager->counters.pushed_pages += n;
 		s->push_next += n;
+	}
+}
+
+/*
+ * Have a batch put in place that nobody waits for yet, of the working set first. Of what cannot be
+ * there now, the first page is passed over if it has no place any more.
+ */
+static void push_by_placing(struct socket_source *s)
+{
+	const uint32_t extent = s->replay_next;
+	const uint64_t extent_done = s->replay_done;
+	struct batch b = { 0 };
+	enum placed placed;
+	uint64_t page;
+	uint32_t n, done;
+
+	while ((n = replay_next(s, &page)) && (n = batch_add(s, &b, page, n)))
+		s->replay_done += n;
+	if (!b.count && s->pages.missing &&
+	    (s->pager->draining || s->pager->counters.pushed_pages < s->push_limit)) {
+		if (s->push_next >= s->pages.total && s->pager->draining)
+			s->push_next = 0;
+		while (s->push_next < s->pages.total) {
+			n = run_of(s, s->push_next, s->push_chunk);
+			if (n)
+				n = batch_add(s, &b, s->push_next, n);
+			else if (!pages_is_missing(&s->pages, s->push_next))
+				n = 1;
+			if (!n)
+				break;
+			s->push_next += n;
+		}
+	}
+	s->pushing = b.count;
+	if (!b.count)
+		return;
+	placed = have_placed(s, &b, &done);
+	s->pager->counters.pushed_pages += done;
+	if (done == b.pages || s->gone)
+		return;
+	s->retry |= placed == PLACED_AGAIN;
+	/* What is left of the batch is still missing, and found again. */
+	if (s->replay_next != extent || s->replay_done != extent_done) {
+		s->replay_next = extent;
+		s->replay_done = extent_done;
+		if (placed == PLACED_NOWHERE && replay_next(s, &page))
+			s->replay_done++;
+	} else {
+		s->push_next = b.first[0] + (placed == PLACED_NOWHERE);
 	}
 }
 
@@ -557,6 +759,7 @@ static int start(struct pager *g)
 	s->pager = g;
 	s->uffd = o->uffd;
 	s->socket_fd = o->socket_fd;
+	s->place_fd = o->place_fd;
 	s->push_chunk = is_on_own_host(o->socket_fd) ? PUSH_CHUNK_OWN : PUSH_CHUNK;
 	s->buffer = malloc(RECEIVE_BYTES);
 	s->zeros = calloc(1, PAGE_BYTES);
@@ -572,7 +775,9 @@ static int start(struct pager *g)
 		s->push_limit = ~0ULL;
 	if (!pager_watch(g, s->uffd))
 		return -errno;
-	replay(s);
+	/* What is to come may come before the child is ready for it, but not be put into place. */
+	if (s->place_fd < 0)
+		replay(s);
 	return 0;
 }
 
@@ -589,6 +794,10 @@ static void event(struct pager *g, int fd)
 /* Once: what of the child's memory is registered still answers with zeros. */
 static void end_paging(struct socket_source *s)
 {
+	/* The shadow gives the userfaultfd back. */
+	if (s->place_fd >= 0)
+		close(s->place_fd);
+	s->place_fd = -1;
 	if (s->registered)
 		let_go(s->pager, s->uffd, listen_to, s);
 	s->registered = false;
@@ -606,6 +815,7 @@ static void serve(struct pager *g)
 {
 	struct socket_source *s = &the_source;
 
+	s->pushing = false;
 	if (s->uffd >= 0) {
 		answer_faults(s);
 		/* Not before: a page that comes while its area is not registered would be lost. */
@@ -614,7 +824,9 @@ static void serve(struct pager *g)
 			if (!pager_watch(g, s->socket_fd))
 				give_up(s, strerror(errno));
 		}
-		if (g->ready && !s->gone)
+		if (g->ready && !s->gone && s->place_fd >= 0)
+			push_by_placing(s);
+		else if (g->ready && !s->gone && replay(s))
 			push(s);
 		if (g->ready && !s->gone && !s->pages.missing && !s->request_count &&
 		    !s->fault_count)
@@ -634,6 +846,8 @@ static int patience(const struct pager *g)
 		return -1;
 	if (s->retry)
 		return RETRY_MS;
+	if (s->pushing)
+		return 0;
 	if (!s->request_count)
 		return -1;
 	silence = (pager_now_ns() - s->heard_ns) / 1000000;

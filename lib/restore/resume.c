@@ -8,7 +8,9 @@
  */
 #include "api/log.h"
 #include "net/net.h"
+#include "net/own-host.h"
 #include "page/areas.h"
+#include "page/placer.h"
 #include "page/workingset-file.h"
 #include "private/resolve.h"
 #include "restore/publish.h"
@@ -60,7 +62,37 @@ static int fetch_descriptor(struct resume *r)
 	}
 	if (err)
 		log_error("%s: malformed descriptor: %s", r->ref->address, why);
+	r->local_name = f.address;
 	r->number = r->args->number ? r->args->number : f.tag;
+	return err;
+}
+
+/* Is the shadow on this host, and can fill the child itself? */
+static int choose_way(struct resume *r)
+{
+	const enum mitosis_how how = r->args->how;
+	const char *why = r->memory.on_demand ? "its shadow is not on this host"
+					      : "its pages do not come on demand";
+	int err = -ENOTSUP;
+
+	if (how == MITOSIS_HOW_TCP)
+		return 0;
+	if (r->memory.on_demand && is_on_own_host(r->socket_fd)) {
+		r->place_fd = placer_connect(r->local_name, r->ref->uuid, r->args->timeout_ms);
+		err = r->place_fd < 0 ? r->place_fd : placer_ready(r->place_fd, &why);
+		if (r->place_fd < 0)
+			why = "no shadow of this user's is to be had for it on this host";
+		if (!err)
+			return 0;
+		if (r->place_fd >= 0)
+			close(r->place_fd);
+		r->place_fd = -1;
+	}
+	if (how == MITOSIS_HOW_AUTO) {
+		log_debug("%s: pages come by TCP: %s", r->ref->address, why);
+		return 0;
+	}
+	log_error("%s: pages cannot be placed by the parent's shadow: %s", r->ref->address, why);
 	return err;
 }
 
@@ -239,6 +271,7 @@ static int resume(const struct engine *engine, const struct reference *ref,
 		.ref = ref,
 		.args = args,
 		.socket_fd = -1,
+		.place_fd = -1,
 		.memory = { .backing_fd = -1 },
 		.cwd = -1,
 		.root = -1,
@@ -253,6 +286,8 @@ static int resume(const struct engine *engine, const struct reference *ref,
 		err = working_sets(&r);
 	if (!err)
 		err = engine->memory(&r.memory, ref, r.d, args);
+	if (!err)
+		err = choose_way(&r);
 	if (!err)
 		err = settle(&r);
 	if (!err)
@@ -273,6 +308,8 @@ static int resume(const struct engine *engine, const struct reference *ref,
 	}
 	if (r.socket_fd >= 0)
 		close(r.socket_fd);
+	if (r.place_fd >= 0)
+		close(r.place_fd);
 	if (r.memory.backing_fd >= 0)
 		close(r.memory.backing_fd);
 	root_set(-1);
@@ -316,8 +353,8 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 				  MITOSIS_RESUME_DISCARD_STDIN | MITOSIS_RESUME_PRIVATE |
 				  MITOSIS_RESUME_POLL))
 		return -EINVAL;
-	if (a.reserved || a.reserved2 || a.reserved3 || (a.record && a.replay) ||
-	    a.tids > MITOSIS_TIDS_NEW || a.clock > MITOSIS_CLOCK_HOST)
+	if (a.reserved || a.reserved2 || (a.record && a.replay) || a.tids > MITOSIS_TIDS_NEW ||
+	    a.clock > MITOSIS_CLOCK_HOST || a.how > MITOSIS_HOW_TCP)
 		return -EINVAL;
 	if (a.record) {
 		if (a.mode == MITOSIS_MODE_EAGER) {

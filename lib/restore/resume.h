@@ -18,6 +18,8 @@ struct resume {
 	const struct reference *ref;
 	const struct mitosis_resume_args *args;
 	int socket_fd;			/* the connection to the shadow; -1: closed */
+	uint64_t local_name;		/* of the shadow, on its host; 0: it has none */
+	int place_fd;			/* placer.h; -1: pages come over socket_fd */
 	struct descriptor *d;
 	uint32_t number;		/* which child it is; 0: not known */
 	struct plan plan;

@@ -506,6 +506,7 @@ int start_child(struct resume *r)
 		.notify_fd = (int)r->args->notify_fd,
 		.source = r->memory.source,
 		.socket_fd = -1,
+		.place_fd = -1,
 		.uffd = -1,
 		.backing_fd = r->memory.backing_fd,
 		.missing = r->plan.missing,
@@ -535,6 +536,7 @@ int start_child(struct resume *r)
 		close(r->plan.fd_base + (int)i);
 	if (r->memory.on_demand) {
 		options.socket_fd = r->socket_fd;
+		options.place_fd = r->place_fd;
 		options.uffd = receive_uffd(control_fd);
 		if (options.uffd < 0) {
 			log_error("%s: cannot resume: userfaultfd: %s", r->ref->address,

@@ -10,6 +10,8 @@
  * not to this host, where the kernel would pin the pages and then copy them all the same. A peer
  * that does not introduce itself in time, stalls an answer, or breaks the protocol is cut off.
  */
+#include "shadow/find.h"
+#include "shadow/place.h"
 #include "shadow/snapshot.h"
 #include "format/registry.h"
 #include "format/wire.h"
@@ -73,6 +75,7 @@ struct server {
 	/* none at or above this was ever used: its memory is untouched */
 	uint32_t peers_used;
 	uint32_t strangers;
+	uint64_t local_name;		/* wire_local_name(); 0: nobody can connect there */
 	uint64_t life_ends;
 	bool ending;
 	struct peer peers[PEERS_MAX];
@@ -133,91 +136,16 @@ static void refuse(struct server *v, struct peer *p, const char *why)
 	answer_payload(p, WIRE_ERROR, p->reply.text, (uint32_t)(end - p->reply.text));
 }
 
-static const struct descriptor_vma *find_area(struct snapshot *s, struct peer *p, uint64_t address)
-{
-	uint32_t low = 0, high = s->n.vmas;
-
-	if (p->vma < high && address >= s->vmas[p->vma].start && address < s->vmas[p->vma].end)
-		return &s->vmas[p->vma];
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (s->vmas[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == s->n.vmas || s->vmas[low].start > address)
-		return NULL;
-	p->vma = low;
-	return &s->vmas[low];
-}
-
-/* How many of at most `limit` pages from here on the area has (*present), or lacks. */
-static uint64_t run_length(const struct snapshot *s, const struct descriptor_vma *area,
-			   uint64_t address, uint64_t limit, bool *present)
-{
-	uint32_t low = area->first_extent, end = low + area->extents, high = end;
-	uint64_t n;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (s->extents[middle].start + s->extents[middle].pages * PAGE_BYTES <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*present = low < end && s->extents[low].start <= address;
-	if (*present)
-		n = s->extents[low].pages - (address - s->extents[low].start) / PAGE_BYTES;
-	else
-		n = low < end ? (s->extents[low].start - address) / PAGE_BYTES : limit;
-	return n < limit ? n : limit;
-}
-
-/* What is held of a file without a name: the pages from here on; 0: none. */
-static uint64_t held_pages(const struct snapshot *s, uint64_t address)
-{
-	for (uint32_t i = 0; i < s->n.nameless; i++) {
-		const struct descriptor_nameless *f = &s->nameless[i];
-		uint32_t low = f->first_run, end = low + f->runs, high = end;
-
-		if (address < f->address || address - f->address >= f->size)
-			continue;
-		while (low < high) {
-			uint32_t middle = low + (high - low) / 2;
-
-			if (s->held[middle].start + s->held[middle].pages * PAGE_BYTES <= address)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low < end && s->held[low].start <= address)
-			return s->held[low].pages - (address - s->held[low].start) / PAGE_BYTES;
-	}
-	return 0;
-}
-
 /* Begin the next DATA or ZERO frame of a READ. */
 static const char *next_run(struct server *v, struct peer *p)
 {
 	struct snapshot *s = v->s;
-	const struct descriptor_vma *area = find_area(s, p, p->address);
-	bool present = true;
+	bool present;
 	uint64_t n;
+	const char *why = snapshot_run(s, &p->vma, p->address, p->pages, &n, &present);
 
-	n = area ? (area->end - p->address) / PAGE_BYTES : held_pages(s, p->address);
-	if (!n || (area && area->flags & VMA_VDSO))
-		return "address is not part of the snapshot";
-	if (area && area->flags & VMA_SHARED &&
-	    (area->prot & PROT_WRITE || area->flags & VMA_NAMELESS))
-		return "shared writable memory is not part of the snapshot";
-	if (n > p->pages)
-		n = p->pages;
-	/* A file mapping has all its pages, if not in memory then in the file. */
-	if (area && !(area->flags & VMA_FILE))
-		n = run_length(s, area, p->address, n, &present);
+	if (why)
+		return why;
 	if (present && n > WIRE_RUN_MAX)
 		n = WIRE_RUN_MAX;
 	p->frame = (struct wire_frame){
@@ -231,7 +159,7 @@ static const char *next_run(struct server *v, struct peer *p)
 	answer(p, p->run, present ? 2 : 1);
 	p->address += n * PAGE_BYTES;
 	p->pages -= n;
-	s->fetched_pages += n;
+	snapshot_fetched(s, n);
 	return NULL;
 }
 
@@ -332,6 +260,7 @@ static bool uuid_equal(const uint8_t *a, const uint8_t *b)
 static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 {
 	struct snapshot *s = v->s;
+	const char *why;
 
 	if (h->magic != WIRE_MAGIC) {
 		refuse(v, p, "not a mitosis client");
@@ -341,7 +270,7 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		refuse(v, p, "protocol version not supported: this side speaks version 1");
 		return;
 	}
-	if (!p->local && !uuid_equal(h->uuid, s->args.uuid)) {
+	if ((!p->local || h->purpose == WIRE_FOR_PLACE) && !uuid_equal(h->uuid, s->args.uuid)) {
 		refuse(v, p, "no such snapshot here");
 		return;
 	}
@@ -355,9 +284,10 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		}
 		p->state = PEER_CHILD;
 		s->children++;
-		s->fetched_pages += s->header.hot_pages;
+		snapshot_fetched(s, s->header.hot_pages);
 		p->frame = s->reply_frame;
 		p->frame.tag = s->children;
+		p->frame.address = v->local_name;
 		answer(p, s->reply, s->reply_count);
 		return;
 	case WIRE_FOR_INFO:
@@ -386,6 +316,17 @@ static void hello(struct server *v, struct peer *p, const struct wire_hello *h)
 		p->release = 1;
 		answer_payload(p, WIRE_RELEASED, NULL, 0);
 		p->frame.address = (uint64_t)sys(SYS_getpid);
+		return;
+	case WIRE_FOR_PLACE:
+		why = p->local ? place_start(s, p->fd) : "this goes over the local socket";
+		if (why) {
+			v->strangers++;
+			refuse(v, p, why);
+			return;
+		}
+		/* The thread has it from now on. */
+		sys(SYS_epoll_ctl, v->epoll, EPOLL_CTL_DEL, p->fd, NULL);
+		p->state = PEER_FREE;
 		return;
 	default:
 		v->strangers++;
@@ -588,7 +529,7 @@ static void watch(struct server *v, int fd, uint32_t slot)
 }
 
 /* Listen where registry.h says; a descriptor or -errno. */
-static long open_local(void)
+static long open_local(uint64_t *name)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	char *number = a.sun_path + 1, *end;
@@ -599,6 +540,7 @@ static long open_local(void)
 	*number++ = '/';
 	number = text_append_number(number, (uint64_t)sys(SYS_getpid));
 	end = number;
+	*name = wire_local_name((uint32_t)sys(SYS_getpid), 0);
 	/* Containers may share a network and not their process ids. */
 	for (uint64_t other = 2; fd >= 0; other++) {
 		err = sys(SYS_bind, fd, &a, end - (char *)&a);
@@ -607,6 +549,7 @@ static long open_local(void)
 		end = number;
 		*end++ = '/';
 		end = text_append_number(end, other);
+		*name = wire_local_name((uint32_t)sys(SYS_getpid), (uint32_t)other);
 	}
 	if (err >= 0)
 		err = sys(SYS_listen, fd, 16);
@@ -661,7 +604,9 @@ void serve(struct snapshot *s)
 			watch(v, (int)parent, SLOT_PARENT);
 		}
 	}
-	local = open_local();
+	local = open_local(&v->local_name);
+	if (local < 0)
+		v->local_name = 0;
 	if (local >= 0)
 		watch(v, (int)local, SLOT_LOCAL);
 	else if (!s->broken)

@@ -23,6 +23,10 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define SNAPSHOT_STACK	(128u << 10)
+/* How many children at once are filled by threads, and what each has for its stack. */
+#define PLACERS_MAX	256u
+#define PLACER_STACK	(16u << 10)
+
 /* How long the arena is: the state, and the stack behind it. */
 #define SNAPSHOT_ARENA ((sizeof(struct snapshot) + SNAPSHOT_STACK + PAGE_BYTES) & ~(PAGE_BYTES - 1))
 
@@ -30,6 +34,17 @@
  * A flag of areas beside those of the descriptor: memory that the kernel module fills. Never sent.
  */
 #define AREA_REMOTE	(1u << 31)
+
+struct snapshot;
+
+/* A thread of place.c. */
+struct placer {
+	struct snapshot *snapshot;
+	int32_t tid;			/* 0: there is none */
+	int32_t fd, uffd;		/* the connection; the child's, -1: not yet */
+	uint32_t last;			/* of snapshot_run() */
+	char stack[PLACER_STACK] __attribute__((aligned(64)));
+};
 
 struct snapshot {
 	struct shadow_args args;	/* a copy: the parent's memory stays as it was */
@@ -67,6 +82,7 @@ struct snapshot {
 	uint32_t reply_count;
 	struct wire_frame reply_frame;
 	char server[SERVER_ROOM] __attribute__((aligned(64)));	/* of serve.c */
+	struct placer placers[PLACERS_MAX];
 	char scratch[SCRATCH_BYTES];
 	/* for who reads a file: what is in it does not outlast a call of somebody else */
 	char scratch2[SCRATCH_BYTES];

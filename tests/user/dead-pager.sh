@@ -8,7 +8,7 @@ need_uffd
 start_parent "$state_tool" slow
 for n in 1 2 3 4 5 6 7 8; do
 	doing="round $n"
-	start_child child --window 1 --no-push "$ref"
+	start_child child --how "$([ $((n % 2)) = 0 ] && echo place || echo tcp)" --window 1 --no-push "$ref"
 	await_child "$child" '^running'
 	alive "$real" || fail "the child is not running"
 	kill -KILL "$child"

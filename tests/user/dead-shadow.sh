@@ -14,33 +14,37 @@ expect_lost() {
 	await 1000 gone "$real"
 }
 
-# Killed.
-start_parent "$state_tool" slow
-start_child child --no-push --window 1 "$ref"
-await_child "$child" '^running'
-find_shadow
-kill -KILL "$shadow"
-expect_lost
-[ "$(wc -l <child.out)" = 1 ] || fail "the child saw wrong bytes"
-alive "$parent" || fail "the parent is gone"
-run_child 5000 "$ref"
-expect_status 125
-expect_message "127.0.0.1:$port: cannot connect: Connection refused"
+for how in place tcp; do
+	doing="--how $how"
+	# Killed.
+	start_parent "$state_tool" slow
+	start_child child --how "$how" --no-push --window 1 "$ref"
+	await_child "$child" '^running'
+	find_shadow
+	kill -KILL "$shadow"
+	expect_lost
+	[ "$(wc -l <child.out)" = 1 ] || fail "the child saw wrong bytes"
+	alive "$parent" || fail "the parent is gone"
+	run_child 5000 "$ref"
+	expect_status 125
+	expect_message "127.0.0.1:$port: cannot connect: Connection refused"
 
-# Stopped by its parent's end, with an idle child.
-start_parent "$state_tool" wait
-start_child child --no-push "$ref"
-await_child "$child" '^running'
-end_parent
-expect_lost
+	# Stopped by its parent's end, with an idle child.
+	start_parent "$state_tool" wait
+	start_child child --how "$how" --no-push "$ref"
+	await_child "$child" '^running'
+	end_parent
+	expect_lost
 
-# Released.
-start_parent "$state_tool" wait
-start_child child --no-push "$ref"
-await_child "$child" '^running'
-"$bin_dir/mitosis-ls" --release "$ref" >ls.out 2>ls.err || fail "mitosis-ls --release"
-expect_lost
-alive "$parent" || fail "the parent is gone"
+	# Released.
+	start_parent "$state_tool" wait
+	start_child child --how "$how" --no-push "$ref"
+	await_child "$child" '^running'
+	"$bin_dir/mitosis-ls" --release "$ref" >ls.out 2>ls.err || fail "mitosis-ls --release"
+	expect_lost
+	alive "$parent" || fail "the parent is gone"
+done
+doing=
 
 # A child that has everything does not care.
 start_parent "$state_tool" wait

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 mitosis-exp maintainers
-"""garbage.py PORT UUID: what no child would send, to a shadow; a bounded number of everything."""
+"""garbage.py PORT UUID ADDRESS: what no child would send, to a shadow (ADDRESS: of a page that it has); a bounded number of everything."""
+import errno
 import os
 import random
 import socket
@@ -9,10 +10,10 @@ import sys
 import time
 import uuid
 
-PORT, KEY = int(sys.argv[1]), uuid.UUID(sys.argv[2]).bytes
+PORT, KEY, TEXT = int(sys.argv[1]), uuid.UUID(sys.argv[2]).bytes, int(sys.argv[3], 16)
 FRAME = struct.Struct("<HHIQII")
 MAGIC = 0x314f4854494d4d4d
-HELLO, READ = 1, 5
+HELLO, READ, PLACE, PLACED = 1, 5, 9, 10
 seed = int(os.environ.get("MITOSIS_SEED", time.time_ns() % 1000000))
 print("seed", seed)
 rng = random.Random(seed)
@@ -56,10 +57,11 @@ def read_descriptor(s):
     data = b""
     while len(data) < 24:
         data += s.recv(24 - len(data))
-    _, _, length, _, pages, _ = FRAME.unpack(data)
+    _, _, length, name, pages, _ = FRAME.unpack(data)
     left = length + pages * 4096
     while left:
         left -= len(s.recv(min(left, 1 << 20)))
+    return name
 
 
 # Strangers.
@@ -119,6 +121,61 @@ for _ in range(150):
         cut_off(s, "mutated READ, half closed")
     else:
         s.close()
+
+# On the local socket, for who would have pages placed.
+s = connect()
+send(s, hello())
+name = read_descriptor(s)
+s.close()
+assert name >> 32 == 0
+local_name = f"\0mitosis-exp/{os.geteuid()}/{name}"
+
+
+def connect_local(**more):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(local_name)
+    s.settimeout(7)
+    send(s, hello(purpose=4, **more))
+    return s
+
+
+def place(address=4096, pages=1, length=24, said=1):
+    return FRAME.pack(PLACE, 0, length, 0, said, 0) + struct.pack("<QQII", address, 1 << 40, pages, 0)
+
+
+def placed(s):
+    return FRAME.unpack(s.recv(FRAME.size, socket.MSG_WAITALL))
+
+
+s = connect()
+send(s, hello(purpose=4))
+assert cut_off(s, "PLACE by TCP") > 24
+assert cut_off(connect_local(key=bytes(16)), "PLACE with a wrong key") > 24
+for bad in (place(), place(length=0), b"", place()[:20]):
+    s = connect_local()
+    assert placed(s)[0] == PLACED
+    send(s, bad)
+    s.shutdown(socket.SHUT_WR)
+    assert cut_off(s, f"PLACE without a descriptor {bad.hex()}") == 0
+# With one that is no userfaultfd; then what is no PLACE.
+for bad in (place(pages=0, said=0), place(pages=4097, said=4097), place(said=2), place(address=4095), place(length=23),
+            place(length=24 * 65) + bytes(24 * 64), FRAME.pack(READ, 0, 24, 4096, 1, 0) + bytes(24)):
+    s = connect_local()
+    assert placed(s)[0] == PLACED
+    inner, outer = os.pipe()
+    socket.send_fds(s, [place(address=0)], [inner])
+    assert placed(s)[4:] == (0, errno.EFAULT)
+    socket.send_fds(s, [place(address=TEXT)], [inner])
+    assert placed(s)[4:] == (0, errno.ENOTTY)
+    os.close(inner)
+    os.close(outer)
+    send(s, bad)
+    assert cut_off(s, f"bad PLACE {bad.hex()}") == 0
+many = [connect_local() for _ in range(300)]
+kinds = [placed(s)[0] for s in many]
+assert kinds[:200] == [PLACED] * 200 and kinds[299] not in (PLACED, PLACE), kinds
+for s in many:
+    s.close()
 
 # More silent strangers than there is room for, and a child in between.
 silent = [connect() for _ in range(200)]

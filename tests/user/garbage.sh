@@ -9,7 +9,8 @@ need_python
 start_parent "$state_tool" slow
 start_child child --window 1 --no-push "$ref"
 await_child "$child" '^running'
-"$python" "$tests_dir/user/garbage.py" "$port" "${ref##*/}" >garbage.out 2>garbage.err || fail "$(cat garbage.out)"
+text=$(awk '$2 ~ /x/ { sub(/-.*/, "", $1); print $1; exit }' "/proc/$parent/maps")
+"$python" "$tests_dir/user/garbage.py" "$port" "${ref##*/}" "$text" >garbage.out 2>garbage.err || fail "$(cat garbage.out)"
 alive "$parent" || fail "the parent ended"
 alive "$real" || fail "the child ended"
 [ "$(wc -l <child.out)" = 1 ] || fail "$(cat child.out)"

@@ -122,6 +122,8 @@ def serve(client, args, host, port, fields):
             kind, _, length, _, pages, _ = FRAME.unpack(header)
             payload = read_exactly(shadow, length)
             if kind == DESCRIPTOR:
+                # It stands for another host: nothing is said of the shadow's local socket.
+                header = FRAME.pack(kind, 0, length, 0, pages, FRAME.unpack(header)[5])
                 for name, value in fields:
                     struct.pack_into(value[0], payload, name, value[1])
                 payload += read_exactly(shadow, pages * 4096)
