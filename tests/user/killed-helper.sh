@@ -20,7 +20,7 @@ for step in unshare:1 clone3:1 sendto:2 sendto:3 clone3:2 sendto:4; do
 	doing=$step
 	status=0
 	timeout -k 1 $((20 * patience)) strace -f -qq -o trace -e "trace=unshare,clone3,sendto" \
-		-e "inject=${step%:*}:signal=KILL:when=${step#*:}" "$tool" --tids same "$ref" </dev/null >out 2>err || status=$?
+		-e "inject=${step%:*}:signal=KILL:when=${step#*:}" "$tool" --how tcp --tids same "$ref" </dev/null >out 2>err || status=$?
 	# It was the helper, if the supervisor could tell.
 	[ "$status" = 125 ] || fail "status $status: $(cat err trace)"
 	said err 'the process that makes them was killed$'

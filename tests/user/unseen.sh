@@ -42,11 +42,12 @@ for how in "" ignores adopts "adopts ignores"; do
 	launch_parent words "$python" parent.py $how
 	await 10000 has_line parent.out '^ready$'
 	for ((i = 0; i < 3; i++)); do
-		expect 0 "$parent_tool" --pid "$parent" --lifetime 1s
+		expect 0 "$parent_tool" --pid "$parent" --lifetime 60s
 		uuid=$(<out)
 		uuid=${uuid##*/}
 		lives || fail "there is no snapshot"
 		sees_nothing
+		"$bin_dir/mitosis-ls" --release "$(<out)" >ls.out 2>&1 || fail "$(cat ls.out)"
 		await 20000 has_ended
 		# That of the one before has been waited for.
 		if [[ $how == adopts* ]]; then expected=1; else expected=0; fi
