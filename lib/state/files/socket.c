@@ -230,10 +230,11 @@ static bool is_reachable(const struct opening *o, const struct sockaddr_un *a)
 
 static void do_connect(struct opening *o, uint32_t file, const struct socket_state *state, int fd)
 {
-	const struct sockaddr *to = (const void *)state->peer;
+	struct sockaddr_storage to = { 0 };
 
-	if ((to->sa_family == AF_UNIX && !is_reachable(o, (const void *)to)) ||
-	    connect(fd, to, state->peer_bytes))
+	memcpy(&to, state->peer, state->peer_bytes);
+	if ((to.ss_family == AF_UNIX && !is_reachable(o, (const void *)&to)) ||
+	    !socket_find_scope(o, state, &to) || connect(fd, (void *)&to, state->peer_bytes))
 		opening_lost(o, file, "is not connected to where it sent");
 }
 
