@@ -70,6 +70,12 @@ enum mitosis_clock {
 	MITOSIS_CLOCK_HOST,		/* this host's */
 };
 
+/* The network that a child's sockets are in, and it itself. */
+enum mitosis_net {
+	MITOSIS_NET_HOST = 0,		/* the caller's */
+	MITOSIS_NET_NEW,		/* a network namespace of its own, with nothing but loopback: every port is free */
+};
+
 #define MITOSIS_RESUME_STRICT	(1u << 0)	/* refuse rather than drop a descriptor */
 #define MITOSIS_RESUME_NO_PUSH	(1u << 1)	/* fetch on faults only, nothing in the background */
 #define MITOSIS_RESUME_PRIVATE	(1u << 3)	/* engine kernel: share no page with siblings here */
@@ -121,10 +127,11 @@ struct mitosis_resume_args {
 	 * snapshot has had.
 	 */
 	uint32_t number;
-	uint32_t reserved3;		/* must be 0 */
+	enum mitosis_net net;
 };
 #define MITOSIS_RESUME_ARGS_INIT { sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
-	NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, 0 }
+	NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, \
+	MITOSIS_NET_HOST }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {

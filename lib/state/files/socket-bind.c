@@ -19,6 +19,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,19 +59,20 @@ static int refuse_port(struct opening *o, uint32_t file, const struct socket_sta
 		       const struct sockaddr_storage *a, int err)
 {
 	const char *protocol = state->type == SOCK_STREAM ? "TCP" : "UDP";
+	const char *here = o->network ? "the child's network" : "this host";
 	unsigned int port = publish_port(a), old = publish_port((const void *)state->name);
 	char text[ADDRESS_TEXT_MAX];
 
 	address_text(a, text);
 	if (err == EADDRINUSE)
-		return opening_refuse(o, file, err, "%s port %u of %s is in use on this host; "
+		return opening_refuse(o, file, err, "%s port %u of %s is in use on %s; "
 				      "--publish %u=PORT gives the child another",
-				      protocol, port, text, old);
+				      protocol, port, text, here, old);
 	if (err == EADDRNOTAVAIL)
-		return opening_refuse(o, file, err, "%s is no address of this host, "
+		return opening_refuse(o, file, err, "%s is no address of %s, "
 				      "and %s port %u was bound to it; "
 				      "--publish %u=ADDRESS:%u gives the child another",
-				      text, protocol, port, old, port);
+				      text, here, protocol, port, old, port);
 	if (err == ENODEV)
 		return opening_refuse(o, file, err, "there is no interface %s here, "
 				      "and %s port %u was bound to its address %s; "
@@ -87,13 +89,16 @@ static int refuse_port(struct opening *o, uint32_t file, const struct socket_sta
 
 /* An interface has another number on each host; the kernel tells of which one an address is. */
 bool socket_find_scope(const struct opening *o, const struct socket_state *state,
-		       struct sockaddr_storage *a)
+		       struct sockaddr_storage *a, int fd)
 {
 	struct sockaddr_in6 *in6 = (void *)a;
+	struct ifreq r = { 0 };
 
 	if (a->ss_family != AF_INET6 || !in6->sin6_scope_id || socket_has_same_interfaces(o))
 		return true;
-	in6->sin6_scope_id = *state->device ? if_nametoindex(state->device) : 0;
+	memcpy(r.ifr_name, state->device, sizeof(r.ifr_name));
+	in6->sin6_scope_id = *state->device && !ioctl(fd, SIOCGIFINDEX, &r) ?
+				     (uint32_t)r.ifr_ifindex : 0;
 	return in6->sin6_scope_id;
 }
 
@@ -125,7 +130,7 @@ static int bind_address(struct opening *o, uint32_t file, const struct socket_st
 	memcpy(&a, state->name, state->name_bytes);
 	if (is_any(&a))
 		return 0;
-	if (!socket_find_scope(o, state, &a) ||
+	if (!socket_find_scope(o, state, &a, fd) ||
 	    getsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &as_it_is, &length) ||
 	    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)))
 		opening_lost(o, file, "sends from another address or port");
@@ -145,7 +150,7 @@ static int bind_port(struct opening *o, uint32_t file, const struct socket_state
 
 	memcpy(&a, state->name, state->name_bytes);
 	renamed = publish_translate(o->publish, &a);
-	found = socket_find_scope(o, state, &a);
+	found = socket_find_scope(o, state, &a, fd);
 	if (early && !set(fd, SO_REUSEADDR, state->flags & SOCKET_REUSES_ADDRESS))
 		return -ENOENT;
 	if (own && !set(fd, SO_REUSEPORT, state->flags & SOCKET_SHARES_PORT))

@@ -362,7 +362,7 @@ bool socket_has_same_interfaces(const struct opening *o)
 {
 	struct stat st;
 
-	return o->same_host && !stat("/proc/self/ns/net", &st) &&
+	return o->same_host && !o->network && !stat("/proc/self/ns/net", &st) &&
 	       st.st_ino == o->d->namespaces[NAMESPACE_net];
 }
 

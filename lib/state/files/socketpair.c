@@ -133,7 +133,7 @@ int socketpair_open(struct opening *o, uint32_t file)
 	if (peer == o->d->files.count)
 		return is_here(o, state->peer) ? -ENOENT :
 		       connection_lost(o, file, AF_UNIX, (int)state->socket.type, false);
-	if (socketpair(AF_UNIX, (int)state->socket.type | SOCK_CLOEXEC, 0, ends))
+	if (network_pair(o->network, (int)state->socket.type | SOCK_CLOEXEC, ends))
 		return -errno;
 	set_up(o, file, ends[0]);
 	set_up(o, peer, ends[1]);

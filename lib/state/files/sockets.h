@@ -92,10 +92,11 @@ void socket_try_publish(const struct opening *o, uint32_t file);
 /* socket-bind.c: give it its name, or what publish.h says. 0, -ENOENT, or -errno when told. */
 int socket_bind(struct opening *o, uint32_t file, const struct socket_state *state, int fd);
 /*
- * The same: the number that the interface of a link-local address has here. False: it is not here.
+ * The same: the number that the interface of a link-local address has where the socket is. False:
+ * there is none.
  */
 bool socket_find_scope(const struct opening *o, const struct socket_state *state,
-		       struct sockaddr_storage *a);
+		       struct sockaddr_storage *a, int fd);
 /* The same: what it asked for about others who may have its name, once it has that or none. */
 void socket_may_share(struct opening *o, uint32_t file, const struct socket_state *state, int fd);
 #endif
