@@ -26,11 +26,11 @@
 #include <unistd.h>
 
 /* Beyond all that this program opens by itself. */
-static int own_fds[32], own_count;
+static int own_fds[64], own_count;
 
 static int own(int fd)
 {
-	CHECK(fd >= 0 && own_count < 32);
+	CHECK(fd >= 0 && own_count < 64);
 	own_fds[own_count++] = fd;
 	return fd;
 }
@@ -198,7 +198,7 @@ static void verify_listeners(void)
 /* ---- UDP ---- */
 
 static int loopback;
-static int receiver, sender, receiver_6, receive_port;
+static int receiver, sender, receiver_6, receive_port, receive_port_6;
 
 static void build_udp(void)
 {
@@ -213,7 +213,7 @@ static void build_udp(void)
 	connect_4(sender, receive_port);
 	receiver_6 = own(socket(AF_INET6, SOCK_DGRAM, 0));
 	if (bind_6(receiver_6, 0))
-		port_6 = port_of(receiver_6);
+		receive_port_6 = port_of(receiver_6);
 	loopback = (int)if_nametoindex("lo");
 	set(receiver_6, IPPROTO_IPV6, IPV6_MULTICAST_IF, loopback);
 }
@@ -231,8 +231,8 @@ static void verify_udp(void)
 	CHECK(send(sender, "hello", 5, 0) == 5 && recv(receiver, text, 16, 0) == 5 &&
 	      !memcmp(text, "hello", 5));
 	CHECK(recv(sender, text, 16, 0) == -1 && errno == EAGAIN);
-	if (port_6)
-		CHECK_EQUAL(port_of(receiver_6), port_6);
+	if (receive_port_6)
+		CHECK_EQUAL(port_of(receiver_6), receive_port_6);
 }
 
 /* ---- unix sockets with names ---- */

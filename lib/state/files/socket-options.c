@@ -350,11 +350,15 @@ static bool set_number(int fd, unsigned int i, int value)
 	return !setsockopt(fd, numbers[i].level, numbers[i].option, &value, sizeof(value));
 }
 
-static bool is_of_interface(unsigned int i)
+#define LOOPBACK	1		/* its number in every network */
+
+/* The number of an interface, which may be another's elsewhere. */
+static bool is_interface(unsigned int i, int value)
 {
-	return (numbers[i].level == IPPROTO_IPV6 && (numbers[i].option == IPV6_MULTICAST_IF ||
-						     numbers[i].option == IPV6_UNICAST_IF)) ||
-	       (numbers[i].level == IPPROTO_IP && numbers[i].option == IP_UNICAST_IF);
+	if (numbers[i].level == IPPROTO_IP && numbers[i].option == IP_UNICAST_IF)
+		return value && ntohl((uint32_t)value) != LOOPBACK;
+	return numbers[i].level == IPPROTO_IPV6 && value && value != LOOPBACK &&
+	       (numbers[i].option == IPV6_MULTICAST_IF || numbers[i].option == IPV6_UNICAST_IF);
 }
 
 /* Whose numbers interfaces have is a namespace's affair. */
@@ -385,7 +389,7 @@ void socket_options_set(struct opening *o, uint32_t file, const struct socket_st
 
 	for (unsigned int i = 0; i < NUMBERS; i++)
 		if (state->given[i / 64] >> i % 64 & 1 && applies(state, i))
-			all &= is_of_interface(i) && state->options[i] &&
+			all &= is_interface(i, state->options[i]) &&
 					       !socket_has_same_interfaces(o)
 				       ? false
 				       : set_number(fd, i, state->options[i]);
