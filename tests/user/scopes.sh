@@ -66,7 +66,7 @@ END
 export PYTHONPATH=$tests_dir/../share/mitosis-exp/python PYTHONDONTWRITEBYTECODE=1
 start_parent nsenter -n -t "$first" "$python" parent.py
 resumed() {
-	background child.out child.err nsenter -n -t "$second" "$child_tool" --mode eager "$@" "$ref"
+	background child.out child.err nsenter -n -t "$second" "$child_tool" --mode eager "$ref"
 	child=$!
 	pids+=("$child")
 	finish "$child" 20000
