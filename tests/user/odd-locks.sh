@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 start_parent "$state_tool" odd-locks
-run_child 20000 "$ref"
+run_child 20000 --mode eager "$ref"
 [ "$status" = 0 ] || fail "$(cat child.out)"
 [ "$(tail -n 1 child.out)" = "ok odd-locks" ] || fail "$(cat child.out)"
 [ "$(wc -l <child.err)" = 1 ] || fail "not one message"

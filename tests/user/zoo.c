@@ -7,6 +7,8 @@
  */
 #include "state.h"
 
+#include <unistd.h>
+
 /* Those that a child has otherwise, or that it is told when a child looks at its own. */
 static const char *const of_children[] = {
 	"inotify", "connections", "memfd", "deleted",
@@ -26,10 +28,16 @@ static const char *const of_both[] = {
 
 #define LENGTH(list) (sizeof(list) / sizeof((list)[0]))
 
+/* The names of watched files are found by CAP_DAC_READ_SEARCH: without it they are not among these. */
+static size_t first_of_children(void)
+{
+	return geteuid() ? 1 : 0;
+}
+
 static void build_zoo(void)
 {
 	/* These first: a process that one of them has made has all that is there by then. */
-	for (size_t i = 0; i < LENGTH(of_children); i++)
+	for (size_t i = first_of_children(); i < LENGTH(of_children); i++)
 		state_find(of_children[i])->build();
 	for (size_t i = 0; i < LENGTH(of_both); i++)
 		state_find(of_both[i])->build();
@@ -46,7 +54,7 @@ static void verify(const char *const list[], size_t length)
 static void verify_zoo(void)
 {
 	if (!state_in_parent)
-		verify(of_children, LENGTH(of_children));
+		verify(of_children + first_of_children(), LENGTH(of_children) - first_of_children());
 	verify(of_both, LENGTH(of_both));
 	state_doing = "zoo";
 	printf("%zu states, %u checks\n", LENGTH(of_both) + (state_in_parent ? 0 : LENGTH(of_children)),
