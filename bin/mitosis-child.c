@@ -55,7 +55,7 @@ static const char *const circumstances[] = { "--mode eager", "--replay", "--no-p
 
 static struct {
 	char *engine, *mode, *window, *push, *timeout, *record, *replay, *notify, *address;
-	char *tids, *clock, *how, *number;
+	char *tids, *clock, *net, *how, *number;
 	char *publish, *inherit;	/* the last of each; all of them, with commas: */
 	char *published, *inherited;
 	int private, poll, no_push, strict, quiet, verbose;
@@ -113,6 +113,11 @@ static const struct tool_option options[] = {
 	{ { "clock", '\0', POPT_ARG_STRING, &o.clock, 0,
 	    "clocks that count from a machine's start are the parent's ('same', in a namespace of "
 	    "their own) or those of the 'host'; 'auto', the default: same if they differ",
+	    "WHICH" },
+	  .with = 0 },
+	{ { "net", '\0', POPT_ARG_STRING, &o.net, 0,
+	    "its sockets are in the network of this 'host', the default, or in a 'new' one with "
+	    "nothing but loopback, where the ports are free that its parent has",
 	    "WHICH" },
 	  .with = 0 },
 	{ { "number", '\0', POPT_ARG_STRING, &o.number, 0,
@@ -210,6 +215,10 @@ static int parse_identity(struct mitosis_resume_args *args)
 		args->clock = MITOSIS_CLOCK_HOST;
 	else if (o.clock && strcmp(o.clock, "auto"))
 		return tool_usage_error("--clock", "%s: neither same, host nor auto", o.clock);
+	if (o.net && !strcmp(o.net, "new"))
+		args->net = MITOSIS_NET_NEW;
+	else if (o.net && strcmp(o.net, "host"))
+		return tool_usage_error("--net", "%s: neither host nor new", o.net);
 	return 0;
 }
 

@@ -22,10 +22,25 @@ if [ "$(id -u)" = 0 ]; then
 fi
 printf 'def handler(event):\n    return sum(range(event["n"]))\n' >my.py
 printf 'import time\nwhile True:\n    time.sleep(0.1)\n' >service.py
-cat >server.js <<'END'
-let requests = 0
-require("http").createServer((request, answer) => answer.end(`request ${++requests}\n`))
-    .listen(3000, "127.0.0.1", () => console.log("listening at port 3000"))
+cat >Server.java <<'END'
+import com.sun.net.httpserver.HttpServer;
+import java.net.InetSocketAddress;
+import java.util.concurrent.atomic.AtomicInteger;
+
+class Server {
+    public static void main(String[] arguments) throws Exception {
+        AtomicInteger requests = new AtomicInteger();
+        HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 3000), 0);
+        server.createContext("/", exchange -> {
+            byte[] text = ("request " + requests.incrementAndGet() + "\n").getBytes();
+            exchange.sendResponseHeaders(200, text.length);
+            exchange.getResponseBody().write(text);
+            exchange.close();
+        });
+        server.start();
+        System.out.println("listening at port 3000");
+    }
+}
 END
 cat >process.py <<'END'
 import socket, time

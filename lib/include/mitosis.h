@@ -89,6 +89,13 @@ enum mitosis_clock {
 	MITOSIS_CLOCK_HOST,		/* this host's */
 };
 
+/* The network that a child's sockets are in, and it itself. */
+enum mitosis_net {
+	MITOSIS_NET_HOST = 0,		/* the caller's */
+	/* a network namespace of its own, with nothing but loopback: every port is free */
+	MITOSIS_NET_NEW,
+};
+
 /* Refuse rather than let a child be other than its parent. */
 #define MITOSIS_RESUME_STRICT		(1u << 0)
 /* Fetch on faults only, nothing in the background. */
@@ -148,12 +155,14 @@ struct mitosis_resume_args {
 	 * snapshot has had.
 	 */
 	uint32_t number;
+	enum mitosis_net net;
 	enum mitosis_how how;
+	uint32_t reserved3;		/* must be 0 */
 };
 #define MITOSIS_RESUME_ARGS_INIT \
 	{ sizeof(struct mitosis_resume_args), 0, NULL, MITOSIS_MODE_AUTO, 0, 0, 0, 0, \
 	  NULL, NULL, 0, 0, NULL, NULL, NULL, MITOSIS_TIDS_AUTO, MITOSIS_CLOCK_AUTO, 0, \
-	  MITOSIS_HOW_AUTO }
+	  MITOSIS_NET_HOST, MITOSIS_HOW_AUTO, 0 }
 
 /* What a snapshot says of itself. */
 struct mitosis_info {

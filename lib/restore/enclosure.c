@@ -18,6 +18,9 @@
  * by the kernel's when the supervisor has. The kernel ends with it what is left in the namespace,
  * and the namespaces end with their last process. A parent that was process 1 itself has a child
  * that is: then that process is not made twice.
+ *
+ * A network is there already (network.c), and is entered first; the one of users that it belongs to
+ * is the others', too.
  */
 #include "restore/enclosure.h"
 #include "private/namespaces.h"
@@ -160,15 +163,11 @@ bool enclosure_is_allowed(void)
 	return !sys(SYS_capget, &head, data) && data[0].effective & 1U << CAP_SYS_ADMIN;
 }
 
-/* One in which this user is the same, and everybody else is nobody. */
-static void enter_user_namespace(int fd)
+int enclosure_map_user(unsigned int uid, unsigned int gid)
 {
-	const unsigned int uid = geteuid(), gid = getegid();
 	char line[64];
 	int err;
 
-	if (unshare(CLONE_NEWUSER))
-		refuse(fd, "user", "", errno);
 	snprintf(line, sizeof(line), "%u %u 1", uid, uid);
 	err = textfile_write(AT_FDCWD, "/proc/self/uid_map", line);
 	if (!err)
@@ -176,6 +175,17 @@ static void enter_user_namespace(int fd)
 	snprintf(line, sizeof(line), "%u %u 1", gid, gid);
 	if (!err)
 		err = textfile_write(AT_FDCWD, "/proc/self/gid_map", line);
+	return err;
+}
+
+static void enter_user_namespace(int fd)
+{
+	const unsigned int uid = geteuid(), gid = getegid();
+	int err;
+
+	if (unshare(CLONE_NEWUSER))
+		refuse(fd, "user", "", errno);
+	err = enclosure_map_user(uid, gid);
 	if (err)
 		refuse(fd, "", "a user namespace", -err);
 }
@@ -226,7 +236,7 @@ static __attribute__((noreturn)) void keep_number(const int pair[2], int fd)
 	_exit(0);
 }
 
-/* With a clock of its own alone: it never has its parent's number (start.c). */
+/* With a clock or network of its own alone: it never has its parent's number (start.c). */
 static int make_other(pid_t number, int fd)
 {
 	struct report r = { 0 }, go;
@@ -266,8 +276,13 @@ static int make_child(struct enclosure *e, const struct descriptor *d, int fd)
 	int pair[2], err;
 	pid_t first;
 
-	if (e->user)
+	if (e->network) {
+		err = network_enter(e->network);
+		if (err)
+			refuse(fd, "", "entering its network", -err);
+	} else if (e->user) {
 		enter_user_namespace(fd);
+	}
 	if (e->clocks) {
 		if (unshare(CLONE_NEWTIME))
 			refuse(fd, "time", "", errno);
@@ -447,8 +462,7 @@ static bool is_here(const char *kind)
 	return readlink(path, below, sizeof(below) - 1) >= 0 && !strcmp(here, below);
 }
 
-/* What need not be tried. */
-static int look_ahead(struct enclosure *e, const struct descriptor *d)
+int enclosure_look_ahead(struct enclosure *e, const struct descriptor *d)
 {
 	const struct descriptor_thread *threads = descriptor_at(d, d->threads);
 	const struct descriptor_credentials *c = &d->credentials;
@@ -494,7 +508,7 @@ static int look_ahead(struct enclosure *e, const struct descriptor *d)
 int enclosure_open(struct enclosure *e, const struct descriptor *d)
 {
 	struct report r;
-	int pair[2], err = look_ahead(e, d);
+	int pair[2], err = enclosure_look_ahead(e, d);
 
 	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		err = -errno;

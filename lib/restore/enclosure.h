@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "format/descriptor.h"
+#include "restore/network.h"
 
 struct enclosure {
 	/* What is wanted. */
@@ -20,6 +21,7 @@ struct enclosure {
 	int64_t offset[DESCRIPTOR_CLOCKS];
 	/* O_PATH, of the child's root directory; -1: the caller's */
 	int root;
+	const struct network *network;	/* that it is in; NULL: the caller's */
 	uint64_t spare, spare_bytes;	/* memory that only the child needs of its copy */
 	/* What came of it. */
 	/* there is a user namespace, in which other users are nobody */
@@ -34,6 +36,13 @@ struct enclosure {
 
 /* May this process make namespaces without one of users, too? */
 bool enclosure_is_allowed(void);
+/*
+ * In a new namespace of users, of which all others are nobody: who this user was before. 0 or
+ * -errno.
+ */
+int enclosure_map_user(unsigned int uid, unsigned int gid);
+/* What need not be tried: -errno, and a sentence in why. */
+int enclosure_look_ahead(struct enclosure *e, const struct descriptor *d);
 /*
  * Make them, in a helper: a copy of the caller, whose signals are blocked. 0, or -errno and a
  * sentence in why. Then enclosure_fork() or enclosure_close() follows.

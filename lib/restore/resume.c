@@ -221,10 +221,16 @@ static void tell_sysv(struct resume *r)
 /* What the child can have of the parent's surroundings here. */
 static int gather(struct resume *r)
 {
-	const struct files_wishes wishes = { r->args->publish, r->args->inherit_fds,
-					     r->plan.nameless };
-	int err = files_open(r->d, r->ref->address, &wishes, &r->plan.fd_next, &r->opened,
-			     &r->losses);
+	const struct files_wishes wishes = {
+		r->args->publish, r->args->inherit_fds, r->plan.nameless,
+		r->args->net == MITOSIS_NET_NEW ? &r->network : NULL,
+	};
+	int err = enclose_network(r);
+
+	if (!err)
+		err = files_open(r->d, r->ref->address, &wishes, &r->plan.fd_next, &r->opened,
+				 &r->losses);
+	network_leave(&r->network);
 
 	tell_sysv(r);
 	if (r->plan.read_only)
@@ -353,8 +359,9 @@ EXPORT int mitosis_resume(const char *text, const struct mitosis_resume_args *ar
 				  MITOSIS_RESUME_DISCARD_STDIN | MITOSIS_RESUME_PRIVATE |
 				  MITOSIS_RESUME_POLL))
 		return -EINVAL;
-	if (a.reserved || a.reserved2 || (a.record && a.replay) || a.tids > MITOSIS_TIDS_NEW ||
-	    a.clock > MITOSIS_CLOCK_HOST || a.how > MITOSIS_HOW_TCP)
+	if (a.reserved || a.reserved2 || a.reserved3 || (a.record && a.replay) ||
+	    a.tids > MITOSIS_TIDS_NEW || a.clock > MITOSIS_CLOCK_HOST ||
+	    a.net > MITOSIS_NET_NEW || a.how > MITOSIS_HOW_TCP)
 		return -EINVAL;
 	if (a.record) {
 		if (a.mode == MITOSIS_MODE_EAGER) {

@@ -31,6 +31,7 @@ struct resume {
 	bool change_credentials;	/* the child's are not the caller's */
 	struct losses losses;
 	struct enclosure enclosure;
+	struct network network;		/* its own, where that is asked for */
 	int *opened;			/* for the child, parallel to the descriptor's files */
 	uint64_t arena, arena_length;	/* 0: there is none */
 	struct restorer_args *restorer;	/* in it */
@@ -46,6 +47,8 @@ int arena_build(struct resume *r);
  * logged: what has to be cannot.
  */
 int enclose(struct resume *r);
+/* The same: its own network, if it is to have one, before sockets are made. 0 or -errno, logged. */
+int enclose_network(struct resume *r);
 /* contents.c: fill the files without a name, over the connection. 0 or -errno, logged. */
 int contents_fetch(struct resume *r);
 /* terminal.c: our terminal becomes the child's, in its parent's modes, until it ends. */

@@ -240,7 +240,7 @@ static __attribute__((noreturn)) void become_child(struct resume *r, int control
 
 	/* If it was too late for that, then what is said next finds nobody. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (r->enclosure.numbers || r->enclosure.clocks)
+	if (r->enclosure.numbers || r->enclosure.clocks || r->enclosure.network)
 		be_enclosed(r);
 	else if (getpid() == parent_pid(r))
 		keep_pid(control_fd);

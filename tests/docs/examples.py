@@ -66,7 +66,7 @@ GOES_ON = {
 # Pattern of a line -> what to wait for after it, in shell.
 AFTERWARDS = {
     r"mitosis-parent --on USR1 .*&": "await handles_usr1 $!",
-    r"node server\.js &": "await grep -q ^listening $output",
+    r"java Server\.java &": "await grep -q ^listening $output",
     r"mitosis-child --publish 3000=3001 .* &": "await listens 3001",
     r"kill -USR1 \$!": "await grep -q ^mitosis:// $output",
 }
@@ -84,7 +84,7 @@ PICTURES = {
 NEEDS = {
     r".*\bib_read_lat\b.*": "ib_read_lat",
     r".*\| jq .*": "jq",
-    r"node .*|curl .*|mitosis-parent --pid \$!|mitosis-child --publish 3000=3001 .*": "node",
+    r"java .*|curl .*|mitosis-parent --pid \$!|mitosis-child --publish 3000=3001 .*": "javac",
     r".*\bmitosis-plot\b.*": "gnuplot",
 }
 LIMIT = 300         # seconds for a block

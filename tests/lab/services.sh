@@ -11,22 +11,6 @@
 need_python
 client=$tests_dir/user/service.py
 
-cat >server.py <<'END'
-import asyncio, itertools, sys, threading
-numbers = itertools.count(1)
-class Server(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport = transport
-    def data_received(self, data):
-        self.transport.write(b"HTTP/1.0 200 OK\r\n\r\n%d\n" % next(numbers))
-        self.transport.close()
-async def main():
-    server = await asyncio.get_running_loop().create_server(Server, "0.0.0.0", int(sys.argv[1]))
-    await server.serve_forever()
-threading.Thread(target=threading.Event().wait, daemon=True).start()
-asyncio.run(main())
-END
-
 printf '%s\n' "bind 0.0.0.0" "protected-mode no" "daemonize no" 'save ""' >redis.conf
 
 # on NODE COMMAND...: its output in out, a failure is the test's
@@ -117,7 +101,7 @@ while read -r kind port command; do
 	finish "$service" 60000
 	children=1
 done <<-END
-	http 8080 $python $work_dir/server.py 8080
+	http 8080 $python $tests_dir/user/loop.py 8080 0.0.0.0 thread
 	redis 6379 redis-server $work_dir/redis.conf
 END
 doing="at the end"

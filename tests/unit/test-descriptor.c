@@ -41,17 +41,21 @@ static void expect(int line, const struct sample *s, uint64_t length, const char
 /* A socket is larger than the sample's payload: there is room behind the whole. */
 struct socket_sample {
 	struct sample s;
-	struct socket_state state;
+	union {
+		struct socket_state state;
+		struct pair_state pair;
+	};
 };
 
-static void expect_socket(int line, struct socket_sample *s, const char *want)
+static void expect_socket(int line, struct socket_sample *s, uint32_t kind, const char *want)
 {
+	const uint32_t bytes = kind == FILE_SOCKET ? sizeof(s->state) : sizeof(s->pair);
 	const char *why;
 
-	s->s.d.payload = (struct descriptor_table){ sizeof(s->s), sizeof(s->state) };
-	s->s.d.length = sizeof(*s);
-	s->s.files[0].kind = FILE_SOCKET;
-	s->s.files[0].payload_bytes = sizeof(s->state);
+	s->s.d.payload = (struct descriptor_table){ sizeof(s->s), bytes };
+	s->s.d.length = (uint32_t)sizeof(s->s) + bytes;
+	s->s.files[0].kind = kind;
+	s->s.files[0].payload_bytes = bytes;
 	why = files_check(&s->s.d);
 	if (want ? !why || strcmp(why, want) : why != NULL) {
 		printf("test-descriptor.c:%d: %s, not %s\n", line, why ? why : "accepted",
@@ -68,7 +72,7 @@ static void expect_socket(int line, struct socket_sample *s, const char *want)
 		sample_make(&s.s); \
 		s.state.name[0] = AF_INET; \
 		change; \
-		expect_socket(__LINE__, &s, want); \
+		expect_socket(__LINE__, &s, FILE_SOCKET, want); \
 	} while (0)
 
 static void with_sockets(void)
@@ -98,10 +102,32 @@ static void with_sockets(void)
 	WITH_SOCKET((s.state.domain = AF_UNIX, s.state.name[0] = AF_UNIX, s.state.name_bytes = 112),
 		    "an open file is malformed");
 	WITH_SOCKET(s.state.flags = SOCKET_KNOWN_FLAGS + 1, "an open file is malformed");
-	WITH_SOCKET(s.state.given = 1ULL << 63, "an open file is malformed");
+	WITH_SOCKET(s.state.given[1] = 1ULL << 63, "an open file is malformed");
 	WITH_SOCKET(s.state.device[15] = 1, "an open file is malformed");
 	WITH_SOCKET(s.state.backlog = 1u << 31, "an open file is malformed");
 	WITH_SOCKET(s.state.mode = 0100644, "an open file is malformed");
+}
+
+#define WITH_PAIR(change, want) \
+	do { \
+		struct socket_sample s = { \
+			.pair.socket = { .domain = AF_UNIX, .type = SOCK_STREAM } \
+		}; \
+		sample_make(&s.s); \
+		change; \
+		expect_socket(__LINE__, &s, FILE_SOCKETPAIR, want); \
+	} while (0)
+
+static void with_pairs(void)
+{
+	WITH_PAIR((void)0, NULL);
+	WITH_PAIR(s.pair.flags = PAIR_KNOWN + 1, "an open file is malformed");
+	WITH_PAIR(s.pair.socket.type = 0, "an open file is malformed");
+	WITH_PAIR(s.pair.socket.domain = AF_INET, "an open file is malformed");
+	WITH_PAIR(s.pair.socket.flags = SOCKET_KNOWN_FLAGS + 1, "an open file is malformed");
+	WITH_PAIR(s.pair.socket.given[1] = 1ULL << 63, "an open file is malformed");
+	WITH_PAIR(s.pair.socket.send_bytes = 1u << 31, "an open file is malformed");
+	WITH_PAIR(s.pair.socket.linger_s = 1u << 31, "an open file is malformed");
 }
 
 int main(void)
@@ -165,12 +191,6 @@ int main(void)
 	WITH((s.files[0].kind = FILE_EPOLL, s.files[0].payload_bytes = 48, s.payload[24 + 3] = 0x80),
 	     "an open file is malformed");
 	WITH((s.files[0].kind = FILE_EPOLL, s.files[0].payload_bytes = 24, s.payload[16] = 2), "an open file is malformed");
-	WITH((s.files[0].kind = FILE_SOCKETPAIR, s.files[0].payload_bytes = 56, s.payload[4] = SOCK_STREAM), NULL);
-	WITH((s.files[0].kind = FILE_SOCKETPAIR, s.files[0].payload_bytes = 56), "an open file is malformed");
-	WITH((s.files[0].kind = FILE_SOCKETPAIR, s.files[0].payload_bytes = 56, s.payload[4] = SOCK_STREAM, s.payload[16] = 8),
-	     "an open file is malformed");
-	WITH((s.files[0].kind = FILE_SOCKETPAIR, s.files[0].payload_bytes = 56, s.payload[4] = SOCK_STREAM, s.payload[11] = 255),
-	     "an open file is malformed");
 	WITH((s.files[0].kind = FILE_CONNECTION, s.files[0].payload_bytes = 16,
 	      s.payload[0] = AF_INET6, s.payload[4] = SOCK_STREAM),
 	     NULL);
@@ -181,6 +201,7 @@ int main(void)
 	      s.payload[0] = AF_INET6, s.payload[4] = SOCK_STREAM, s.payload[12] = 2),
 	     "an open file is malformed");
 	with_sockets();
+	with_pairs();
 	WITH((s.files[0].kind = FILE_PIPE, s.files[0].mode = 0010600, s.files[0].payload_bytes = 8), NULL);
 	WITH((s.files[0].kind = FILE_PIPE, s.files[0].mode = 0010600, s.files[0].payload_bytes = 16, s.payload[4] = 8), NULL);
 	WITH((s.files[0].kind = FILE_PIPE, s.files[0].mode = 0010600, s.files[0].payload_bytes = 8, s.payload[4] = 8),

@@ -19,22 +19,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 END
-cat >loop.py <<'END'
-import asyncio, itertools, sys
-numbers = itertools.count(1)
-class Server(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport = transport
-    def data_received(self, data):
-        self.transport.write(b"HTTP/1.0 200 OK\r\n\r\n%d\n" % next(numbers))
-        self.transport.close()
-async def main():
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", int(sys.argv[1]))
-    await server.serve_forever()
-asyncio.run(main())
-END
-for program in threads loop; do
+for program in "$work_dir/threads.py" "$tests_dir/user/loop.py"; do
 	port_served=$(free_port)
-	start_service http "$port_served" "$python" "$program.py" "$port_served"
+	start_service http "$port_served" "$python" "$program" "$port_served"
 	serve_twice
 done

@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -185,6 +187,16 @@ static void build_ptys(void)
 	CHECK(!cfsetospeed(&modes, B9600) && !tcsetattr(slave_fd, TCSANOW, &modes));
 	CHECK(!ioctl(slave_fd, TIOCSWINSZ, &size));
 	CHECK(!ioctl(master_fd, TIOCPKT, &yes) && !fcntl(master_fd, F_SETFL, O_RDWR | O_NONBLOCK));
+	/* One side of each: nobody else opens another of that. */
+	CHECK(!ioctl(slave_copy, TIOCEXCL) && !ioctl(left_master, TIOCEXCL));
+}
+
+static bool is_exclusive(int fd)
+{
+	int is = -1;
+
+	CHECK(!ioctl(fd, TIOCGEXCL, &is));
+	return is;
 }
 
 static void after_ptys(void)
@@ -209,6 +221,7 @@ static void verify_ptys(void)
 	CHECK(!(modes.c_lflag & (ICANON | ECHO | ISIG)) && !(modes.c_oflag & OPOST) && modes.c_iflag & IXON);
 	CHECK(modes.c_cc[VINTR] == 'x' && modes.c_cc[VMIN] == 3 && cfgetospeed(&modes) == B9600);
 	CHECK(size.ws_row == 33 && size.ws_col == 77 && size.ws_xpixel == 5 && size.ws_ypixel == 6);
+	CHECK(is_exclusive(slave_fd) && !is_exclusive(master_fd) && is_exclusive(left_master));
 	CHECK(!ioctl(master_fd, TIOCGPKT, &packets) && packets);
 	CHECK(fcntl(master_fd, F_GETFL) & O_NONBLOCK && !(fcntl(slave_fd, F_GETFL) & O_NONBLOCK));
 	CHECK((fcntl(second_fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == (O_RDONLY | O_NONBLOCK));
@@ -239,6 +252,35 @@ static void verify_ptys(void)
 	       (bytes == -1 && errno == EAGAIN &&
 		poll(&(struct pollfd){ .fd = master_fd, .events = POLLIN }, 1, 20000) == 1));
 	CHECK(bytes == -1 && errno == EIO);
+}
+
+/* ---- locks on what is no regular file ---- */
+
+static int locked_fds[7];
+
+static void build_odd_locks(void)
+{
+	int pair[2], pipes[2];
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair) && !pipe(pipes));
+	locked_fds[0] = pair[0];
+	locked_fds[1] = pipes[1];
+	locked_fds[2] = socket(AF_INET, SOCK_STREAM, 0);
+	locked_fds[3] = memfd_create("locked", 0);
+	locked_fds[4] = slave_of(new_pty(true), O_RDWR);
+	/* These two are the same in a child. */
+	locked_fds[5] = open("/dev/zero", O_RDONLY);
+	locked_fds[6] = open(".", O_RDONLY | O_DIRECTORY);
+	for (int i = 0; i < 7; i++)
+		CHECK(locked_fds[i] >= 0 && !flock(locked_fds[i], LOCK_EX | LOCK_NB));
+}
+
+static void verify_odd_locks(void)
+{
+	for (int i = 0; i < 5; i++)
+		CHECK(!flock(locked_fds[i], LOCK_EX | LOCK_NB));
+	for (int i = 5; i < 7; i++)
+		CHECK(flock(locked_fds[i], LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK);
 }
 
 /* Something is on its way in one; the other side of another one is a process's of its own. */
@@ -328,6 +370,8 @@ const struct state descriptor_states[] = {
 	  build_inotify_lost, after_inotify_lost, verify_inotify_lost },
 	{ "ptys", "pseudo-terminals with both sides here, one that was left and one that nobody had yet",
 	  build_ptys, after_ptys, verify_ptys },
+	{ "odd-locks", "locks on sockets, pipes, directories and the like, which the parent has",
+	  build_odd_locks, NULL, verify_odd_locks },
 	{ "ptys-lost", "pseudo-terminals with something on its way, and with a side elsewhere",
 	  build_ptys_lost, after_ptys_lost, verify_ptys_lost },
 	{ "tty", "the terminal that the process has, in the modes that it has set",

@@ -25,11 +25,11 @@
 #include <unistd.h>
 
 /* Beyond all that this program opens by itself. */
-static int own_fds[32], own_count;
+static int own_fds[64], own_count;
 
 static int own(int fd)
 {
-	CHECK(fd >= 0 && own_count < 32);
+	CHECK(fd >= 0 && own_count < 64);
 	own_fds[own_count++] = fd;
 	return fd;
 }
@@ -197,7 +197,7 @@ static void verify_listeners(void)
 /* ---- UDP ---- */
 
 static int loopback;
-static int receiver, sender, receiver_6, receive_port;
+static int receiver, sender, receiver_6, receive_port, receive_port_6;
 
 static void build_udp(void)
 {
@@ -212,7 +212,7 @@ static void build_udp(void)
 	connect_4(sender, receive_port);
 	receiver_6 = own(socket(AF_INET6, SOCK_DGRAM, 0));
 	if (bind_6(receiver_6, 0))
-		port_6 = port_of(receiver_6);
+		receive_port_6 = port_of(receiver_6);
 	loopback = (int)if_nametoindex("lo");
 	set(receiver_6, IPPROTO_IPV6, IPV6_MULTICAST_IF, loopback);
 }
@@ -230,8 +230,8 @@ static void verify_udp(void)
 	CHECK(send(sender, "hello", 5, 0) == 5 && recv(receiver, text, 16, 0) == 5 &&
 	      !memcmp(text, "hello", 5));
 	CHECK(recv(sender, text, 16, 0) == -1 && errno == EAGAIN);
-	if (port_6)
-		CHECK_EQUAL(port_of(receiver_6), port_6);
+	if (receive_port_6)
+		CHECK_EQUAL(port_of(receiver_6), receive_port_6);
 }
 
 /* ---- unix sockets with names ---- */
@@ -364,6 +364,209 @@ static void verify_plain_sockets(void)
 	      recv(plain[3], answer, sizeof(answer), 0) > 0);
 }
 
+/* ---- addresses without a port ---- */
+
+static int lone[6];
+static const uint32_t lone_address = INADDR_LOOPBACK + 1;
+
+static void build_lone_addresses(void)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+
+	for (int i = 0; i < 5; i++)
+		lone[i] = own(socket(AF_INET, i & 1 ? SOCK_DGRAM : SOCK_STREAM, 0));
+	lone[5] = own(socket(AF_INET6, SOCK_STREAM, 0));
+	/* The port comes with the first use; whether that was asked for can be taken back. */
+	for (int i = 0; i < 3; i++) {
+		set(lone[i], IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+		bind_4(lone[i], lone_address, 0);
+	}
+	set(lone[2], IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0);
+	/* One that the kernel gave goes with the connection. */
+	bind_4(lone[3], lone_address, 0);
+	connect_4(lone[3], 9);
+	CHECK(!connect(lone[3], &nowhere, sizeof(nowhere)));
+	/* One that is nowhere. */
+	bind_4(lone[4], INADDR_ANY, 0);
+	set(lone[5], IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (!bind_6(lone[5], 0))
+		lone[5] = -1;
+	for (int i = 0; i < 4; i++)
+		CHECK_EQUAL(port_of(lone[i]), 0);
+}
+
+static uint32_t address_of(int fd)
+{
+	socklen_t length;
+	struct sockaddr_storage a = name_of(fd, &length);
+
+	return ntohl(((struct sockaddr_in *)&a)->sin_addr.s_addr);
+}
+
+static void verify_lone_addresses(void)
+{
+	struct sockaddr_storage a;
+	socklen_t length;
+
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQUAL(address_of(lone[i]), lone_address);
+		CHECK_EQUAL(port_of(lone[i]), 0);
+		CHECK_EQUAL(get(lone[i], IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT), i < 2);
+	}
+	CHECK_EQUAL(address_of(lone[4]), INADDR_ANY);
+	if (lone[5] >= 0) {
+		a = name_of(lone[5], &length);
+		CHECK(IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&a)->sin6_addr));
+		CHECK_EQUAL(port_of(lone[5]), 0);
+	}
+	/* They are of use. */
+	connect_4(lone[1], 9);
+	CHECK_EQUAL(address_of(lone[1]), lone_address);
+	CHECK(port_of(lone[1]) && !listen(lone[0], 1) && port_of(lone[0]));
+	CHECK_EQUAL(address_of(lone[0]), lone_address);
+}
+
+/* ---- all options that there are ---- */
+
+#define OPTIONS_MAX 110
+static const int levels[] = { SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6, SOL_NETLINK };
+#define LEVELS (sizeof(levels) / sizeof(levels[0]))
+
+static struct optioned {
+	int fd, domain, type;
+	struct { int bytes; char value[16]; } is[LEVELS][OPTIONS_MAX];
+} optioned[9];
+static int optioned_count, options_changed;
+
+static bool option_is_one_of(const int list[][2], int level, int option)
+{
+	for (int i = 0; list[i][0] >= 0; i++)
+		if (list[i][0] == level && list[i][1] == option)
+			return true;
+	return false;
+}
+
+/* What belongs to a socket or its peer, or counts. */
+static bool is_own_option(int level, int option)
+{
+	static const int own_options[][2] = {
+		{ SOL_SOCKET, SO_ERROR }, { SOL_SOCKET, SO_PEERCRED }, { SOL_SOCKET, SO_PEERNAME },
+		{ SOL_SOCKET, SO_PEERSEC }, { SOL_SOCKET, SO_MEMINFO }, { SOL_SOCKET, SO_INCOMING_NAPI_ID },
+		{ SOL_SOCKET, SO_COOKIE }, { SOL_SOCKET, SO_PEERGROUPS }, { SOL_SOCKET, 77 /* SO_PEERPIDFD */ },
+		{ SOL_SOCKET, 71 /* SO_NETNS_COOKIE */ }, { IPPROTO_TCP, TCP_INFO }, { IPPROTO_TCP, TCP_CC_INFO },
+		{ IPPROTO_TCP, TCP_TIMESTAMP }, { IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE }, { -1, -1 },
+	};
+
+	return option_is_one_of(own_options, level, option);
+}
+
+/* What would make another socket of it, or is carried over in another form; a processor that it was last seen on. */
+static bool may_change(int level, int option)
+{
+	static const int not_these[][2] = {
+		{ SOL_SOCKET, SO_ATTACH_FILTER }, { SOL_SOCKET, SO_DETACH_FILTER }, { SOL_SOCKET, SO_INCOMING_CPU },
+		{ SOL_SOCKET, 72 /* SO_BUF_LOCK */ }, { SOL_SOCKET, SO_TXTIME }, { IPPROTO_IP, IP_OPTIONS },
+		{ IPPROTO_IP, IP_ADD_MEMBERSHIP }, { IPPROTO_IP, IP_DROP_MEMBERSHIP },
+		{ IPPROTO_TCP, TCP_REPAIR }, { IPPROTO_TCP, TCP_ULP }, { IPPROTO_IPV6, IPV6_ADDRFORM },
+		{ -1, -1 },
+	};
+
+	return !is_own_option(level, option) && !option_is_one_of(not_these, level, option);
+}
+
+static bool level_applies(const struct optioned *o, int level)
+{
+	switch (level) {
+	case IPPROTO_TCP:	return o->type == SOCK_STREAM && o->domain != AF_UNIX;
+	case IPPROTO_UDP:	return o->type == SOCK_DGRAM && o->domain != AF_UNIX;
+	case IPPROTO_IP:	return o->domain == AF_INET || o->domain == AF_INET6;
+	case IPPROTO_IPV6:	return o->domain == AF_INET6;
+	case SOL_NETLINK:	return o->domain == AF_NETLINK;
+	}
+	return true;
+}
+
+static void change_option(int fd, int level, int option)
+{
+	int is = 0, now;
+	socklen_t length = sizeof(is);
+
+	if (getsockopt(fd, level, option, &is, &length))
+		return;
+	for (int i = 0; i < 2; i++) {
+		int value = i ? 1 - is : is + 1;
+
+		length = sizeof(now);
+		if (!setsockopt(fd, level, option, &value, sizeof(value)) &&
+		    !getsockopt(fd, level, option, &now, &length) && now != is) {
+			options_changed++;
+			return;
+		}
+	}
+}
+
+static void note_options(struct optioned *o)
+{
+	for (size_t l = 0; l < LEVELS; l++)
+		for (int i = 1; i < OPTIONS_MAX; i++) {
+			socklen_t length = sizeof(o->is[l][i].value);
+
+			o->is[l][i].bytes = -1;
+			if (level_applies(o, levels[l]) && !is_own_option(levels[l], i) &&
+			    !getsockopt(o->fd, levels[l], i, o->is[l][i].value, &length))
+				o->is[l][i].bytes = (int)length;
+		}
+}
+
+static void add_optioned(int fd, int domain, int type)
+{
+	struct optioned *o = &optioned[optioned_count++];
+
+	*o = (struct optioned){ .fd = own(fd), .domain = domain, .type = type };
+	for (size_t l = 0; l < LEVELS; l++)
+		for (int i = 1; i < OPTIONS_MAX; i++)
+			if (level_applies(o, levels[l]) && may_change(levels[l], i))
+				change_option(fd, levels[l], i);
+	note_options(o);
+}
+
+static void build_socket_options(void)
+{
+	static const int domains[] = { AF_INET, AF_INET6, AF_UNIX };
+	int pair[2];
+
+	for (int i = 0; i < 6; i++) {
+		int type = i & 1 ? SOCK_DGRAM : SOCK_STREAM;
+
+		add_optioned(socket(domains[i / 2], type, 0), domains[i / 2], type);
+	}
+	add_optioned(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), AF_NETLINK, SOCK_RAW);
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	add_optioned(pair[0], AF_UNIX, SOCK_STREAM);
+	add_optioned(pair[1], AF_UNIX, SOCK_STREAM);
+	/* Of hundreds that there are. */
+	CHECK(options_changed > 100);
+}
+
+static void verify_socket_options(void)
+{
+	static struct optioned now;
+
+	for (int k = 0; k < optioned_count; k++) {
+		const struct optioned *o = &optioned[k];
+
+		now = (struct optioned){ .fd = o->fd, .domain = o->domain, .type = o->type };
+		note_options(&now);
+		for (size_t l = 0; l < LEVELS; l++)
+			for (int i = 1; i < OPTIONS_MAX; i++)
+				if (o->is[l][i].bytes != now.is[l][i].bytes ||
+				    memcmp(o->is[l][i].value, now.is[l][i].value, 16))
+					FAIL("socket of family %d, type %d: option %d of level %d: %x, not %x",
+					     o->domain, o->type, i, levels[l], *(int *)now.is[l][i].value,
+					     *(int *)o->is[l][i].value);
+	}
+}
+
 /* ---- what a child has otherwise ---- */
 
 static int member, member_6, listening_netlink, sender_alone, unread;
@@ -490,6 +693,10 @@ const struct state socket_states[] = {
 	  build_unix_sockets, close_own, verify_unix_sockets },
 	{ "plain-sockets", "sockets as new",
 	  build_plain_sockets, after_plain_sockets, verify_plain_sockets },
+	{ "lone-addresses", "sockets that are bound to an address and no port",
+	  build_lone_addresses, close_own, verify_lone_addresses },
+	{ "socket-options", "sockets of all kinds with every option that can be set and read",
+	  build_socket_options, close_own, verify_socket_options },
 	{ "odd-sockets", "sockets that a child has with a difference",
 	  build_odd_sockets, close_own, verify_odd_sockets },
 	{ "connections", "connections to others, which stay the parent's",

@@ -18,6 +18,15 @@
 
 int state_parent_pid;
 char **state_argv;
+const char *state_doing;
+bool state_in_parent;
+unsigned int state_checks;
+
+static const struct state *const groups[] = {
+	memory_states, area_states, nameless_states, process_states, file_states,
+	descriptor_states, signal_states, socket_states, number_states, trap_states, zoo_states,
+};
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 void failed(const char *file, int line, const char *format, ...)
 {
@@ -30,7 +39,8 @@ void failed(const char *file, int line, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	/* Not through stdio: the caller may be a thread or a process with locks held. */
-	n = dprintf(1, "%s:%d: %s\n", slash ? slash + 1 : file, line, text);
+	n = dprintf(1, "%s%s%s:%d: %s\n", state_doing ? state_doing : "", state_doing ? ": " : "",
+		    slash ? slash + 1 : file, line, text);
 	_exit(n > 0 ? 1 : 2);
 }
 
@@ -225,12 +235,17 @@ bool state_has_threads(void)
 	return st.st_nlink > 3;
 }
 
+const struct state *state_find(const char *name)
+{
+	for (size_t i = 0; i < GROUPS; i++)
+		for (const struct state *s = groups[i]; s->name; s++)
+			if (!strcmp(s->name, name))
+				return s;
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct state *const groups[] = {
-		memory_states, area_states, nameless_states, process_states, file_states,
-		descriptor_states, signal_states, socket_states, number_states, trap_states,
-	};
 	const struct state *state = NULL;
 	struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;
 	char ref[MITOSIS_REF_MAX], c;
@@ -240,14 +255,10 @@ int main(int argc, char **argv)
 	args.listen = getenv("MITOSIS_TEST_LISTEN");
 	args.engine = getenv("MITOSIS_TEST_ENGINE");
 
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		for (const struct state *s = groups[i]; s->name; s++) {
-			if (argc < 2)
-				printf("%-22s%s\n", s->name, s->about);
-			else if (!strcmp(s->name, argv[1]))
-				state = s;
-		}
-	}
+	for (size_t i = 0; argc < 2 && i < GROUPS; i++)
+		for (const struct state *s = groups[i]; s->name; s++)
+			printf("%-22s%s\n", s->name, s->about);
+	state = argc < 2 ? NULL : state_find(argv[1]);
 	if (!state)
 		return argc < 2 ? 0 : 99;
 	state_parent_pid = getpid();
@@ -255,6 +266,7 @@ int main(int argc, char **argv)
 	mitosis_set_logger(print_log, NULL);
 	start_companions();
 	state->build();
+	state_checks = 0;
 	if (getenv("MITOSIS_TEST_BY_PID")) {
 		/* Somebody else takes the snapshot, and then lets us go on. */
 		printf("waiting\n");
@@ -284,5 +296,12 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (read(0, &c, 1) > 0 || errno == EINTR)
 		errno = 0;
+	/* It has all of it still. */
+	if (getenv("MITOSIS_TEST_PARENT_TOO")) {
+		state_in_parent = true;
+		state->verify();
+		check_companions();
+		printf("ok %s\n", state->name);
+	}
 	return 0;
 }

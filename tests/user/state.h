@@ -28,7 +28,14 @@ struct state {
 };
 
 extern const struct state area_states[], memory_states[], nameless_states[], process_states[],
-	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[];
+	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[], zoo_states[];
+
+/* Does the parent verify what it has, after its children did? */
+extern bool state_in_parent;
+/* By its name; NULL: there is none. */
+const struct state *state_find(const char *name);
+/* What messages begin with, for a state made of others. */
+extern const char *state_doing;
 
 /* The process that the state was built in; in a child it differs from getpid(), unless the numbers are kept. */
 extern int state_parent_pid;
@@ -40,8 +47,10 @@ extern char **state_argv;
 /* Say what is wrong and end with status 1. */
 void failed(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
+/* How many there have been, about. */
+extern unsigned int state_checks;
 #define FAIL(...) failed(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(condition) ((condition) ? (void)0 : FAIL("not true: %s", #condition))
+#define CHECK(condition) (state_checks++, (condition) ? (void)0 : FAIL("not true: %s", #condition))
 #define CHECK_EQUAL(a, b) check_equal(__FILE__, __LINE__, #a, (uint64_t)(a), (uint64_t)(b))
 void check_equal(const char *file, int line, const char *what, uint64_t got, uint64_t want);
 /* This machine cannot do it: status 77. */

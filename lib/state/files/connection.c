@@ -76,7 +76,8 @@ static int listen_to_ourselves(struct opening *o)
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 
-	o->resetter = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	o->resetter = network_socket(o->network, AF_INET,
+				     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (o->resetter < 0)
 		return -errno;
 	if (bind(o->resetter, (void *)&here, sizeof(here)) || listen(o->resetter, 8)) {
@@ -157,7 +158,7 @@ static int reset_connection(struct opening *o, int domain)
 	if (err)
 		return err;
 	length = address_of_ourselves(o, domain, &to);
-	fd = socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = network_socket(o->network, domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
 	if (!length || (connect(fd, (void *)&to, length) && errno != EINPROGRESS) ||
@@ -183,7 +184,7 @@ int connection_lost(struct opening *o, uint32_t file, int domain, int type, bool
 			return -ENOENT;
 		}
 	} else {
-		if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends))
+		if (network_pair(o->network, type | SOCK_CLOEXEC, ends))
 			return -errno;
 		close(ends[1]);
 	}

@@ -6,6 +6,7 @@
 
 #include "format/descriptor.h"
 #include "restore/losses.h"
+#include "restore/network.h"
 
 /*
  * What the child shall have: instead of its parent's, see restore/publish.h; and what is there
@@ -14,6 +15,7 @@
 struct files_wishes {
 	const char *publish, *inherit;	/* NULL: nothing */
 	const int *nameless;		/* descriptors of the files without a name; -1: none */
+	const struct network *network;	/* where its sockets are; NULL: the caller's */
 };
 
 /*

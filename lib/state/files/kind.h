@@ -53,6 +53,7 @@ void files_find_elsewhere(struct snapshot *s);
 
 #ifdef IN_LIBRARY
 #include "restore/losses.h"
+#include "restore/network.h"
 
 struct publish;
 
@@ -70,6 +71,7 @@ struct opening {
 	struct losses *losses;
 	bool other_root;		/* the child's root directory is not ours */
 	const struct publish *publish;
+	const struct network *network;	/* where sockets are made; NULL: the caller's */
 	int resetter;			/* connection.c: who resets connections; -1: nobody yet */
 	uint32_t connections;		/* that have been; as far as there is room their numbers: */
 	char connection_numbers[64];

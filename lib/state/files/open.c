@@ -130,6 +130,7 @@ int files_open(const struct descriptor *d, const char *object, const struct file
 		.opened = malloc((d->files.count + 1) * sizeof(**opened)),
 		.other_root = root_is_other(),
 		.publish = &publish,
+		.network = wishes->network,
 		.resetter = -1,
 	};
 	int err;

@@ -121,6 +121,7 @@ static int leave(int master)
 static int open_sides(struct opening *o, uint32_t file, int master)
 {
 	const struct terminal_state *state = state_of(o, file);
+	int exclusive = -1;		/* the side of which nobody else is to open another */
 	const int free = 0, locked = state->now.flags & CAPTURE_TERMINAL_LOCKED,
 		  packets = !!(state->now.flags & CAPTURE_TERMINAL_PACKETS);
 	uint32_t unread = state->now.unread;
@@ -137,6 +138,8 @@ static int open_sides(struct opening *o, uint32_t file, int master)
 		if (err)
 			return err;
 		any = true;
+		if (state_of(o, i)->now.flags & CAPTURE_TERMINAL_EXCLUSIVE)
+			exclusive = o->opened[i];
 	}
 	/* One that was locked nobody has had yet. */
 	if (!any && !locked) {
@@ -151,7 +154,8 @@ static int open_sides(struct opening *o, uint32_t file, int master)
 		return err;
 	if ((packets && ioctl(master, TIOCPKT, &packets)) ||
 	    (locked && ioctl(master, TIOCSPTLCK, &locked)) ||
-	    (state->now.flags & CAPTURE_TERMINAL_EXCLUSIVE && ioctl(master, TIOCEXCL)))
+	    (state->now.flags & CAPTURE_TERMINAL_EXCLUSIVE && ioctl(master, TIOCEXCL)) ||
+	    (exclusive >= 0 && ioctl(exclusive, TIOCEXCL)))
 		return -errno;
 	if (unread)
 		opening_lost(o, file, "has not what was written to its terminal and not read");

@@ -16,8 +16,10 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,19 +59,25 @@ static int refuse_port(struct opening *o, uint32_t file, const struct socket_sta
 		       const struct sockaddr_storage *a, int err)
 {
 	const char *protocol = state->type == SOCK_STREAM ? "TCP" : "UDP";
+	const char *here = o->network ? "the child's network" : "this host";
 	unsigned int port = publish_port(a), old = publish_port((const void *)state->name);
 	char text[ADDRESS_TEXT_MAX];
 
 	address_text(a, text);
 	if (err == EADDRINUSE)
-		return opening_refuse(o, file, err, "%s port %u of %s is in use on this host; "
+		return opening_refuse(o, file, err, "%s port %u of %s is in use on %s; "
 				      "--publish %u=PORT gives the child another",
-				      protocol, port, text, old);
+				      protocol, port, text, here, old);
 	if (err == EADDRNOTAVAIL)
-		return opening_refuse(o, file, err, "%s is no address of this host, "
+		return opening_refuse(o, file, err, "%s is no address of %s, "
 				      "and %s port %u was bound to it; "
 				      "--publish %u=ADDRESS:%u gives the child another",
-				      text, protocol, port, old, port);
+				      text, here, protocol, port, old, port);
+	if (err == ENODEV)
+		return opening_refuse(o, file, err, "there is no interface %s here, "
+				      "and %s port %u was bound to its address %s; "
+				      "--publish %u=ADDRESS:%u gives the child another",
+				      state->device, protocol, port, text, old, port);
 	if (err == EACCES)
 		return opening_refuse(o, file, err, "%s port %u of %s is not this user's to bind "
 				      "(net.ipv4.ip_unprivileged_port_start); "
@@ -77,6 +85,21 @@ static int refuse_port(struct opening *o, uint32_t file, const struct socket_sta
 				      protocol, port, text, old);
 	return opening_refuse(o, file, err, "%s port %u of %s cannot be bound: %s", protocol, port,
 			      text, strerror(err));
+}
+
+/* An interface has another number on each host; the kernel tells of which one an address is. */
+bool socket_find_scope(const struct opening *o, const struct socket_state *state,
+		       struct sockaddr_storage *a, int fd)
+{
+	struct sockaddr_in6 *in6 = (void *)a;
+	struct ifreq r = { 0 };
+
+	if (a->ss_family != AF_INET6 || !in6->sin6_scope_id || socket_has_same_interfaces(o))
+		return true;
+	memcpy(r.ifr_name, state->device, sizeof(r.ifr_name));
+	in6->sin6_scope_id = *state->device && !ioctl(fd, SIOCGIFINDEX, &r) ?
+				     (uint32_t)r.ifr_ifindex : 0;
+	return in6->sin6_scope_id;
 }
 
 /* What is only where it sends from, it may have as it comes. */
@@ -88,22 +111,54 @@ static int bind_sender(struct opening *o, uint32_t file, int fd, const struct so
 	return 0;
 }
 
+/* The address of every socket that has none. */
+static bool is_any(const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
+/* An address alone: its port comes when it connects or sends, or was given back. */
+static int bind_address(struct opening *o, uint32_t file, const struct socket_state *state, int fd)
+{
+	const int one = 1;
+	int as_it_is = 0;
+	socklen_t length = sizeof(as_it_is);
+	struct sockaddr_storage a = { 0 };
+
+	memcpy(&a, state->name, state->name_bytes);
+	if (is_any(&a))
+		return 0;
+	if (!socket_find_scope(o, state, &a, fd) ||
+	    getsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &as_it_is, &length) ||
+	    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)))
+		opening_lost(o, file, "sends from another address or port");
+	else
+		bind_sender(o, file, fd, &a, address_length(&a));
+	return setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &as_it_is, sizeof(as_it_is)) ?
+		       -ENOENT : 0;
+}
+
 static int bind_port(struct opening *o, uint32_t file, const struct socket_state *state, int fd)
 {
 	bool stream = state->type == SOCK_STREAM, own = is_own(o, file, state);
 	/* With it a port of TCP that was listened at is told from one that is. */
 	bool early = own || (stream && state->flags & SOCKET_LISTENS);
 	struct sockaddr_storage a = { 0 };
-	bool renamed;
+	bool renamed, found;
 
 	memcpy(&a, state->name, state->name_bytes);
 	renamed = publish_translate(o->publish, &a);
+	found = socket_find_scope(o, state, &a, fd);
 	if (early && !set(fd, SO_REUSEADDR, state->flags & SOCKET_REUSES_ADDRESS))
 		return -ENOENT;
 	if (own && !set(fd, SO_REUSEPORT, state->flags & SOCKET_SHARES_PORT))
 		return -ENOENT;
 	if (state->peer_bytes && !renamed)
 		bind_sender(o, file, fd, &a, address_length(&a));
+	else if (!found)
+		return refuse_port(o, file, state, &a, ENODEV);
 	else if (bind(fd, (void *)&a, address_length(&a)))
 		return refuse_port(o, file, state, &a, errno);
 	return 0;
@@ -251,10 +306,10 @@ void socket_may_share(struct opening *o, uint32_t file, const struct socket_stat
 int socket_bind(struct opening *o, uint32_t file, const struct socket_state *state, int fd)
 {
 	if (is_internet(state)) {
-		/* An address without a port is what every socket has, unless one was given. */
 		const struct sockaddr_storage *a = (const void *)state->name;
 
-		return publish_port(a) ? bind_port(o, file, state, fd) : 0;
+		return publish_port(a) ? bind_port(o, file, state, fd) :
+					 bind_address(o, file, state, fd);
 	}
 	if (state->domain == AF_UNIX)
 		return bind_unix(o, file, state, fd);

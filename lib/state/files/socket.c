@@ -230,10 +230,11 @@ static bool is_reachable(const struct opening *o, const struct sockaddr_un *a)
 
 static void do_connect(struct opening *o, uint32_t file, const struct socket_state *state, int fd)
 {
-	const struct sockaddr *to = (const void *)state->peer;
+	struct sockaddr_storage to = { 0 };
 
-	if ((to->sa_family == AF_UNIX && !is_reachable(o, (const void *)to)) ||
-	    connect(fd, to, state->peer_bytes))
+	memcpy(&to, state->peer, state->peer_bytes);
+	if ((to.ss_family == AF_UNIX && !is_reachable(o, (const void *)&to)) ||
+	    !socket_find_scope(o, state, &to, fd) || connect(fd, (void *)&to, state->peer_bytes))
 		opening_lost(o, file, "is not connected to where it sent");
 }
 
@@ -263,7 +264,7 @@ int socket_open(struct opening *o, uint32_t file)
 	const struct socket_state *state = file_payload(o->d, f, sizeof(*state));
 	int type = (int)state->type | SOCK_CLOEXEC, err, fd;
 
-	fd = socket((int)state->domain, type, (int)state->protocol);
+	fd = network_socket(o->network, (int)state->domain, type, (int)state->protocol);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
 	err = set_up(o, file, state, fd);

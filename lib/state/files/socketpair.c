@@ -6,20 +6,7 @@
  */
 #include "state/files/sockets.h"
 
-#include <sys/time.h>
-
 FILE_KIND_COMPLETE(socketpair)
-
-enum { PAIR_CREDENTIALS = 1, PAIR_SHUT_READ = 2, PAIR_SHUT_WRITE = 4, PAIR_KNOWN = 7 };
-
-struct pair_state {
-	uint32_t peer;			/* its inode */
-	uint32_t type;			/* SOCK_* */
-	uint32_t send_bytes, receive_bytes;	/* of its buffers */
-	uint32_t flags;
-	uint32_t reserved;
-	int64_t send_s, send_us, receive_s, receive_us;	/* how long it waits; 0: for ever */
-};
 
 #ifdef IN_SHADOW
 
@@ -45,34 +32,23 @@ bool socketpair_read(struct snapshot *s, struct descriptor_file *f, uint32_t fd,
 {
 	const struct capture *c = &s->args.capture;
 	struct pair_state state = { 0 };
-	uint32_t domain, credentials;
-	struct timeval send, receive;
 	struct unix_facts facts;
 
 	/* One that has a name may be connected to once more; to one that has, it was. */
-	if (!socket_get(fd, SOL_SOCKET, SO_DOMAIN, &domain, 4) || domain != AF_UNIX ||
+	if (!socket_get(fd, SOL_SOCKET, SO_DOMAIN, &state.socket.domain, 4) ||
+	    state.socket.domain != AF_UNIX ||
 	    c->sockets_lost || is_named(fd, SYS_getsockname) || is_named(fd, SYS_getpeername))
 		return false;
 	for (uint32_t i = 0; i < c->socket_count; i++)
 		if (c->sockets[i] == f->inode)
 			return false;
 	if (!unix_facts_of(f->inode, &facts) || !facts.peer ||
-	    !socket_get(fd, SOL_SOCKET, SO_TYPE, &state.type, 4) ||
-	    !socket_get(fd, SOL_SOCKET, SO_SNDBUF, &state.send_bytes, 4) ||
-	    !socket_get(fd, SOL_SOCKET, SO_RCVBUF, &state.receive_bytes, 4) ||
-	    !socket_get(fd, SOL_SOCKET, SO_PASSCRED, &credentials, 4) ||
-	    !socket_get(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send)) ||
-	    !socket_get(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive)))
+	    !socket_get(fd, SOL_SOCKET, SO_TYPE, &state.socket.type, 4) ||
+	    !socket_options_read(fd, &state.socket))
 		return false;
 	state.peer = facts.peer;
 	state.flags |= (facts.shut & 1 ? PAIR_SHUT_READ : 0) |
 		       (facts.shut & 2 ? PAIR_SHUT_WRITE : 0);
-	if (credentials)
-		state.flags |= PAIR_CREDENTIALS;
-	state.send_s = send.tv_sec;
-	state.send_us = send.tv_usec;
-	state.receive_s = receive.tv_sec;
-	state.receive_us = receive.tv_usec;
 	return file_set_payload(s, f, &state, sizeof(state));
 }
 
@@ -88,10 +64,12 @@ bool socketpair_check(const struct descriptor *d, const struct descriptor_file *
 	const struct pair_state *state = file_payload(d, f, sizeof(*state));
 
 	return state && f->payload_bytes == sizeof(*state) &&
-	       !(state->flags & ~(uint32_t)PAIR_KNOWN) && !state->reserved &&
-	       (state->type == SOCK_STREAM || state->type == SOCK_DGRAM ||
-		state->type == SOCK_SEQPACKET) &&
-	       state->send_bytes <= INT32_MAX && state->receive_bytes <= INT32_MAX;
+	       !(state->flags & ~(uint32_t)PAIR_KNOWN) && state->socket.domain == AF_UNIX &&
+	       !(state->socket.flags & ~(uint32_t)SOCKET_KNOWN_FLAGS) &&
+	       state->socket.linger_s <= INT32_MAX &&
+	       (state->socket.type == SOCK_STREAM || state->socket.type == SOCK_DGRAM ||
+		state->socket.type == SOCK_SEQPACKET) &&
+	       socket_options_check(&state->socket);
 }
 
 static bool is_here(const struct opening *o, uint32_t inode)
@@ -115,7 +93,7 @@ static uint32_t find_peer(const struct opening *o, uint32_t file)
 		if (i == file || other->kind != FILE_SOCKETPAIR || other->inode != state->peer)
 			continue;
 		others = file_payload(o->d, other, sizeof(*others));
-		if (others->peer == f->inode && others->type == state->type &&
+		if (others->peer == f->inode && others->socket.type == state->socket.type &&
 		    opening_has_number(o, i) && o->opened[i] < 0 &&
 		    !(other->flags & (FILE_ELSEWHERE | FILE_LATE)))
 			return i;
@@ -127,18 +105,12 @@ static uint32_t find_peer(const struct opening *o, uint32_t file)
 static void set_up(struct opening *o, uint32_t file, int fd)
 {
 	const struct pair_state *state = file_payload(o->d, opening_file(o, file), sizeof(*state));
-	const struct timeval send = { state->send_s, state->send_us },
-			     receive = { state->receive_s, state->receive_us };
-	const int one = 1;
 
-	if (!socket_set_bytes(fd, SO_SNDBUF, state->send_bytes) ||
-	    !socket_set_bytes(fd, SO_RCVBUF, state->receive_bytes))
+	if (!socket_set_bytes(fd, SO_SNDBUF, state->socket.send_bytes) ||
+	    !socket_set_bytes(fd, SO_RCVBUF, state->socket.receive_bytes))
 		opening_lost(o, file, "has buffers of another size (net.core.wmem_max, rmem_max)");
-	if ((state->flags & PAIR_CREDENTIALS &&
-	     setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one))) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive)))
-		opening_lost(o, file, "has not all options");
+	socket_options_set(o, file, &state->socket, fd);
+	socket_may_share(o, file, &state->socket, fd);
 }
 
 static void shut(const struct opening *o, uint32_t file, int fd)
@@ -160,8 +132,8 @@ int socketpair_open(struct opening *o, uint32_t file)
 
 	if (peer == o->d->files.count)
 		return is_here(o, state->peer) ? -ENOENT :
-		       connection_lost(o, file, AF_UNIX, (int)state->type, false);
-	if (socketpair(AF_UNIX, (int)state->type | SOCK_CLOEXEC, 0, ends))
+		       connection_lost(o, file, AF_UNIX, (int)state->socket.type, false);
+	if (network_pair(o->network, (int)state->socket.type | SOCK_CLOEXEC, ends))
 		return -errno;
 	set_up(o, file, ends[0]);
 	set_up(o, peer, ends[1]);

@@ -21,12 +21,15 @@ enum socket_flags {
 	SOCKET_HAS_FILE		= 1u << 7,	/* .mode, .uid and .gid are those of its file */
 	SOCKET_MEMBER		= 1u << 8,	/* of a multicast group, which it is not there */
 	SOCKET_WAITING		= 1u << 9,	/* something had arrived that was not read */
-	SOCKET_KNOWN_FLAGS	= (1u << 10) - 1,
+	SOCKET_MORE_OPTIONS	= 1u << 10,	/* than those that are carried over */
+	SOCKET_KNOWN_FLAGS	= (1u << 11) - 1,
 };
 
-#define SOCKET_OPTIONS_MAX	56u
+#define SOCKET_OPTIONS_MAX	128u
 
-/* A socket that is connected to nobody, or without a connection. */
+/*
+ * A socket that is connected to nobody, or without a connection; of one of a pair its options alone.
+ */
 struct socket_state {
 	uint32_t domain, type, protocol;
 	uint32_t flags;			/* enum socket_flags */
@@ -37,11 +40,21 @@ struct socket_state {
 	uint32_t linger_s;
 	uint32_t groups;		/* netlink */
 	int64_t send_s, send_us, receive_s, receive_us;	/* how long it waits; 0: for ever */
-	uint64_t given;			/* which of the options it has */
+	uint64_t pacing;		/* SO_MAX_PACING_RATE */
+	uint64_t given[SOCKET_OPTIONS_MAX / 64];	/* which of the options it has */
 	int32_t options[SOCKET_OPTIONS_MAX];	/* in the order of socket-options.c */
 	char device[16];		/* SO_BINDTODEVICE */
 	char congestion[16];		/* TCP_CONGESTION */
 	char name[112], peer[112];	/* addresses */
+};
+
+enum { PAIR_SHUT_READ = 1, PAIR_SHUT_WRITE = 2, PAIR_KNOWN = 3 };
+
+/* One of two that are connected to each other. */
+struct pair_state {
+	uint32_t peer;			/* its inode */
+	uint32_t flags;
+	struct socket_state socket;	/* .name and what is about that it has not */
 };
 
 #ifdef IN_SHADOW
@@ -63,6 +76,8 @@ bool socket_is_member(struct snapshot *s, uint32_t fd, uint32_t domain);
 
 #ifdef IN_LIBRARY
 bool socket_options_check(const struct socket_state *state);
+/* Has this process the interfaces of the parent, so that their numbers mean the same? */
+bool socket_has_same_interfaces(const struct opening *o);
 /* All but those that decide who may share the address; what fails is named. */
 void socket_options_set(struct opening *o, uint32_t file, const struct socket_state *state, int fd);
 /* The kernel says twice what it was told. */
@@ -76,6 +91,12 @@ int connection_lost(struct opening *o, uint32_t file, int domain, int type, bool
 void socket_try_publish(const struct opening *o, uint32_t file);
 /* socket-bind.c: give it its name, or what publish.h says. 0, -ENOENT, or -errno when told. */
 int socket_bind(struct opening *o, uint32_t file, const struct socket_state *state, int fd);
+/*
+ * The same: the number that the interface of a link-local address has where the socket is. False:
+ * there is none.
+ */
+bool socket_find_scope(const struct opening *o, const struct socket_state *state,
+		       struct sockaddr_storage *a, int fd);
 /* The same: what it asked for about others who may have its name, once it has that or none. */
 void socket_may_share(struct opening *o, uint32_t file, const struct socket_state *state, int fd);
 #endif

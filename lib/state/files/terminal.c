@@ -120,8 +120,14 @@ int terminal_open(struct opening *o, uint32_t file)
 	if (fd < 0)
 		fd = open("/dev/tty", ((int)f->open_flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY |
 				      O_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0) {
+		const struct terminal_state *state = file_payload(o->d, f, sizeof(*state));
+
+		/* Whom that would keep out is not the child's affair. */
+		if (state->now.flags & CAPTURE_TERMINAL_EXCLUSIVE)
+			opening_lost(o, file, "is not exclusive (TIOCEXCL)");
 		return fd;
+	}
 	o->why = "there is no terminal here";
 	return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
 }

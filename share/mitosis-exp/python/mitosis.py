@@ -52,6 +52,7 @@ _MODES = {"auto": 0, "demand": 1, "eager": 2}
 _TIDS = {"auto": 0, "same": 1, "new": 2}
 _CLOCKS = {"auto": 0, "same": 1, "host": 2}
 _HOWS = {"auto": 0, "place": 1, "tcp": 2}
+_NETS = {"host": 0, "new": 1}
 _STRICT, _NO_PUSH, _DISCARD_STDIN, _PRIVATE, _POLL = 1, 2, 4, 8, 16
 
 _log = logging.getLogger("mitosis")
@@ -77,7 +78,8 @@ class _ResumeArgs(ctypes.Structure):
                 ("addresses", ctypes.c_char_p),
                 ("publish", ctypes.c_char_p), ("inherit_fds", ctypes.c_char_p),
                 ("tids", ctypes.c_int), ("clock", ctypes.c_int),
-                ("number", ctypes.c_uint32), ("how", ctypes.c_int)]
+                ("number", ctypes.c_uint32), ("net", ctypes.c_int), ("how", ctypes.c_int),
+                ("reserved3", ctypes.c_uint32)]
 
 
 class _Info(ctypes.Structure):
@@ -405,7 +407,7 @@ def _pairs(these):
 def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=False,
            discard_stdin=False, engine=None, record=None, replay=None, addresses=None,
            notify_fd=None, private=False, poll=False, publish=None, inherit_fds=None,
-           tids="auto", clock="auto", number=None, how="auto"):
+           tids="auto", clock="auto", net="host", number=None, how="auto"):
     """Become the supervisor of a new child of a snapshot; returns only by raising MitosisError.
 
     This process ends as the child ends, and forwards signals to it. What this interpreter had is
@@ -432,6 +434,8 @@ def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=Fal
               "new": others; "auto": same for several threads, and for a parent taken by its number
     clock     CLOCK_MONOTONIC and CLOCK_BOOTTIME are the parent's ("same"), or the "host"'s; "auto":
               same where they differ by more than a second
+    net       "host": its sockets are in this host's network; "new": in one of its own, with nothing
+              but loopback, where the ports are free that its parent has
     how       pages on demand: the parent's shadow, of this user on this host, puts them in their "place",
               or they come by "tcp"; "auto": place where that can be
     number    which child it is: child_number(), and MITOSIS_CHILD in its environment; without, as many
@@ -445,6 +449,8 @@ def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=Fal
         raise ValueError(f"clock: {clock}: not one of {', '.join(_CLOCKS)}")
     if how not in _HOWS:
         raise ValueError(f"how: {how}: not one of {', '.join(_HOWS)}")
+    if net not in _NETS:
+        raise ValueError(f"net: {net}: not one of {', '.join(_NETS)}")
     if notify_fd is not None and notify_fd < 1:
         raise ValueError(f"notify_fd: {notify_fd}: not a descriptor from 1")
     if number is not None and not 0 < number < 1 << 32:
@@ -462,7 +468,8 @@ def resume(reference, *, mode="auto", window=0, push=True, timeout=0, strict=Fal
                        notify_fd=notify_fd or 0, addresses=_to_bytes("addresses", addresses),
                        publish=_to_bytes("publish", _pairs(publish)),
                        inherit_fds=_to_bytes("inherit_fds", _pairs(inherit_fds)),
-                       tids=_TIDS[tids], clock=_CLOCKS[clock], number=number or 0, how=_HOWS[how])
+                       tids=_TIDS[tids], clock=_CLOCKS[clock], number=number or 0,
+                       net=_NETS[net], how=_HOWS[how])
     data = _reference(reference)
     _flush()
     # Once the child runs nobody can raise an error any more: all of them are logged as well.
