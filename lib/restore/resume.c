@@ -190,7 +190,7 @@ static void tell_sysv(struct resume *r)
 static int gather(struct resume *r)
 {
 	const struct files_wishes wishes = { r->args->publish, r->args->inherit_fds,
-					     r->plan.nameless };
+					     r->plan.nameless, r->plan.urings };
 	int err = files_open(r->d, r->ref->address, &wishes, &r->plan.fd_next, &r->opened,
 			     &r->losses);
 

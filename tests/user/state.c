@@ -230,6 +230,7 @@ int main(int argc, char **argv)
 	static const struct state *const groups[] = {
 		memory_states, area_states, nameless_states, process_states, file_states,
 		descriptor_states, signal_states, socket_states, number_states, trap_states,
+		uring_states,
 	};
 	const struct state *state = NULL;
 	struct mitosis_prepare_args args = MITOSIS_PREPARE_ARGS_INIT;

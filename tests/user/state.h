@@ -28,7 +28,8 @@ struct state {
 };
 
 extern const struct state area_states[], memory_states[], nameless_states[], process_states[],
-	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[];
+	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[],
+	uring_states[];
 
 /* The process that the state was built in; in a child it differs from getpid(), unless the numbers are kept. */
 extern int state_parent_pid;
