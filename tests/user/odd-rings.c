@@ -166,6 +166,11 @@ static bool make_numbered_thread(void)
 	return !pthread_create(&thread, NULL, number_and_wait, &made) && !sem_wait(&numbered) && made;
 }
 
+static bool make_sqpoll(void)
+{
+	return uring_setup(&ring, 64, IORING_SETUP_SQPOLL);
+}
+
 static bool make_iopoll(void)
 {
 	return used(64, IORING_SETUP_IOPOLL);
@@ -289,6 +294,7 @@ static const struct kind {
 	{ "buffers", make_buffers },
 	{ "numbered", make_numbered },
 	{ "numbered-thread", make_numbered_thread },
+	{ "sqpoll", make_sqpoll },
 	{ "iopoll", make_iopoll },
 	{ "owned", make_owned },
 	{ "disabled", make_disabled },
