@@ -39,6 +39,16 @@ struct capture_position {
 
 enum { CAPTURE_CONNECTED = 1, CAPTURE_ENDED };
 
+enum capture_rings {
+	CAPTURE_RINGS		= 1,	/* of io_uring are open */
+	/* a thread has numbers of its own for some (IORING_REGISTER_RING_FDS) */
+	CAPTURE_RINGS_NUMBERED	= 2,
+};
+
+/* Those numbers: calls with them say EBADF, or EINVAL, if there is none. */
+#define CAPTURE_RING_NUMBERS	16
+#define CAPTURE_ENTER_BY_NUMBER	(1u << 4)	/* IORING_ENTER_REGISTERED_RING, Linux 5.18 */
+
 /* What a program may do next to a socket: listen, connect, give it a name. */
 struct capture_socket {
 	uint8_t listens;
@@ -108,7 +118,7 @@ struct capture {
 	/* inodes of unix sockets that have something to be read */
 	uint64_t sockets[CAPTURE_PIPES_MAX];
 	uint32_t has_nameless;		/* a file that no name leads to is open, or may be mapped */
-	uint32_t reserved;
+	uint32_t rings;			/* enum capture_rings; if not 0, has_nameless is set, too */
 	/* CAPTURE_ROOM bytes for both: no part of the snapshot; 0: it lies elsewhere */
 	uint64_t room;
 	uint64_t monotonic_ns;		/* CLOCK_MONOTONIC */

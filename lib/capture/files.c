@@ -258,6 +258,22 @@ static void note_terminal(struct capture *c, struct capture_position *p, int our
 	c->texts_used += (uint32_t)sizeof(*t);
 }
 
+static bool is_ring(int ours)
+{
+	static const char ring[] = "anon_inode:[io_uring]";
+	char name[40] = "/proc/self/fd/", link[sizeof(ring)], digits[12];
+	size_t n = 0, length = strlen(name);
+
+	do
+		digits[n++] = (char)('0' + ours % 10);
+	while (ours /= 10);
+	while (n)
+		name[length++] = digits[--n];
+	name[length] = '\0';
+	return sys(SYS_readlinkat, AT_FDCWD, name, link, sizeof(link)) == sizeof(ring) - 1 &&
+	       !memcmp(link, ring, sizeof(ring) - 1);
+}
+
 /* 0 or -errno; sockets and terminals have a place among the positions. */
 static int note_stream(struct capture *c, int fd, int ours)
 {
@@ -269,6 +285,11 @@ static int note_stream(struct capture *c, int fd, int ours)
 
 	if (sys(SYS_fstat, ours, &st) < 0)
 		return 0;
+	if (!(st.st_mode & S_IFMT) && is_ring(ours)) {
+		/* It is looked at with the memory that the copy shares. */
+		c->rings |= CAPTURE_RINGS;
+		c->has_nameless = 1;
+	}
 	is_terminal = S_ISCHR(st.st_mode) && sys(SYS_ioctl, ours, TCGETS2, terminal.modes) >= 0;
 	if (!is_terminal && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
 		return 0;
@@ -399,6 +420,7 @@ int capture_files(struct capture *c, const char *proc, int pidfd, void *room)
 	c->socket_count = 0;
 	c->sockets_lost = 0;
 	c->has_nameless = 0;
+	c->rings = 0;
 	if (length > sizeof(path) - sizeof("/fdinfo"))
 		return -ENAMETOOLONG;
 	memcpy(path, proc, length);

@@ -66,6 +66,23 @@ static char state_of(const struct frozen *f, int tid)
 	return end && end[1] ? end[2] : '\0';
 }
 
+/*
+ * Is it a thread of the kernel's, which works for the process (io_uring, vhost)? It can be traced,
+ * but never stops, nor can it be let go then.
+ */
+static bool is_worker(const struct frozen *f, int tid)
+{
+	/* PF_IO_WORKER, PF_USER_WORKER */
+	const unsigned int io_worker = 0x10, user_worker = 0x4000;
+	unsigned int flags = 0;
+	char text[512], *end;
+
+	read_word(f, tid, "stat", text, sizeof(text));
+	end = strrchr(text, ')');
+	return end && sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & (io_worker | user_worker);
+}
+
 int freeze_refuse(struct frozen *f, int err, const char *format, ...)
 {
 	va_list ap;
@@ -89,6 +106,10 @@ static int seize(struct frozen *f, int tid)
 
 	if (f->count == f->room)
 		return freeze_refuse(f, -EBUSY, "it makes threads faster than they can be stopped");
+	if (is_worker(f, tid))
+		return freeze_refuse(f, -EBUSY,
+				     "thread %d is the kernel's own (of io_uring or vhost): it cannot be stopped",
+				     tid);
 	*t = (struct frozen_thread){
 		.tracee = { .tid = tid, .options = options, .is_first = tid == f->pid },
 	};

@@ -407,6 +407,27 @@ static int note_files(struct capture *c, struct frozen *f)
 		   : 0;
 }
 
+/* Each thread has its own. */
+static int note_ring_numbers(struct capture *c, struct frozen *f, struct frozen_thread *t)
+{
+	bool is_first = t == &f->threads[f->first];
+	int err = is_first ? 0 : borrow_thread(f, t), also;
+	long ret = 0;
+
+	for (long i = 0; !err && i < CAPTURE_RING_NUMBERS; i++) {
+		if (tracee_call(&t->tracee, &f->space, &ret, SYS_io_uring_enter, i, 0, 0,
+				CAPTURE_ENTER_BY_NUMBER))
+			err = refuse_call(f, -ESRCH, "io_uring_enter");
+		else if (ret != -EBADF && ret != -EINVAL)
+			c->rings |= CAPTURE_RINGS_NUMBERED;
+	}
+	also = is_first ? 0 : borrow_end(f);
+	if (also && !err)
+		err = freeze_refuse(f, also, "thread %d cannot be let go: %s", t->tracee.tid,
+				    strerror(-also));
+	return err;
+}
+
 int capture_outside(struct capture *c, struct frozen *f)
 {
 	struct frozen_thread *first = &f->threads[f->first];
@@ -450,6 +471,9 @@ int capture_outside(struct capture *c, struct frozen *f)
 		err = note_timers(c, f, (uint64_t)scratch);
 	if (!err)
 		err = note_files(c, f);
+	for (uint32_t i = 0; c->rings && i < f->count && !err; i++)
+		if (!f->threads[i].gone)
+			err = note_ring_numbers(c, f, &f->threads[i]);
 	if (f->stopped)
 		c->process_flags |= PROCESS_STOPPED;
 	if (!err)

@@ -31,6 +31,17 @@ void *capture_self_extended(void)
 	return extended;
 }
 
+/* Those of this thread, the only one. */
+static void note_ring_numbers(struct capture *c)
+{
+	for (long i = 0; i < CAPTURE_RING_NUMBERS; i++) {
+		long ret = sys(SYS_io_uring_enter, i, 0, 0, CAPTURE_ENTER_BY_NUMBER, 0, 0);
+
+		if (ret != -EBADF && ret != -EINVAL)
+			c->rings |= CAPTURE_RINGS_NUMBERED;
+	}
+}
+
 static int note_files(struct capture *c)
 {
 	/*
@@ -47,6 +58,9 @@ static int note_files(struct capture *c)
 	err = capture_files(c, "/proc/self", -1, (void *)room);
 	if (err)
 		capture_done(c);
+	/* A filter of seccomp might kill for the call; then no ring is carried. */
+	if (!err && c->rings && !sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0))
+		note_ring_numbers(c);
 	return err;
 }
 

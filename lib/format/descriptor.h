@@ -185,6 +185,7 @@ struct descriptor_thread {
 	KIND(FILE_INOTIFY, inotify) \
 	KIND(FILE_PTY, pty) \
 	KIND(FILE_TERMINAL, terminal) \
+	KIND(FILE_URING, uring) \
 	KIND(FILE_OTHER, other)		/* none of the others */
 
 enum descriptor_file_kind {
@@ -204,6 +205,7 @@ enum descriptor_file_kind {
 	FILE_INOTIFY	= 21,
 	FILE_PTY	= 22,
 	FILE_TERMINAL	= 23,
+	FILE_URING	= 24,
 	FILE_KINDS			/* one more than the highest */
 };
 

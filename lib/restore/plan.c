@@ -9,6 +9,7 @@
 #include "restore/samefile.h"
 #include "restore/plan.h"
 #include "restore/restorer.h"
+#include "state/files/uring.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -129,7 +130,7 @@ static void subtract_hot(struct maker *m, uint64_t start, uint64_t pages)
 /*
  * Does the name of a file stand for memory that others write to, of memfd_create(2), mmap(2),
  * shmget(2) or shm_open(3), or that nobody but the program may read, of memfd_secret(2)? What is no
- * file has no path: the rings of sockets, io_uring and perf.
+ * file has no path: the rings of sockets and perf.
  */
 static bool is_memory(const char *name)
 {
@@ -299,6 +300,39 @@ static int refuse_shared(const struct maker *m, const struct descriptor_vma *v, 
 	return -ENOTSUP;
 }
 
+/* Of whatever a mapping of a ring belongs to that is open, too. */
+static int plan_uring(struct maker *m, const struct descriptor_vma *v, struct map_step *s)
+{
+	const struct descriptor_file *files = descriptor_at(m->d, m->d->files);
+	const char *reason = "no descriptor of it is open";
+	char why[160];
+
+	for (uint32_t i = 0; i < m->d->files.count; i++) {
+		int *fd = &m->plan->urings[i];
+
+		if (files[i].kind != FILE_URING || files[i].inode != m->files[v->mapped].inode)
+			continue;
+		if (*fd < 0) {
+			*fd = uring_make(m->d, &files[i], why, sizeof(why));
+			if (*fd >= 0)
+				*fd = keep_fd(m, *fd);
+			if (m->error)
+				return m->error;
+		}
+		if (*fd >= 0) {
+			s->fd = *fd;
+			s->flags |= MAP_STEP_SHARED | MAP_STEP_URING;
+			s->offset = v->offset;
+			return 0;
+		}
+		reason = why;
+	}
+	log_error("%s: the parent has shared %smemory at 0x%llx (%s), which a snapshot cannot freeze: %s",
+		  m->object, v->prot & PROT_WRITE ? "writable " : "", (unsigned long long)v->start,
+		  URING_NAME, reason);
+	return -ENOTSUP;
+}
+
 static int plan_area(struct maker *m, const struct descriptor_vma *v, bool on_demand)
 {
 	uint32_t missing_before = m->plan->missing_count;
@@ -324,6 +358,8 @@ static int plan_area(struct maker *m, const struct descriptor_vma *v, bool on_de
 		s->offset = v->offset;
 		return 0;
 	}
+	if (v->flags & VMA_SHARED && !strcmp(name, URING_NAME))
+		return plan_uring(m, v, s);
 	if (v->flags & VMA_SHARED && v->flags & VMA_FILE) {
 		bool writable = v->prot & PROT_WRITE;
 
@@ -456,10 +492,13 @@ int plan_make(struct plan *plan, const struct descriptor *d, const char *object,
 	plan->backed = calloc((size_t)d->extents.count + d->hot.count + 1, sizeof(*plan->backed));
 	plan->nameless = calloc(d->nameless.count + 1UL, sizeof(int));
 	plan->sealed_late = calloc(d->nameless.count + 1UL, sizeof(bool));
+	plan->urings = malloc((d->files.count + 1UL) * sizeof(int));
 	m.read_only = calloc(d->nameless.count + 1UL, sizeof(int));
 	if (!plan->steps || !plan->missing || !plan->backed || !m.fds[0] || !plan->nameless ||
-	    !plan->sealed_late || !m.read_only)
+	    !plan->sealed_late || !plan->urings || !m.read_only)
 		err = -ENOMEM;
+	for (uint32_t i = 0; i < d->files.count && !err; i++)
+		plan->urings[i] = -1;
 	if (!err && memory->backing_fd >= 0) {
 		/* One of the child's own; the supervisor keeps the other. */
 		m.backing_fd = fcntl(memory->backing_fd, F_DUPFD_CLOEXEC, plan->fd_next);
@@ -499,5 +538,6 @@ void plan_free(struct plan *plan)
 	free(plan->backed);
 	free(plan->nameless);
 	free(plan->sealed_late);
+	free(plan->urings);
 	*plan = (struct plan){ 0 };
 }

@@ -32,6 +32,8 @@ struct plan {
 	int exe_fd;
 	/* a descriptor of each file without a name; -1: it cannot be had */
 	int *nameless;
+	/* for each open file that is a ring of io_uring and mapped: a new one; -1: none */
+	int *urings;
 	bool *sealed_late;		/* of these: its seals are set once it is mapped */
 	/* one that the program could have made writable, not so the child; or NULL */
 	const struct descriptor_vma *read_only;

@@ -15,6 +15,7 @@ enum map_flags {
 	MAP_STEP_BACKED	= 1u << 3,	/* private, of the file that the kernel module fills */
 	MAP_STEP_WIPED	= 1u << 4,	/* MADV_WIPEONFORK */
 	MAP_STEP_DROPPABLE = 1u << 5,	/* MAP_DROPPABLE in place of MAP_PRIVATE */
+	MAP_STEP_URING	= 1u << 6,	/* of a ring of io_uring: the kernel may choose where */
 };
 
 struct map_step {

@@ -222,7 +222,7 @@ static void tell_sysv(struct resume *r)
 static int gather(struct resume *r)
 {
 	const struct files_wishes wishes = {
-		r->args->publish, r->args->inherit_fds, r->plan.nameless,
+		r->args->publish, r->args->inherit_fds, r->plan.nameless, r->plan.urings,
 		r->args->net == MITOSIS_NET_NEW ? &r->network : NULL,
 	};
 	int err = enclose_network(r);

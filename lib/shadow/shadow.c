@@ -52,12 +52,16 @@ static void tell(const struct shadow_args *args, const char *broken)
 
 /*
  * A shared mapping of the parent's is seen from outside: no seal against writing can be put on a
- * file that is mapped. Of these nothing is served but the copies.
+ * file that is mapped. Of these nothing is served but the copies. A ring of io_uring would not end
+ * with the parent's last descriptor of it.
  */
 static void unmap_nameless(const struct snapshot *s)
 {
 	for (uint32_t i = 0; i < s->n.vmas; i++)
-		if (s->vmas[i].flags & VMA_NAMELESS)
+		if (s->vmas[i].flags & VMA_NAMELESS ||
+		    (s->vmas[i].flags & VMA_FILE && s->vmas[i].flags & VMA_SHARED &&
+		     text_is(s->strings + s->mapped[s->vmas[i].mapped].path,
+			     "anon_inode:[io_uring]")))
 			sys(SYS_munmap, s->vmas[i].start, s->vmas[i].end - s->vmas[i].start);
 }
 

@@ -46,6 +46,14 @@ struct placer {
 	char stack[PLACER_STACK] __attribute__((aligned(64)));
 };
 
+/* A ring of io_uring, of state/files/uring.c. */
+struct snapshot_uring {
+	uint64_t inode;
+	int32_t fd;
+	uint32_t payload, payload_bytes;
+	uint32_t reserved;
+};
+
 struct snapshot {
 	struct shadow_args args;	/* a copy: the parent's memory stays as it was */
 	const char *broken;		/* why no child can be served, or NULL */
@@ -73,6 +81,8 @@ struct snapshot {
 		bool is_leased;		/* the parent has a lease that an open would break */
 	} copies[NAMELESS_MAX];		/* of nameless */
 	uint64_t copied_bytes, copied_disk_bytes, looked_bytes;
+	struct snapshot_uring urings[256];
+	uint32_t uring_count;
 	/* some private memory of such files was made its own, could not be */
 	bool has_owned, is_unowned;
 	uint32_t order[2][65536];	/* of fds, while they are sorted by what is open */

@@ -344,14 +344,124 @@ const char *areas_check(const struct descriptor *d)
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* From Linux 6.11 on; older headers lack it. */
 #ifndef MAP_DROPPABLE
 #define MAP_DROPPABLE	0x08
 #endif
 
+static uint64_t step_bytes(const struct map_step *m)
+{
+	return m->end - m->start;
+}
+
+static long map_uring(const struct map_step *m, uint64_t address, int flags)
+{
+	return sys(SYS_mmap, address, step_bytes(m), m->prot, MAP_SHARED | flags, m->fd, m->offset);
+}
+
+#define FILLERS_MAX	512u
+
+struct fillers {
+	uint32_t count;
+	struct { uint64_t start, bytes; } range[FILLERS_MAX];
+};
+
+static long reserve(uint64_t address, uint64_t bytes, int flags)
+{
+	return sys(SYS_mmap, address, bytes, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+/* All of the address space that is still free, from large pieces to pages. */
+static bool fill(struct fillers *f)
+{
+	for (uint64_t bytes = 1ULL << 46; bytes >= PAGE_BYTES; bytes /= 2)
+		for (;;) {
+			long got = reserve(0, bytes, 0);
+
+			if (SYS_FAILED(got))
+				break;
+			if (f->count == FILLERS_MAX) {
+				sys(SYS_munmap, got, bytes);
+				return false;
+			}
+			f->range[f->count].start = (uint64_t)got;
+			f->range[f->count++].bytes = bytes;
+		}
+	return true;
+}
+
+/*
+ * Since Linux 6.4 the kernel alone says where a ring of io_uring is mapped, and it cannot be moved:
+ * no address may be asked for. So for a moment there is only one place where it fits.
+ */
+static void map_urings_in_gaps(const struct restorer_args *a)
+{
+	struct descriptor_limit limit, more = { ~0ULL, ~0ULL };
+	struct fillers f;
+	bool full;
+
+	f.count = 0;
+	if (sys(SYS_prlimit64, 0, RLIMIT_AS, 0, &limit) < 0)
+		limit = more;
+	if (sys(SYS_prlimit64, 0, RLIMIT_AS, &more, 0) < 0) {
+		more.soft = more.hard = limit.hard;
+		sys(SYS_prlimit64, 0, RLIMIT_AS, &more, 0);
+	}
+	for (uint32_t i = 0; i < a->step_count; i++) {
+		const struct map_step *m = &a->steps[i];
+		long got;
+
+		if (!(m->flags & MAP_STEP_URING))
+			continue;
+		got = reserve(m->start, step_bytes(m), MAP_FIXED_NOREPLACE);
+		if (got != (long)m->start)
+			restore_fail(a, RESTORE_MMAP, SYS_FAILED(got) ? got : -EEXIST, m->start);
+	}
+	full = fill(&f);
+	for (uint32_t i = 0; full && i < a->step_count; i++) {
+		const struct map_step *m = &a->steps[i];
+		long got;
+
+		if (!(m->flags & MAP_STEP_URING))
+			continue;
+		sys(SYS_munmap, m->start, step_bytes(m));
+		got = map_uring(m, 0, 0);
+		if (got != (long)m->start)
+			restore_fail(a, RESTORE_MMAP, SYS_FAILED(got) ? got : -EEXIST, m->start);
+	}
+	if (!full)
+		restore_fail(a, RESTORE_MMAP, -ENOMEM, 0);
+	for (uint32_t i = 0; i < f.count; i++)
+		sys(SYS_munmap, f.range[i].start, f.range[i].bytes);
+	sys(SYS_prlimit64, 0, RLIMIT_AS, &limit, 0);
+}
+
+/* Before the others, while there is little else. */
+static void map_urings(const struct restorer_args *a)
+{
+	for (uint32_t i = 0, done = 0; i < a->step_count; i++) {
+		const struct map_step *m = &a->steps[i];
+		long got;
+
+		if (!(m->flags & MAP_STEP_URING))
+			continue;
+		got = map_uring(m, m->start, MAP_FIXED_NOREPLACE);
+		if (got == -EINVAL && !done) {
+			map_urings_in_gaps(a);
+			return;
+		}
+		if (got != (long)m->start)
+			restore_fail(a, RESTORE_MMAP, SYS_FAILED(got) ? got : -EEXIST, m->start);
+		done++;
+	}
+}
+
 void areas_restore(const struct restorer_args *a)
 {
+	map_urings(a);
 	for (uint32_t i = 0; i < a->step_count; i++) {
 		const struct map_step *m = &a->steps[i];
 		int flags = MAP_FIXED_NOREPLACE | (m->flags & MAP_STEP_SHARED	   ? MAP_SHARED
@@ -359,6 +469,8 @@ void areas_restore(const struct restorer_args *a)
 										   : MAP_PRIVATE);
 		long got, ret;
 
+		if (m->flags & MAP_STEP_URING)
+			continue;
 		if (m->fd < 0)
 			flags |= MAP_ANONYMOUS;
 		if (m->flags & MAP_STEP_GROWS_DOWN)

@@ -8,6 +8,7 @@
 
 #ifdef IN_SHADOW
 
+#include "state/files/kind.h"
 #include "state/nameless.h"
 
 #include <errno.h>
@@ -312,10 +313,12 @@ void nameless_copy(struct snapshot *s)
 	if (score_bytes > 0)
 		write_oom_score(score, score_bytes);
 	s->n.vmas = 0;
+	urings_note(s);
 	if (sys(SYS_write, held[1], &byte, 1) != 1) {
 		s->is_unowned |= s->has_owned;
 		for (uint32_t i = 0; i < s->n.nameless; i++)
 			s->nameless[i].flags &= ~(uint32_t)NAMELESS_HELD;
+		urings_forget(s);
 	}
 	sys(SYS_close, held[1]);
 }

@@ -185,6 +185,21 @@ int main(void)
 	WITH((s.files[0].kind = FILE_TIMERFD, s.files[0].payload_bytes = 64, s.payload[4] = 4), "an open file is malformed");
 	WITH((s.files[0].kind = FILE_TIMERFD, s.files[0].payload_bytes = 64, s.payload[31] = 1), "an open file is malformed");
 	WITH((s.files[0].kind = FILE_TIMERFD, s.files[0].payload_bytes = 64, s.payload[55] = 1), "an open file is malformed");
+	/* A ring that cannot be had has a reason, and nothing else. */
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80, s.payload[0] = 1), NULL);
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80, s.payload[0] = 99), "an open file is malformed");
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 88, s.payload[0] = 1), "an open file is malformed");
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 72, s.payload[0] = 1), "an open file is malformed");
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80), "an open file is malformed");
+	/* One of one entry, without an array. */
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80 + 64 + 32, s.payload[8] = 1, s.payload[12] = 2,
+	      s.payload[6] = 1), NULL);
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80 + 64 + 32, s.payload[8] = 1, s.payload[12] = 3,
+	      s.payload[6] = 1), "an open file is malformed");
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80 + 64 + 32, s.payload[8] = 1, s.payload[12] = 2,
+	      s.payload[5] = 1), "an open file is malformed");
+	WITH((s.files[0].kind = FILE_URING, s.files[0].payload_bytes = 80 + 64 + 24, s.payload[8] = 1, s.payload[12] = 2,
+	      s.payload[6] = 1), "an open file is malformed");
 	WITH((s.files[0].kind = FILE_EPOLL, s.files[0].payload_bytes = 0), NULL);
 	WITH((s.files[0].kind = FILE_EPOLL, s.files[0].payload_bytes = 48), NULL);
 	WITH((s.files[0].kind = FILE_EPOLL, s.files[0].payload_bytes = 40), "an open file is malformed");

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/if_packet.h>
-#include <linux/io_uring.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <net/ethernet.h>
@@ -96,14 +95,6 @@ static int make_perf(void)
 	return read_only(fd, PAGE, MAP_SHARED);
 }
 
-static int make_uring(void)
-{
-	struct io_uring_params p = { 0 };
-	int fd = (int)syscall(SYS_io_uring_setup, 4, &p);
-
-	return read_only(fd, PAGE, MAP_SHARED);
-}
-
 static int make_aio(void)
 {
 	aio_context_t context = 0;
@@ -172,7 +163,6 @@ static const struct kind {
 	{ "private-device", make_private_device },
 	{ "packet", make_packet },
 	{ "perf", make_perf },
-	{ "uring", make_uring },
 	{ "aio", make_aio },
 	{ "registered", make_registered },
 	{ "confined", make_confined },

@@ -24,7 +24,7 @@ unsigned int state_checks;
 
 static const struct state *const groups[] = {
 	memory_states, area_states, nameless_states, process_states, file_states,
-	descriptor_states, signal_states, socket_states, number_states, trap_states, zoo_states,
+	descriptor_states, signal_states, socket_states, number_states, trap_states, uring_states, zoo_states,
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

@@ -28,7 +28,8 @@ struct state {
 };
 
 extern const struct state area_states[], memory_states[], nameless_states[], process_states[],
-	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[], zoo_states[];
+	file_states[], descriptor_states[], signal_states[], socket_states[], number_states[], trap_states[],
+	uring_states[], zoo_states[];
 
 /* Does the parent verify what it has, after its children did? */
 extern bool state_in_parent;

@@ -20,7 +20,7 @@
 static bool is_candidate(const struct descriptor_file *f)
 {
 	return f->kind == FILE_PIPE || f->kind == FILE_SOCKETPAIR || f->kind == FILE_EVENTFD ||
-	       f->kind == FILE_PTY;
+	       f->kind == FILE_PTY || f->kind == FILE_URING;
 }
 
 /*
@@ -34,8 +34,8 @@ static bool is_same(const struct snapshot *s, uint32_t pid, uint32_t fd, uint32_
 
 	if (!text_is(s->strings + f->path, link))
 		return false;
-	return (f->kind != FILE_EVENTFD && !text_is(link, "/dev/ptmx") &&
-		!text_is(link, "/dev/pts/ptmx")) ||
+	return (f->kind != FILE_EVENTFD && f->kind != FILE_URING &&
+		!text_is(link, "/dev/ptmx") && !text_is(link, "/dev/pts/ptmx")) ||
 	       sys(SYS_kcmp, sys(SYS_getpid), pid, KCMP_FILE, s->fds[number].fd, fd) == 0;
 }
 

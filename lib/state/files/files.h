@@ -15,6 +15,7 @@
 struct files_wishes {
 	const char *publish, *inherit;	/* NULL: nothing */
 	const int *nameless;		/* descriptors of the files without a name; -1: none */
+	const int *urings;		/* for each open file that is a ring; -1: none */
 	const struct network *network;	/* where its sockets are; NULL: the caller's */
 };
 

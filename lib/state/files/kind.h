@@ -47,6 +47,9 @@ DESCRIPTOR_FILE_KINDS(KIND)
 /* False: there is no room for it. */
 bool file_set_payload(struct snapshot *s, struct descriptor_file *f, const void *data,
 		      uint32_t bytes);
+/* uring.c: all rings, while the parent stands still; it did not after all: none. */
+void urings_note(struct snapshot *s);
+void urings_forget(struct snapshot *s);
 /* Mark what other processes have too: elsewhere.c. */
 void files_find_elsewhere(struct snapshot *s);
 #endif
@@ -65,6 +68,7 @@ struct opening {
 	int *fd_next;
 	int *opened;			/* for each file; -1: not yet */
 	const int *nameless;		/* for each file without a name; -1: it cannot be had */
+	const int *urings;		/* for each file that is a ring; -1: it cannot be had */
 	const char *why;		/* set by an opener that says -ENOENT, if it knows more */
 	char why_text[NAMELESS_WHY_MAX];
 	int tombstone;			/* for those that cannot be had; -1: there is none yet */
@@ -130,6 +134,11 @@ int opening_inherit(struct opening *o, const char *text);
 int file_keep(int fd, int *fd_next);
 /* An opener's other result, which it does not own any more: 0 or -errno. */
 int opening_keep(struct opening *o, uint32_t file, int fd);
+/* uring-make.c: why a child cannot have it; NULL: nothing is known to be in the way. */
+const char *uring_why(const struct descriptor *d, const struct descriptor_file *f);
+/* A ring of io_uring as the parent's was: a descriptor, or -errno and why. */
+int uring_make(const struct descriptor *d, const struct descriptor_file *f, char *why,
+	       size_t size);
 /* Open its path as it was opened there, or -ENOENT; not what creates, truncates or claims. */
 int file_reopen(const struct descriptor *d, const struct descriptor_file *f);
 /* By device and inode on the parent's host; elsewhere these mean nothing. */

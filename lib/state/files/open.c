@@ -126,6 +126,7 @@ int files_open(const struct descriptor *d, const char *object, const struct file
 		.fd_next = fd_next,
 		.losses = losses,
 		.nameless = wishes->nameless,
+		.urings = wishes->urings,
 		.tombstone = -1,
 		.opened = malloc((d->files.count + 1) * sizeof(**opened)),
 		.other_root = root_is_other(),

@@ -28,7 +28,8 @@ enum socket_flags {
 #define SOCKET_OPTIONS_MAX	128u
 
 /*
- * A socket that is connected to nobody, or without a connection; of one of a pair its options alone.
+ * A socket that is connected to nobody, or without a connection; of one of a pair its options
+ * alone.
  */
 struct socket_state {
 	uint32_t domain, type, protocol;
