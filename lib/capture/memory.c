@@ -166,7 +166,7 @@ bool memory_is_missing(const struct capture *c, int copy)
 
 struct area {
 	uint64_t start, end;
-	/* private, and of nothing that the kernel or a file has behind it */
+	/* private, and of nothing that the kernel or a file has behind it; or a ring of io_uring */
 	bool is_plain;
 };
 
@@ -184,9 +184,12 @@ static int note_area(const char *line, void *data)
 
 		*a = (struct area){ .start = start, .end = end };
 		a->is_plain = strlen(p) > 4 && p[4] == 'p' && strstr(p, " 00:00 0") && !is_named;
+		a->is_plain |= strstr(p, " anon_inode:[io_uring]") != NULL;
 		return 0;
 	}
-	if (strncmp(line, "VmFlags:", 8) || !a->is_plain || !strstr(line, " dc"))
+	/* Before Linux 6.10 the mark of a ring cannot be lifted. */
+	if (strncmp(line, "VmFlags:", 8) || !a->is_plain || !strstr(line, " dc") ||
+	    strstr(line, " io"))
 		return 0;
 	if (unforked_count == CAPTURE_UNFORKED_MAX)
 		return -E2BIG;

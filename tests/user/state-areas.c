@@ -287,8 +287,7 @@ static void verify_shared_protected(void)
 
 static char *unforked[3];	/* that travels on demand, that comes at once, of the heap */
 
-/* Is this address in an area that forks do not copy? By its VmFlags. */
-static bool is_unforked(const char *p)
+bool is_unforked(const char *p)
 {
 	FILE *f = fopen("/proc/self/smaps", "re");
 	bool inside = false, found = false;

@@ -17,6 +17,8 @@ static struct uring shared_ring, own_ring, new_ring;
 static uint32_t own_tail, own_head, steps;
 static int ring_epoll, ring_event, ring_file, ring_copy;
 static char ring_text[64];
+/* As liburing marks it on demand; before Linux 6.10 such a mark cannot be lifted. */
+static bool ring_is_unforked;
 
 static bool has_rings(void)
 {
@@ -104,6 +106,9 @@ static void build_uring(void)
 	CHECK(uring_setup(&own_ring, 8, 0));
 	CHECK(uring_setup(&new_ring, 64, IORING_SETUP_NO_SQARRAY) || uring_setup(&new_ring, 64, 0));
 	ring_copy = fcntl(own_ring.fd, F_DUPFD, 200);
+	ring_is_unforked = !madvise(own_ring.sqes, own_ring.sqe_bytes, MADV_DOFORK) &&
+			   !madvise(own_ring.sqes, own_ring.sqe_bytes, MADV_DONTFORK) &&
+			   !madvise(own_ring.memory, own_ring.bytes, MADV_DONTFORK);
 	/* What an entry holds that is prepared, and not handed over yet. */
 	use_rings();
 	own_ring.sqes[own_tail & 7] = (struct io_uring_sqe){ .opcode = IORING_OP_NOP, .user_data = 4711 };
@@ -112,6 +117,7 @@ static void build_uring(void)
 /* The parent's go on from where they were, too: what is made of them is not the same ring. */
 static void after_uring(void)
 {
+	CHECK_EQUAL(is_unforked(own_ring.memory), ring_is_unforked);
 	use_rings();
 	CHECK_EQUAL(uring_do(&new_ring, &(struct io_uring_sqe){ .user_data = 5 }), 0);
 }
@@ -124,6 +130,9 @@ static void verify_uring(void)
 	CHECK_EQUAL(own_ring.sqes[own_tail & 7].user_data, 4711);
 	CHECK_EQUAL(steps, *uring_word(&shared_ring, shared_ring.params.sq_off.tail));
 	CHECK_EQUAL(own_tail, 57);
+	CHECK_EQUAL(is_unforked(own_ring.memory), ring_is_unforked);
+	CHECK_EQUAL(is_unforked((char *)own_ring.sqes), ring_is_unforked);
+	CHECK(!is_unforked(shared_ring.memory));
 	for (int i = 0; i < 10; i++)
 		use_rings();
 	CHECK_EQUAL(uring_do(&new_ring, &(struct io_uring_sqe){ .user_data = 5 }), 0);

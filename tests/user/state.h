@@ -63,6 +63,9 @@ bool state_engine_is(const char *name);
 /* Has this process more than one thread, so that its children have its numbers, where the host allows it? */
 bool state_has_threads(void);
 
+/* Is this address in an area that forks do not copy? By its VmFlags. */
+bool is_unforked(const char *p);
+
 /* Private anonymous memory, read and write, or the end. */
 void *map_pages(uint64_t pages);
 /* Every byte of [p, p + bytes) follows from the seed and its distance from p. */
