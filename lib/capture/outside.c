@@ -410,8 +410,7 @@ static int note_files(struct capture *c, struct frozen *f)
 /* Each thread has its own. */
 static int note_ring_numbers(struct capture *c, struct frozen *f, struct frozen_thread *t)
 {
-	bool is_first = t == &f->threads[f->first];
-	int err = is_first ? 0 : borrow_thread(f, t), also;
+	int err = borrow_thread(f, t);
 	long ret = 0;
 
 	for (long i = 0; !err && i < CAPTURE_RING_NUMBERS; i++) {
@@ -421,10 +420,6 @@ static int note_ring_numbers(struct capture *c, struct frozen *f, struct frozen_
 		else if (ret != -EBADF && ret != -EINVAL)
 			c->rings |= CAPTURE_RINGS_NUMBERED;
 	}
-	also = is_first ? 0 : borrow_end(f);
-	if (also && !err)
-		err = freeze_refuse(f, also, "thread %d cannot be let go: %s", t->tracee.tid,
-				    strerror(-also));
 	return err;
 }
 
@@ -474,6 +469,9 @@ int capture_outside(struct capture *c, struct frozen *f)
 	for (uint32_t i = 0; c->rings && i < f->count && !err; i++)
 		if (!f->threads[i].gone)
 			err = note_ring_numbers(c, f, &f->threads[i]);
+	if (!ended)
+		ended = borrow_thread(f, first);
+	err = err ? err : ended;
 	if (f->stopped)
 		c->process_flags |= PROCESS_STOPPED;
 	if (!err)
