@@ -19,7 +19,7 @@
 need_kernels
 everything="data malloc brk mmap zeros stack protect reserve guards wiped thp sparse stripes writes
 	files gone-file gone-short-file changed-file changed-file-at-once tls identity stdio descriptors surroundings confined elsewhere covered fpu clock
-	eventfds timerfds signalfd epoll inotify ptys pipes socketpairs listeners udp plain-sockets connections
+	eventfds timerfds signalfd epoll uring inotify ptys pipes socketpairs listeners udp plain-sockets connections
 	memfd memfds sealed shared-memory shared-writer deleted numbers posix-timers thread-timer
 	nested again exec handlers pending altstack timers
 	dontneed mremap mremap-discard munmap kernel-access fork fork-threads raw-clone spawn

@@ -57,10 +57,14 @@ static int make_sysv(void)
 	if (p == (void *)-1)
 		return -1;
 	/* Another process has it, too. */
+	pid_t parent = getpid();
+
 	if (!fork()) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
+		/* It may have ended before. */
+		while (getppid() == parent)
 			pause();
+		_exit(0);
 	}
 	return 0;
 }

@@ -244,12 +244,16 @@ static bool make_closed(void)
 
 static bool make_shared(void)
 {
+	pid_t parent = getpid();
+
 	if (!used(64, 0))
 		return false;
 	if (!fork()) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
+		/* It may have ended before. */
+		while (getppid() == parent)
 			pause();
+		_exit(0);
 	}
 	return true;
 }
