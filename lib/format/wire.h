@@ -55,7 +55,8 @@ struct wire_frame {
 	uint32_t pages;			/* READ to PLACED; DESCRIPTOR: hot pages behind it */
 	/*
 	 * DESCRIPTOR: which child of the snapshot it is, from 1; PLACED: 0, or the errno that the
-	 * userfaultfd has for the next page, EFAULT: the snapshot has no such page
+	 * userfaultfd has for the next page, EFAULT: the snapshot has no such page, EMFILE: the
+	 * shadow has no room for the userfaultfd, and closes
 	 */
 	uint32_t tag;
 };

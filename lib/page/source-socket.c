@@ -437,6 +437,12 @@ static enum placed have_placed(struct socket_source *s, struct batch *b, uint32_
 		return PLACED;
 	case ENOMEM:
 		give_up(s, "no memory for its pages on this host");
+	case EMFILE:
+		log_info("%s: pages come by TCP: the shadow can have no more descriptors",
+			 s->pager->options.object);
+		close(s->place_fd);
+		s->place_fd = -1;
+		return PLACED_AGAIN;
 	case EFAULT:
 		give_up(s, "the parent's host refused to send a page");
 	default:

@@ -89,7 +89,7 @@ static int choose_way(struct resume *r)
 		r->place_fd = -1;
 	}
 	if (how == MITOSIS_HOW_AUTO) {
-		log_debug("%s: pages come by TCP: %s", r->ref->address, why);
+		log_info("%s: pages come by TCP: %s", r->ref->address, why);
 		return 0;
 	}
 	log_error("%s: pages cannot be placed by the parent's shadow: %s", r->ref->address, why);

@@ -56,6 +56,9 @@ static bool receive_frame(struct placer *p, struct wire_frame *f)
 	if (p->uffd < 0 && n > 0 && h.msg_controllen >= CMSG_LEN(sizeof(int)) &&
 	    control.header.cmsg_level == SOL_SOCKET && control.header.cmsg_type == SCM_RIGHTS)
 		memcpy(&p->uffd, CMSG_DATA(&control.header), sizeof(int));
+	/* There was no room for it: the child takes another way. */
+	if (n == sizeof(*f) && p->uffd < 0 && h.msg_flags & MSG_CTRUNC)
+		reply(p, 0, EMFILE);
 	return n == sizeof(*f) && p->uffd >= 0 && f->type == WIRE_PLACE;
 }
 

@@ -72,6 +72,7 @@ struct peer {
 struct server {
 	struct snapshot *s;
 	int epoll;
+	int spare;			/* of no use but to be closed; -1: there is none */
 	/* none at or above this was ever used: its memory is untouched */
 	uint32_t peers_used;
 	uint32_t strangers;
@@ -430,6 +431,21 @@ static bool drop_stranger(struct server *v)
 	return oldest;
 }
 
+/* With the descriptor that is kept for that: who waits hears at once that there is no room. */
+static bool turn_away(struct server *v, int listener)
+{
+	long fd;
+
+	if (v->spare < 0)
+		return false;
+	sys(SYS_close, v->spare);
+	fd = sys(SYS_accept4, listener, 0, 0, SOCK_CLOEXEC);
+	if (fd >= 0)
+		sys(SYS_close, fd);
+	v->spare = (int)sys(SYS_fcntl, v->epoll, F_DUPFD_CLOEXEC, 0);
+	return fd >= 0;
+}
+
 static void accept_peers(struct server *v, int listener, bool local)
 {
 	for (;;) {
@@ -441,7 +457,8 @@ static void accept_peers(struct server *v, int listener, bool local)
 		if (fd == -EINTR || fd == -ECONNABORTED)
 			continue;
 		/* Out of descriptors: a listener that stays readable would keep us spinning. */
-		if ((fd == -EMFILE || fd == -ENFILE) && drop_stranger(v))
+		if ((fd == -EMFILE || fd == -ENFILE) &&
+		    (drop_stranger(v) || turn_away(v, listener)))
 			continue;
 		if (fd < 0)
 			return;
@@ -582,6 +599,7 @@ void serve(struct snapshot *s)
 	_Static_assert(sizeof(*v) <= SERVER_ROOM, "it has room in the arena");
 	v->s = s;
 	v->epoll = (int)sys(SYS_epoll_create1, EPOLL_CLOEXEC);
+	v->spare = (int)sys(SYS_fcntl, v->epoll, F_DUPFD_CLOEXEC, 0);
 	v->life_ends = s->args.lifetime_ns ? s->args.created_ns + s->args.lifetime_ns : NEVER;
 	if (!s->args.lifetime_ns) {
 		long parent = s->args.parent_fd;
