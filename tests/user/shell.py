@@ -94,7 +94,7 @@ for _ in range(2):
 say(terminal, "sleep 1000\n", "sleep 1000")
 await_foreground(terminal, "sleep")
 say(terminal, "\x1a", r"\[1\]\+ +Stopped")
-say(terminal, "kill %1; wait; echo gone=$((40+4))\n", "gone=44")
+say(terminal, "kill %1; wait -f %1; echo gone=$((40+4))\n", "gone=44")
 say(terminal, "exit\n", "READY> ")
 say(terminal, "echo back=$$; stty -a\n", rf"(?s)back={launcher}\b.*[^-]icanon.*[^-]echo ")
 # A job: in the background, and in the foreground again, where Ctrl-C is for it.
