@@ -229,6 +229,24 @@ static void wake(struct socket_source *s, uint64_t address, uint64_t bytes)
 
 enum placed { PLACED, PLACED_AGAIN, PLACED_NOWHERE };
 
+/* What follows of an errno of UFFDIO_COPY. PLACED: there is no child any more. */
+static enum placed not_placed(struct socket_source *s, int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return PLACED_AGAIN;
+	case ENOENT:
+		return PLACED_NOWHERE;
+	case ESRCH:
+		stop_paging(s);
+		return PLACED;
+	case ENOMEM:
+		give_up(s, "no memory for its pages on this host");
+	default:
+		give_up(s, strerror(error));
+	}
+}
+
 /*
  * Put bytes of content (NULL: the zero page) at a current address. *done is how much of it is in
  * the child now, which may be less than asked when PLACED_AGAIN asks to look again.
@@ -256,23 +274,10 @@ static enum placed place(struct socket_source *s, uint64_t address, const uint8_
 			*done += (uint64_t)got;
 			continue;
 		}
-		switch (errno) {
-		case EEXIST:
-			wake(s, address + *done, PAGE_BYTES);
-			*done += PAGE_BYTES;
-			break;
-		case EAGAIN:
-			return PLACED_AGAIN;
-		case ENOENT:
-			return PLACED_NOWHERE;
-		case ESRCH:
-			stop_paging(s);
-			return PLACED;
-		case ENOMEM:
-			give_up(s, "no memory for its pages on this host");
-		default:
-			give_up(s, strerror(errno));
-		}
+		if (errno != EEXIST)
+			return not_placed(s, errno);
+		wake(s, address + *done, PAGE_BYTES);
+		*done += PAGE_BYTES;
 	}
 	return PLACED;
 }
@@ -428,15 +433,6 @@ static enum placed have_placed(struct socket_source *s, struct batch *b, uint32_
 	if (*done)
 		return PLACED;
 	switch (error) {
-	case EAGAIN:
-		return PLACED_AGAIN;
-	case ENOENT:
-		return PLACED_NOWHERE;
-	case ESRCH:
-		stop_paging(s);
-		return PLACED;
-	case ENOMEM:
-		give_up(s, "no memory for its pages on this host");
 	case EMFILE:
 		log_info("%s: pages come by TCP: the shadow can have no more descriptors",
 			 s->pager->options.object);
@@ -446,7 +442,7 @@ static enum placed have_placed(struct socket_source *s, struct batch *b, uint32_
 	case EFAULT:
 		give_up(s, "the parent's host refused to send a page");
 	default:
-		give_up(s, strerror(error));
+		return not_placed(s, error);
 	}
 }
 

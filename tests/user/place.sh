@@ -8,6 +8,7 @@ need_uffd
 
 # What it reads in the end: 8 areas of 1 MiB.
 resident() { [ "$(awk '/^RssAnon/ { print $2 }' "/proc/$real/status")" -ge 8192 ]; }
+is_listed() { "$bin_dir/mitosis-ls" | grep -q "${ref##*/}"; }
 open_are() { [ "$(find "/proc/$shadow/fd" -type l | wc -l)" = "$1" ]; }
 threads_are() { [ "$(awk '$1 == "Threads:" { print $2 }' "/proc/$shadow/status")" = "$1" ]; }
 
@@ -103,7 +104,8 @@ if command -v prlimit >/dev/null; then
 		end_parent
 		start_parent "$state_tool" wait
 		find_shadow
-		# The listener, an epoll, a spare one, its parent and a unix socket.
+		# It serves; then: the listener, an epoll, a spare one, its parent and a unix socket.
+		await 5000 is_listed
 		await 5000 open_are 5
 		for ((n = 0, free = 0; free < more; n++)); do
 			[ -e "/proc/$shadow/fd/$n" ] || free=$((free + 1))
