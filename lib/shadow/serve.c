@@ -21,12 +21,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define PEERS_MAX	900u			/* below the usual limit of 1024 descriptors */
 #define STRANGERS_MAX	64u			/* peers that have not said HELLO yet */
@@ -431,6 +433,14 @@ static bool drop_stranger(struct server *v)
 	return oldest;
 }
 
+static bool is_waited_at(int listener)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	const struct timespec at_once = { 0 };
+
+	return sys(SYS_ppoll, &p, 1, &at_once, 0, 8) > 0;
+}
+
 /* With the descriptor that is kept for that: who waits hears at once that there is no room. */
 static bool turn_away(struct server *v, int listener)
 {
@@ -457,7 +467,8 @@ static void accept_peers(struct server *v, int listener, bool local)
 		if (fd == -EINTR || fd == -ECONNABORTED)
 			continue;
 		/* Out of descriptors: a listener that stays readable would keep us spinning. */
-		if ((fd == -EMFILE || fd == -ENFILE) &&
+		/* The kernel says so before it looks whether there is anybody. */
+		if ((fd == -EMFILE || fd == -ENFILE) && is_waited_at(listener) &&
 		    (drop_stranger(v) || turn_away(v, listener)))
 			continue;
 		if (fd < 0)

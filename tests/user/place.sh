@@ -8,8 +8,6 @@ need_uffd
 
 # What it reads in the end: 8 areas of 1 MiB.
 resident() { [ "$(awk '/^RssAnon/ { print $2 }' "/proc/$real/status")" -ge 8192 ]; }
-is_listed() { "$bin_dir/mitosis-ls" | grep -q "${ref##*/}"; }
-open_are() { [ "$(find "/proc/$shadow/fd" -type l | wc -l)" = "$1" ]; }
 threads_are() { [ "$(awk '$1 == "Threads:" { print $2 }' "/proc/$shadow/status")" = "$1" ]; }
 
 doing="a thread of the shadow's for each child, as long as pages are missing"
@@ -96,38 +94,6 @@ for ((i = 0; i < 5; i++)); do
 	[ "$status" = 137 ] || [ "$status" = 0 ] || fail "status $status"
 done
 await 5000 threads_are 1
-
-# Room for the child's connection; for the other one, too; and for its userfaultfd.
-if command -v prlimit >/dev/null; then
-	for more in 1 2 3; do
-		doing="a shadow that can have $more more descriptors"
-		end_parent
-		start_parent "$state_tool" wait
-		find_shadow
-		# It serves; then: the listener, an epoll, a spare one, its parent and a unix socket.
-		await 5000 is_listed
-		await 5000 open_are 5
-		for ((n = 0, free = 0; free < more; n++)); do
-			[ -e "/proc/$shadow/fd/$n" ] || free=$((free + 1))
-		done
-		prlimit --pid "$shadow" --nofile="$n" || fail "prlimit"
-		start_child child --no-push --verbose "$ref"
-		await_child "$child" '^running'
-		kill -USR1 "$real"
-		finish "$child" 10000
-		expect_status 0
-		[ "$(tail -n 1 child.out)" = "ok wait" ] || fail "$(cat child.out)"
-		by_tcp=$(grep -c 'pages come by TCP: ' child.err)
-		[ "$by_tcp" = $((more < 3)) ] || fail "$(cat child.err)"
-		# And it has nothing to do.
-		ran=$(cut -d ' ' -f 1 "/proc/$shadow/schedstat")
-		for ((i = 0; i < 20; i++)); do
-			run_child 5000 --how nothing "$ref"
-		done
-		ran=$(($(cut -d ' ' -f 1 "/proc/$shadow/schedstat") - ran))
-		[ "$ran" -ge 0 ] && [ "$ran" -lt 20000000 ] || fail "it ran for $((ran / 1000000)) ms"
-	done
-fi
 
 doing="what cannot be"
 run_child 5000 --how place --mode eager "$ref"
